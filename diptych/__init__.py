@@ -1,0 +1,3 @@
+"""Diptych: one batch of images, painted twice, by a container and by a serverless function."""
+
+__version__ = "0.1.0"

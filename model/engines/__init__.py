@@ -1,0 +1,1 @@
+"""Inference engines: OpenVINO for serving on CPUs, torch as the reference."""

@@ -1,0 +1,38 @@
+"""The small interface behind which every model family and engine stands."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+Params = Mapping[str, str | int | float | bool | None]
+
+
+class Engine(Protocol):
+    """A loaded model, ready to paint. Not thread-safe: one painting slot owns it."""
+
+    name: str
+    """"openvino", "torch", …"""
+    version: str
+    precision: str
+    """What it really runs in: "fp32", "bf16", "int8"; never "auto"."""
+    isa: str
+    """The instruction set that the pixels' last bits depend on, e.g. "avx512_core_bf16"."""
+    threads: int
+    resolution: int
+
+    def generate(self, seeds: Sequence[int], params: Params) -> NDArray[np.uint8]:
+        """Generate one image per seed.
+
+        Args:
+            seeds: one RNG seed per image, each in [0, 2**63) (see model.seeds.image_seed).
+            params: the family's own parameters, already validated.
+        Returns:
+            uint8 images [N, H, W, 3], RGB, 0..255, the same for a seed whatever its neighbours.
+        Raises:
+            ModelError: the weights or params cannot be used.
+        """
+        ...

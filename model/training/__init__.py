@@ -1,0 +1,1 @@
+"""Training of Progressive GANs. Needs the `train` extra (torch)."""

@@ -1,0 +1,1 @@
+"""The shared core: messages, envelopes, task processing, settings, logs, wiring."""

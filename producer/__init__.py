@@ -1,0 +1,1 @@
+"""The producer: plans a job, publishes its tasks, and follows them to their end."""

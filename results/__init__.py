@@ -1,0 +1,1 @@
+"""Records, object names, stores, PNG, and what is read back from them. Knows no model."""

@@ -1,0 +1,52 @@
+"""Errors of the results leaf. `pipeline` turns them into outcomes."""
+
+from __future__ import annotations
+
+
+class ResultsError(Exception):
+    """Base of every error that `results` raises."""
+
+
+class StoreError(ResultsError):
+    """A store could not do what was asked.
+
+    Args:
+        message: what was wrong, where, and what to do, in one line.
+        transient: True if the same call may succeed later (429, 5xx, network, disk full).
+    """
+
+    def __init__(self, message: str, *, transient: bool) -> None:
+        super().__init__(message)
+        self.transient = transient
+
+
+class ObjectExists(StoreError):
+    """A create-if-absent met an object of that name (HTTP 412 on GCS)."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"object already exists: {name}", transient=False)
+        self.name = name
+
+
+class ObjectNotFound(StoreError):
+    """A read named an object that is not there (HTTP 404 on GCS)."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"no such object: {name}", transient=False)
+        self.name = name
+
+
+class DocumentError(ResultsError):
+    """A stored JSON document (manifest, record, …) cannot be read: wrong schema or damaged."""
+
+
+class ImageError(ResultsError):
+    """Bytes are not a PNG of ours: damaged, or without the provenance chunk."""
+
+
+class JobNotFound(ResultsError):
+    """The store holds no manifest of that job."""
+
+    def __init__(self, job_id: str, store_url: str) -> None:
+        super().__init__(f"no job {job_id!r} in {store_url}; `diptych jobs` lists the jobs there")
+        self.job_id = job_id

@@ -1,0 +1,26 @@
+"""Opens the store that a URL names."""
+
+from __future__ import annotations
+
+from results.errors import StoreError
+from results.stores.base import Store
+
+
+def open_store(url: str) -> Store:
+    """Open `file:///absolute/path` or `gs://bucket[/prefix]`. No request is made yet.
+
+    Raises:
+        StoreError: the URL is of neither form.
+    """
+    if url.startswith("file://"):
+        from results.stores.directory import DirectoryStore
+
+        return DirectoryStore.from_url(url)
+    if url.startswith("gs://"):
+        from results.stores.gcs import GcsStore
+
+        return GcsStore.from_url(url)
+    raise StoreError(
+        f"bad store URL {url[:200]!r}: use file:///absolute/path or gs://bucket/prefix",
+        transient=False,
+    )

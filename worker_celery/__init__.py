@@ -1,0 +1,1 @@
+"""The Celery worker: plays the push subscription offline, or paints tasks itself."""

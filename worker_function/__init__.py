@@ -1,0 +1,1 @@
+"""The function worker: a CloudEvent handler on the same core (Cloud Functions)."""
