@@ -1,0 +1,237 @@
+"""Checkpoints: safetensors with the generator's config inside. Nothing is ever unpickled.
+
+Layout of the tensors (see `GeneratorConfig.tensor_shapes`): plain convolution weights, the equalised
+learning rate's scales folded in. A latent is pixel-normalised, goes through `input`, is viewed as
+[C0, 4, 4]; every layer but `to_rgb` is followed by a leaky ReLU, then pixel norm; each block from 1 on
+begins with a nearest upsampling.
+Output x in [-1, 1] becomes uint8 as clip(round((x + 1) * 127.5), 0, 255).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import os
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, BinaryIO
+
+from model.config import GeneratorConfig
+from model.errors import CheckpointError
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+CONFIG_KEY = "diptych"
+SEAL_KEY = "diptych.sha256"
+MAX_HEADER_BYTES = 1 << 20
+ITEM_BYTES = {"F16": 2, "F32": 4}
+
+
+@dataclass(frozen=True, slots=True)
+class Header:
+    """What a checkpoint says of itself, read without touching its weights.
+
+    Args:
+        config: the generator's config.
+        seal: SHA-256 (hex) over config JSON and tensor bytes, as stored.
+        config_text: the config JSON as stored; the seal covers these very bytes.
+        data_start: byte offset of the tensors in the file.
+    """
+
+    config: GeneratorConfig
+    seal: str
+    config_text: str
+    data_start: int
+
+
+def read_header(path: Path) -> Header:
+    """Read and check a checkpoint's header; needs neither numpy nor the weights.
+
+    Args:
+        path: a `.safetensors` file.
+    Raises:
+        CheckpointError: missing, a pickle, truncated, damaged, or the tensors do not fit the config.
+    """
+    try:
+        with path.open("rb") as file:
+            return _parse_header(path, file, os.fstat(file.fileno()).st_size)
+    except OSError as error:
+        raise CheckpointError(f"{path.name}: cannot be read: {error.strerror}") from None
+
+
+def load_checkpoint(path: Path) -> tuple[dict[str, NDArray[np.float32]], GeneratorConfig]:
+    """Load the weights as float32, checked against the config and the seal.
+
+    Raises:
+        CheckpointError: as `read_header`, or the bytes are not those that were saved.
+    """
+    import numpy as np
+    from safetensors import SafetensorError
+    from safetensors.numpy import load
+
+    header = read_header(path)
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise CheckpointError(f"{path.name}: cannot be read: {error.strerror}") from None
+    if _seal(header.config_text, memoryview(content)[header.data_start :]) != header.seal:
+        raise CheckpointError(f"{path.name}: damaged: its bytes are not those that were saved")
+    try:
+        tensors = load(content)
+    except SafetensorError as error:
+        raise CheckpointError(f"{path.name}: not a sound safetensors file: {error}") from None
+    return {name: tensor.astype(np.float32) for name, tensor in tensors.items()}, header.config
+
+
+def save_checkpoint(
+    path: Path, tensors: Mapping[str, NDArray[np.floating[Any]]], config: GeneratorConfig
+) -> str:
+    """Save weights as fp16 with their config; atomic, so a failed save leaves the last good file.
+
+    Args:
+        path: where to; its folder is made.
+        tensors: as `config.tensor_shapes()` names them, floating point.
+        config: the generator's config.
+    Returns:
+        The file's digest, "sha256:<hex>".
+    Raises:
+        CheckpointError: tensors that do not fit the config, not finite in fp16, or a failed write.
+    """
+    import numpy as np
+    from safetensors.numpy import save
+
+    shapes = config.tensor_shapes()
+    if set(tensors) != set(shapes):
+        raise CheckpointError(f"{path.name}: {_first_difference(set(tensors), set(shapes))}")
+    halves: dict[str, NDArray[np.float16]] = {}
+    for name, shape in shapes.items():
+        if tensors[name].shape != shape:
+            raise CheckpointError(f"{path.name}: {name} is {tensors[name].shape}, the config says {shape}")
+        with np.errstate(over="ignore"):
+            halves[name] = np.ascontiguousarray(tensors[name], dtype=np.float16)
+        if not np.isfinite(halves[name]).all():
+            raise CheckpointError(f"{path.name}: {name} holds values that are not finite in fp16")
+    text = config.to_json()
+    body = save(dict(halves))
+    start = 8 + int.from_bytes(body[:8], "little")
+    metadata = {CONFIG_KEY: text, SEAL_KEY: _seal(text, memoryview(body)[start:])}
+    content = save(dict(halves), metadata)
+    write_atomically(path, content)
+    return f"sha256:{hashlib.sha256(content).hexdigest()}"
+
+
+def digest(path: Path) -> str:
+    """The SHA-256 of a file as "sha256:<hex>", streamed.
+
+    Raises:
+        CheckpointError: the file cannot be read.
+    """
+    try:
+        with path.open("rb") as file:
+            return f"sha256:{hashlib.file_digest(file, 'sha256').hexdigest()}"
+    except OSError as error:
+        raise CheckpointError(f"{path.name}: cannot be read: {error.strerror}") from None
+
+
+def write_atomically(path: Path, content: bytes) -> None:
+    """Write beside, sync, rename: readers see the old file or the new one, never half of one.
+
+    Raises:
+        CheckpointError: the write failed; what was there before is untouched.
+    """
+    temporary: Path | None = None
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as file:
+            temporary = Path(file.name)
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.chmod(0o644)
+        temporary.replace(path)
+        _sync_folder(path.parent)
+    except OSError as error:
+        raise CheckpointError(
+            f"{path}: cannot be saved: {error.strerror}; the last good one is kept"
+        ) from None
+    finally:
+        if temporary is not None:
+            temporary.unlink(missing_ok=True)
+
+
+def _sync_folder(folder: Path) -> None:
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def _seal(config_text: str, data: memoryview) -> str:
+    seal = hashlib.sha256(config_text.encode())
+    seal.update(data)
+    return seal.hexdigest()
+
+
+def _parse_header(path: Path, file: BinaryIO, size: int) -> Header:
+    start = file.read(8)
+    length = int.from_bytes(start, "little")
+    if len(start) < 8 or not 2 <= length <= min(size - 8, MAX_HEADER_BYTES):
+        # A pickle starts with its protocol's opcode, torch's zip of pickles with "PK".
+        if start[:1] == b"\x80" or start[:2] == b"PK":
+            raise CheckpointError(f"{path.name}: a pickled checkpoint; only safetensors are loaded")
+        raise CheckpointError(f"{path.name}: not a safetensors file, or cut short")
+    try:
+        document = json.loads(file.read(length))
+        metadata = document.pop("__metadata__")
+        config_text, seal = metadata[CONFIG_KEY], metadata[SEAL_KEY]
+    except (ValueError, RecursionError):
+        raise CheckpointError(f"{path.name}: its header is damaged") from None
+    except (KeyError, TypeError, AttributeError):
+        raise CheckpointError(f"{path.name}: carries no diptych config") from None
+    if not isinstance(config_text, str) or not isinstance(seal, str):
+        raise CheckpointError(f"{path.name}: carries no diptych config")
+    try:
+        config = GeneratorConfig.from_json(config_text)
+    except CheckpointError as error:
+        raise CheckpointError(f"{path.name}: {error}") from None
+    _check_entries(path, document, config, size - 8 - length)
+    return Header(config=config, seal=seal, config_text=config_text, data_start=8 + length)
+
+
+def _check_entries(path: Path, entries: dict[str, Any], config: GeneratorConfig, data_bytes: int) -> None:
+    shapes = config.tensor_shapes()
+    if set(entries) != set(shapes):
+        raise CheckpointError(f"{path.name}: {_first_difference(set(entries), set(shapes))}")
+    spans: list[tuple[int, int]] = []
+    for name, shape in shapes.items():
+        try:
+            dtype, stored = entries[name]["dtype"], tuple(entries[name]["shape"])
+            begin, end = entries[name]["data_offsets"]
+            wanted = math.prod(shape) * ITEM_BYTES[dtype]
+            fits = end - begin == wanted
+        except (KeyError, TypeError, ValueError):
+            raise CheckpointError(f"{path.name}: the entry of {name} is damaged") from None
+        if stored != shape:
+            raise CheckpointError(f"{path.name}: {name} is {stored}, the config says {shape}")
+        if not fits:
+            raise CheckpointError(f"{path.name}: the entry of {name} is damaged")
+        spans.append((begin, end))
+    spans.sort()
+    ends = [0, *(end for _, end in spans)]
+    if any(begin != before for (begin, _), before in zip(spans, ends, strict=False)):
+        raise CheckpointError(f"{path.name}: its header is damaged")
+    if ends[-1] != data_bytes:
+        raise CheckpointError(f"{path.name}: cut short: {data_bytes} bytes of weights, not {ends[-1]}")
+
+
+def _first_difference(found: set[str], wanted: set[str]) -> str:
+    missing, extra = sorted(wanted - found), sorted(found - wanted)
+    return (
+        f"tensor {missing[0]} is missing" if missing else f"tensor {extra[0]} does not belong to the config"
+    )
