@@ -1,0 +1,68 @@
+"""The plan: how a job is cut into tasks."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from pipeline.errors import RequestError
+from pipeline.messages import MAX_IMAGES_PER_TASK
+from results.naming import MAX_INDEX, MAX_TASK
+
+MAX_COUNT: Final = MAX_INDEX + 1
+MAX_TASKS: Final = MAX_TASK + 1
+TASK_WORK_S: Final = 30.0
+"""Work in one task: long beside what a delivery costs, short beside what is lost with a worker."""
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """How many tasks, of how many images.
+
+    Args:
+        count: images asked for, per target, 1..10**8.
+        images_per_task: 1..256; the last task may hold fewer.
+        seconds_per_image: nominal time of one image on one vCPU.
+    """
+
+    count: int
+    images_per_task: int
+    seconds_per_image: float
+
+    @property
+    def task_count(self) -> int:
+        """Tasks per target."""
+        return -(-self.count // self.images_per_task)
+
+    @property
+    def work_s(self) -> float:
+        """Nominal work on one vCPU, per target."""
+        return self.count * self.seconds_per_image
+
+
+def make_plan(count: int, seconds_per_image: float, images_per_task: int | None = None) -> Plan:
+    """Cut a job into tasks of about TASK_WORK_S of work.
+
+    Args:
+        count: images asked for.
+        seconds_per_image: nominal time of one image on one vCPU, above 0.
+        images_per_task: the user's own choice, or None.
+    Raises:
+        RequestError: a number is outside its limits.
+    """
+    if not 1 <= count <= MAX_COUNT:
+        raise RequestError(f"cannot make {count} images: ask for 1 to {MAX_COUNT:,}")
+    if images_per_task is None:
+        # A huge job takes larger tasks rather than more of them than can be numbered.
+        fewest = -(-count // MAX_TASKS)
+        wanted = max(fewest, int(TASK_WORK_S / seconds_per_image))
+        return Plan(count, max(1, min(wanted, MAX_IMAGES_PER_TASK)), seconds_per_image)
+    if not 1 <= images_per_task <= MAX_IMAGES_PER_TASK:
+        raise RequestError(f"cannot put {images_per_task} images in a task: use 1 to {MAX_IMAGES_PER_TASK}")
+    plan = Plan(count, images_per_task, seconds_per_image)
+    if plan.task_count > MAX_TASKS:
+        raise RequestError(
+            f"{count:,} images in tasks of {images_per_task} are {plan.task_count:,} tasks, over the limit of"
+            f" {MAX_TASKS:,}: use --images-per-task {-(-count // MAX_TASKS)} or more"
+        )
+    return plan
