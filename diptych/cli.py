@@ -6,7 +6,7 @@ import importlib
 import os
 import sys
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final, NoReturn
 
@@ -15,7 +15,8 @@ import click
 from diptych import __version__
 
 OUR_PACKAGES: Final = frozenset(
-    "bench diptych local model pipeline producer results worker_celery worker_container worker_function".split()
+    ("bench", "diptych", "local", "model", "pipeline", "producer", "results")
+    + ("worker_celery", "worker_container", "worker_function")
 )
 USAGE_EXIT: Final = 2
 INTERRUPTED_EXIT: Final = 130  # 128 + SIGINT, as shells say
@@ -72,15 +73,11 @@ class RootGroup(click.Group):
         with formatter.section("Commands"):
             formatter.write_dl([(name, entry.short_help) for name, entry in COMMANDS.items()])
 
-    def main(self, args: Sequence[str] | None = None, prog_name: str | None = None, **extra: Any) -> NoReturn:
+    def main(self, *args: Any, **options: Any) -> NoReturn:
         """Run the command line and exit; see `run_and_exit` for the exit codes."""
-        extra.pop("standalone_mode", None)
+        options["standalone_mode"] = False
         parent = super().main
-        run_and_exit(
-            lambda: parent(
-                list(args) if args is not None else None, prog_name, standalone_mode=False, **extra
-            )
-        )
+        run_and_exit(lambda: parent(*args, **options))
 
 
 @click.command(cls=RootGroup, context_settings={"help_option_names": ["-h", "--help"]})
