@@ -1,0 +1,120 @@
+"""What the commands say of a job: one dictionary for scripts, a few lines for people."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Any, Final
+
+from pipeline.clock import utc_now
+from results.documents import DeadLetter, Failure, load
+from results.errors import ResultsError
+from results.job_state import JobState, JobStatus
+from results.stores.base import Store
+from results.target_state import Problem, TargetCounts, TaskState
+
+PROBLEMS_SHOWN: Final = 5
+IDLE_HINT_S: Final = 60.0
+"""After this long without progress, users are told what they can do."""
+
+
+def job_as_dict(store: Store, state: JobState) -> dict[str, Any]:
+    """The state of a job, ready for JSON."""
+    counts = {target: part.counts() for target, part in state.targets.items()}
+    last = state.last_progress_at
+    return {
+        "job": state.manifest.job_id,
+        "status": str(state.status),
+        "request": state.manifest.request(),
+        "images_per_task": state.manifest.images_per_task,
+        "submitted_at": state.manifest.submitted_at.isoformat(),
+        "last_progress_at": last.isoformat() if last else None,
+        "idle_s": round(idle_s(state), 1),
+        "store": store.url,
+        "targets": {target: _counts_as_dict(count) for target, count in counts.items()},
+        "problems": [problem for target in state.targets for problem in _problems(store, state, target)],
+    }
+
+
+def idle_s(state: JobState) -> float:
+    """Seconds since anything was published or ended, by the store's clock and ours; at least 0."""
+    last = state.last_progress_at or state.manifest.submitted_at
+    return max(0.0, (utc_now() - last).total_seconds())
+
+
+def job_as_lines(view: dict[str, Any]) -> list[str]:
+    """The same for people, with what can be done about it."""
+    request, job = view["request"], view["job"]
+    lines = [
+        f"job      {job}",
+        f"status   {view['status']}",
+        f"request  {request['count']:,} images of {request['model']}, seed {request['seed']},"
+        f" in tasks of {view['images_per_task']}",
+    ]
+    lines += [target_line(target, counts) for target, counts in view["targets"].items()]
+    lines += [
+        f"  ! {problem['target']} task {problem['task']} {problem['state']}: {problem['reason']}"
+        for problem in view["problems"]
+    ]
+    return lines + [f"next     {hint}" for hint in hints(view)]
+
+
+def target_line(target: str, counts: dict[str, Any]) -> str:
+    """One target's progress in one line; states that hold no task are left out."""
+    states = [f"{counts[state]:,} {state}" for state in TaskState if counts[state]]
+    return (
+        f"{target:<10} {counts['images_done']:>9,}/{counts['images']:,} images"
+        f"   {counts['tasks']:,} tasks: {', '.join(states)}"
+    )
+
+
+def hints(view: dict[str, Any]) -> list[str]:
+    """Which commands would help."""
+    job, targets = view["job"], view["targets"].values()
+    if view["status"] == JobStatus.CANCELLED:
+        return []
+    found = []
+    if any(counts["unpublished"] for counts in targets):
+        found.append(f"`diptych resume {job}` publishes the tasks that never reached the broker")
+    if any(counts["failed"] or counts["dead"] for counts in targets):
+        found.append(f"`diptych retry {job}` publishes the failed and dead tasks again")
+    if not JobStatus(view["status"]).ended and view["idle_s"] > IDLE_HINT_S:
+        found.append(
+            f"nothing new for {view['idle_s']:.0f} s: are the workers up?"
+            f" `diptych resume {job} --stalled 10m` publishes waiting tasks again"
+        )
+    return found
+
+
+def _counts_as_dict(counts: TargetCounts) -> dict[str, Any]:
+    last = counts.last_progress_at
+    return asdict(counts) | {"last_progress_at": last.isoformat() if last else None}
+
+
+def _problems(store: Store, state: JobState, target: Any) -> list[dict[str, Any]]:
+    """The first few failures of a target, with their reasons."""
+    if state.cancelled:
+        return []
+    return [
+        {
+            "target": target,
+            "task": problem.task_index,
+            "publication": problem.publication,
+            "state": str(problem.state),
+            "reason": _reason(store, problem),
+            "object": problem.name,
+        }
+        for problem in state.targets[target].problems()[:PROBLEMS_SHOWN]
+    ]
+
+
+def _reason(store: Store, problem: Problem) -> str:
+    """Why a task ended so. A document that cannot be read must not hide the state of the job."""
+    try:
+        data = store.read(problem.name)
+        if problem.state is TaskState.DEAD:
+            letter = load(DeadLetter, data, problem.name)
+            return f"{letter.attempts} attempts, the last: {letter.last_error}"
+        failure = load(Failure, data, problem.name)
+        return f"{failure.error}: {failure.detail}"
+    except ResultsError as error:
+        return str(error)

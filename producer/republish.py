@@ -1,0 +1,128 @@
+"""What a user does to a job after submitting it: cancel it, resume it, retry it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from pipeline.clock import utc_now
+from pipeline.errors import RequestError
+from producer.publish import Run, publish_runs
+from producer.publisher import Publisher
+from results.documents import JSON_TYPE, Cancellation, Target, dump
+from results.errors import ObjectExists
+from results.job_state import JobState, JobStatus, load_manifest
+from results.naming import cancelled_name
+from results.stores.base import Store
+from results.target_state import TargetState, TaskState
+
+
+@dataclass(frozen=True, slots=True)
+class Republication:
+    """What a resume or retry published.
+
+    Args:
+        publication: its number; None if there was nothing to do.
+        messages: one per task and target.
+        stalled: of these, how many had been published before without progress.
+    """
+
+    publication: int | None
+    messages: int
+    stalled: int = 0
+
+
+def cancel(store: Store, job_id: str) -> bool:
+    """End a job for good. What is in flight may still commit.
+
+    Returns:
+        False if it had been cancelled before.
+    Raises:
+        RequestError: every task has ended already.
+        JobNotFound, StoreError: see `load_manifest`.
+    """
+    state = JobState.of(store, job_id)
+    if state.status.ended and state.status is not JobStatus.CANCELLED:
+        raise RequestError(f"job {job_id} has ended ({state.status}): there is nothing to cancel")
+    marker = Cancellation(cancelled_at=utc_now())
+    try:
+        store.create(cancelled_name(job_id), dump(marker), JSON_TYPE)
+    except ObjectExists:
+        return False
+    return True
+
+
+def resume(
+    store: Store, publisher: Publisher, job_id: str, stalled_for: timedelta | None = None
+) -> Republication:
+    """Publish the tasks that no broker acknowledged.
+
+    Args:
+        stalled_for: publish also what is queued or running on a target on which nothing ended, and for
+            which nothing was published, for this long.
+    Raises:
+        RequestError: the job is cancelled.
+        BrokerError, JobNotFound, StoreError: as they say.
+    """
+    state = _open(store, job_id)
+    stalled = 0
+    wanted: dict[Target, set[int]] = {}
+    for name, target in state.targets.items():
+        wanted[name] = set(target.tasks_in([TaskState.UNPUBLISHED]))
+        if stalled_for is not None and _is_stalled(state, target, utc_now() - stalled_for):
+            waiting = set(target.tasks_in([TaskState.PUBLISHED]))
+            stalled += len(waiting)
+            wanted[name] |= waiting
+    return _publish(store, publisher, state, wanted, stalled)
+
+
+def retry(store: Store, publisher: Publisher, job_id: str) -> Republication:
+    """Publish failed and dead-lettered tasks again; raises as `resume`."""
+    state = _open(store, job_id)
+    ended = (TaskState.FAILED, TaskState.DEAD)
+    wanted = {name: set(target.tasks_in(ended)) for name, target in state.targets.items()}
+    return _publish(store, publisher, state, wanted, stalled=0)
+
+
+def runs_of(task_count: int, targets_of: Callable[[int], tuple[Target, ...]]) -> list[Run]:
+    """Group tasks into runs of neighbours that go to the same targets; those that go to none are left out."""
+    runs: list[Run] = []
+    for task in range(task_count):
+        targets = targets_of(task)
+        if not targets:
+            continue
+        if runs and runs[-1].last == task - 1 and runs[-1].targets == targets:
+            runs[-1] = Run(runs[-1].first, task, targets)
+        else:
+            runs.append(Run(task, task, targets))
+    return runs
+
+
+def _open(store: Store, job_id: str) -> JobState:
+    store.check()
+    state = JobState(store, load_manifest(store, job_id))
+    state.refresh()
+    if state.cancelled:
+        raise RequestError(f"job {job_id} is cancelled, and that is final: submit a new job")
+    return state
+
+
+def _is_stalled(state: JobState, target: TargetState, since: datetime) -> bool:
+    """True if nothing was published, and nothing ended on this target, since then."""
+    times = [time for time in (state.published_at, target.last_progress_at) if time]
+    return all(time < since for time in times)
+
+
+def _publish(
+    store: Store, publisher: Publisher, state: JobState, wanted: dict[Target, set[int]], stalled: int
+) -> Republication:
+    runs = runs_of(
+        state.manifest.task_count,
+        lambda task: tuple(target for target, tasks in wanted.items() if task in tasks),
+    )
+    if not runs:
+        return Republication(None, 0)
+    publication = state.next_publication()
+    messages = publish_runs(store, publisher, state.manifest, publication, runs)
+    return Republication(publication, messages, stalled)

@@ -1,0 +1,202 @@
+"""Submitting a job: from a user's request to a manifest, and from the manifest onto the queue. Idempotent."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from importlib import metadata
+from typing import Any, Final
+
+from model.families import validate_params
+from model.registry import Registry
+from pipeline.clock import utc_now
+from pipeline.errors import BrokerError, RequestError
+from producer.plan import Plan, make_plan
+from producer.publish import all_tasks, publish_runs, task_message
+from producer.publisher import Publisher
+from results.documents import JSON_TYPE, Manifest, Precision, Target, dump
+from results.errors import ObjectExists
+from results.job_state import JobState, load_manifest
+from results.naming import check_name, manifest_name
+from results.stores.base import Store
+from results.target_state import TaskState
+
+_BASE36: Final = "0123456789abcdefghijklmnopqrstuvwxyz"
+_RANDOM_SEEDS: Final = 2**31  # short enough to type again
+_MAX_SEED: Final = 2**63 - 1
+
+
+@dataclass(frozen=True, slots=True)
+class JobRequest:
+    """What a user asks for.
+
+    Args:
+        model: registered name.
+        count: images per target.
+        targets: who paints.
+        seed: in [0, 2**63), or None: any, drawn at random.
+        precision: "auto" or one of the engine's.
+        params: parameters of the model's family, not validated yet.
+        job_id: the job's name, or None: a new one.
+        images_per_task: the user's own cut into tasks, or None.
+    """
+
+    model: str
+    count: int
+    targets: tuple[Target, ...]
+    seed: int | None = None
+    precision: Precision = "auto"
+    params: Mapping[str, str | int | float | bool | None] | None = None
+    job_id: str | None = None
+    images_per_task: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """A request that has been checked: all that `submit` needs, and nothing written yet."""
+
+    manifest: Manifest
+    plan: Plan
+    seed_given: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Submission:
+    """What came of a submission.
+
+    Args:
+        manifest: the job's, as stored.
+        created: False if the same request had been submitted under this name before.
+        messages: published now, one per task and target.
+        unpublished: tasks of an earlier submission that never reached the broker: `resume` publishes them.
+    """
+
+    manifest: Manifest
+    created: bool
+    messages: int
+    unpublished: int
+
+
+def draft_job(request: JobRequest, registry: Registry) -> Draft:
+    """Check a request and plan its tasks. Nothing is written.
+
+    Raises:
+        RequestError: a value is outside its limits.
+        ModelError: unknown model, damaged checkpoint, or params that its family does not take.
+        MessageError: the params do not fit into a message.
+    """
+    model = registry.get(request.model)
+    params = validate_params(model.family, dict(request.params or {}))
+    plan = make_plan(request.count, model.seconds_per_image, request.images_per_task)
+    now = utc_now()
+    manifest = Manifest(
+        job_id=_job_name(request, now),
+        model=model.name,
+        model_digest=model.digest,
+        resolution=model.resolution,
+        count=request.count,
+        seed=_seed(request.seed),
+        params=params,
+        precision=request.precision,
+        targets=_targets(request.targets),
+        images_per_task=plan.images_per_task,
+        submitted_at=now,
+        submitted_with=_version(),
+    )
+    task_message(manifest, 0, 0, now, manifest.targets).encode()
+    return Draft(manifest, plan, seed_given=request.seed is not None)
+
+
+def submit(store: Store, publisher: Publisher, draft: Draft) -> Submission:
+    """Write the manifest, then publish every task. The same request under the same name is the same job.
+
+    Raises:
+        RequestError: the name belongs to a job of another request; the text says what differs.
+        StoreError: the store cannot be written.
+        BrokerError: the broker gave up; the job is accepted, and the text says how to go on.
+    """
+    manifest = draft.manifest
+    store.check()
+    try:
+        store.create(manifest_name(manifest.job_id), dump(manifest), JSON_TYPE)
+    except ObjectExists:
+        return _join(store, draft)
+    try:
+        messages = publish_runs(store, publisher, manifest, 0, [all_tasks(manifest)])
+    except BrokerError as error:
+        raise BrokerError(
+            f"{error}; job {manifest.job_id} is kept: `diptych resume {manifest.job_id}` publishes the rest"
+        ) from error
+    return Submission(manifest, created=True, messages=messages, unpublished=0)
+
+
+def _join(store: Store, draft: Draft) -> Submission:
+    """The name is taken: by the same request, or by another."""
+    stored = load_manifest(store, draft.manifest.job_id)
+    differences = _differences(stored, draft)
+    if differences:
+        raise RequestError(
+            f"job {stored.job_id} exists with another request ({'; '.join(differences)}):"
+            " choose another --job"
+        )
+    state = JobState(store, stored)
+    state.refresh()
+    unpublished = {
+        task for target in state.targets.values() for task in target.tasks_in([TaskState.UNPUBLISHED])
+    }
+    return Submission(stored, created=False, messages=0, unpublished=len(unpublished))
+
+
+def _differences(stored: Manifest, draft: Draft) -> list[str]:
+    there, here = stored.request(), draft.manifest.request()
+    if not draft.seed_given:
+        here["seed"] = there["seed"]
+    # The order in which targets were named is no difference.
+    for side in (there, here):
+        side["targets"] = sorted(side["targets"])
+    return [
+        f"{key} is {_short(there[key])} there, {_short(here[key])} here"
+        for key in here
+        if there[key] != here[key]
+    ]
+
+
+def _short(value: Any) -> str:
+    text = str(value)
+    return text if len(text) <= 40 else f"{text[:37]}…"
+
+
+def _job_name(request: JobRequest, now: datetime) -> str:
+    """The user's name, or e.g. "faces-64-20261124-235512-x7k2"."""
+    if request.job_id is not None:
+        try:
+            return check_name(request.job_id)
+        except ValueError as error:
+            raise RequestError(f"--job: {error}") from error
+    tail = "".join(secrets.choice(_BASE36) for _ in range(4))
+    stem = request.model[:40].rstrip("-")
+    return f"{stem}-{now.astimezone(UTC):%Y%m%d-%H%M%S}-{tail}"
+
+
+def _seed(seed: int | None) -> int:
+    if seed is None:
+        return secrets.randbelow(_RANDOM_SEEDS)
+    if not 0 <= seed <= _MAX_SEED:
+        raise RequestError(f"seed {seed} is outside 0..{_MAX_SEED}")
+    return seed
+
+
+def _targets(targets: tuple[Target, ...]) -> tuple[Target, ...]:
+    """Each target once, in the order given."""
+    if not targets:
+        raise RequestError("no target: give --target container, function or celery")
+    return tuple(dict.fromkeys(targets))
+
+
+def _version() -> str:
+    try:
+        return f"diptych {metadata.version('diptych')}"
+    except metadata.PackageNotFoundError:
+        return "diptych"

@@ -1,0 +1,143 @@
+"""Following a job to its end. Watching changes nothing, so that it can be left and taken up at any time."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from typing import Final, Protocol
+
+from producer.job_view import IDLE_HINT_S, idle_s
+from results.job_state import JobState
+
+POLL_S: Final = 0.5
+SCAN_SHARE: Final = 0.2
+"""Share of the time that may go into listing the store: a slow store is asked less often."""
+PLAIN_EVERY_S: Final = 5.0
+
+
+class Display(Protocol):
+    """Where progress is shown: a terminal's bars, or plain lines."""
+
+    def __enter__(self) -> Display:
+        """Begin."""
+        ...
+
+    def __exit__(self, *args: object) -> None:
+        """End, leaving the terminal as it was."""
+        ...
+
+    def show(self, state: JobState) -> None:
+        """Show the state; called at every look at the store."""
+        ...
+
+
+def follow(state: JobState, *, poll_s: float = POLL_S) -> Iterator[JobState]:
+    """Yield the state at once, then after every look at the store, until the job has ended.
+
+    Args:
+        state: refreshed in place.
+        poll_s: least time between two looks.
+    """
+    while True:
+        started = time.monotonic()
+        state.refresh()
+        yield state
+        if state.status.ended:
+            return
+        took = time.monotonic() - started
+        time.sleep(max(poll_s, took / SCAN_SHARE - took))
+
+
+def watch(state: JobState, display: Display, *, poll_s: float = POLL_S) -> None:
+    """Show a job until it has ended; see `follow`."""
+    with display:
+        for seen in follow(state, poll_s=poll_s):
+            display.show(seen)
+
+
+class Bars:
+    """A progress bar per target, with images per second and the time that is left."""
+
+    def __init__(self) -> None:
+        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+        self._progress = Progress(
+            TextColumn("{task.description:<10}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TextColumn("{task.fields[rate]:>14}"),
+            TimeRemainingColumn(compact=True, elapsed_when_finished=True),
+            TextColumn("{task.fields[note]}"),
+        )
+        self._bars: dict[str, int] = {}
+
+    def __enter__(self) -> Bars:
+        """Begin to draw."""
+        self._progress.start()
+        return self
+
+    def __exit__(self, *args: object) -> None:
+        """Stop drawing; the last bars stay."""
+        self._progress.stop()
+
+    def show(self, state: JobState) -> None:
+        """See Display."""
+        from rich.progress import TaskID
+
+        for target, part in state.targets.items():
+            counts = part.counts()
+            if target not in self._bars:
+                # Images that were done before this watch began say nothing about the rate.
+                self._bars[target] = self._progress.add_task(
+                    target, total=counts.images, completed=counts.images_done, rate="", note=""
+                )
+            lost = counts.failed + counts.dead
+            note = f"{lost} tasks failed" if lost else _idle_note(state)
+            bar = TaskID(self._bars[target])
+            self._progress.update(bar, completed=counts.images_done, note=note)
+            speed = self._progress.tasks[self._bars[target]].speed
+            self._progress.update(bar, rate=f"{speed:.1f} images/s" if speed else "")
+
+
+def _idle_note(state: JobState) -> str:
+    idle = idle_s(state)
+    return f"nothing new for {idle:.0f} s" if idle > IDLE_HINT_S and not state.status.ended else ""
+
+
+class PlainLines:
+    """A line when something has changed, at most every few seconds: for logs and pipes.
+
+    Args:
+        write: takes a line.
+        line_of: makes a line of a state.
+        every_s: least time between two lines.
+    """
+
+    def __init__(
+        self,
+        write: Callable[[str], None],
+        line_of: Callable[[JobState], str],
+        every_s: float = PLAIN_EVERY_S,
+    ) -> None:
+        self._write = write
+        self._line_of = line_of
+        self._every_s = every_s
+        self._last_line = ""
+        self._last_at = float("-inf")
+
+    def __enter__(self) -> PlainLines:
+        """Nothing to prepare."""
+        return self
+
+    def __exit__(self, *args: object) -> None:
+        """Nothing to put back."""
+
+    def show(self, state: JobState) -> None:
+        """See Display."""
+        now = time.monotonic()
+        if now - self._last_at < self._every_s and not state.status.ended:
+            return
+        line = self._line_of(state)
+        if line != self._last_line:
+            self._write(line)
+            self._last_line, self._last_at = line, now
