@@ -1,0 +1,255 @@
+"""The store in a local directory: one file per object, written whole, durable and once.
+
+An object is written to `<root>/.tmp/`, flushed to disk and then hard-linked to its name: the link is
+atomic and fails if the name is taken, so a reader sees a whole object or none, and of several
+writers exactly one wins.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import time
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final
+from urllib.parse import unquote, urlsplit
+from uuid import uuid4
+
+from results.errors import ObjectExists, ObjectNotFound, StoreError
+from results.stores.base import ObjectInfo
+from results.stores.directory_errors import reading_error, writing_error
+from results.stores.object_names import HIDDEN_FOLDER, check_object_name, check_prefix
+
+STALE_TEMP_S: Final = 24 * 3600.0
+"""Temporary files of that age belong to a writer that died."""
+
+_NO_HARD_LINKS: Final = frozenset({errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK})
+_CREATE_ATTEMPTS: Final = 100
+
+
+class DirectoryStore:
+    """Objects as files below one folder, which is made at the first write.
+
+    Args:
+        root: absolute path of that folder.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+
+    @classmethod
+    def from_url(cls, url: str) -> DirectoryStore:
+        """Open `file:///absolute/path`. Raises StoreError if the URL is not of that form."""
+        parts = urlsplit(url)
+        path = unquote(parts.path)
+        local = parts.scheme == "file" and parts.netloc in ("", "localhost")
+        if not local or not path.startswith("/") or "\0" in path or parts.query or parts.fragment:
+            raise StoreError(
+                f"bad store URL {url[:200]!r}: use file:///absolute/path (%23 for #, %3F for ?)",
+                transient=False,
+            )
+        return cls(Path(os.path.normpath(path)))
+
+    @property
+    def url(self) -> str:
+        """`file:///…`, without a trailing slash."""
+        return self._root.as_uri().rstrip("/")
+
+    @property
+    def root(self) -> Path:
+        """The folder."""
+        return self._root
+
+    def create(self, name: str, data: bytes, content_type: str) -> ObjectInfo:  # noqa: ARG002 - Protocol
+        """Create an object, whole and durable, if there is none of that name (see `Store.create`)."""
+        path = self._path(name)
+        try:
+            temp = self._write_temp(data)
+            try:
+                _place(temp, path)
+                _sync_folder(path.parent)
+                status = path.stat()
+            finally:
+                temp.unlink(missing_ok=True)
+        except FileExistsError as error:
+            raise ObjectExists(name) from error
+        except OSError as error:
+            raise writing_error(error, name, self._root) from error
+        return _info(name, status)
+
+    def read(self, name: str) -> bytes:
+        """Return an object's content. Raises ObjectNotFound."""
+        path = self._path(name)
+        try:
+            return path.read_bytes()
+        except (FileNotFoundError, NotADirectoryError, IsADirectoryError) as error:
+            raise ObjectNotFound(name) from error
+        except OSError as error:
+            raise reading_error(error, name, self._root) from error
+
+    def stat(self, name: str) -> ObjectInfo | None:
+        """Return what is known of an object, or None if there is none."""
+        path = self._path(name)
+        try:
+            return _info(name, path.stat()) if path.is_file() else None
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            raise reading_error(error, name, self._root) from error
+
+    def find(self, names: Sequence[str]) -> dict[str, ObjectInfo]:
+        """Return those of `names` that exist."""
+        found = ((name, self.stat(name)) for name in names)
+        return {name: info for name, info in found if info is not None}
+
+    def list(self, prefix: str, *, after: str | None = None) -> Iterator[ObjectInfo]:
+        """Yield the objects below `prefix` in lexicographic order; holds one folder's names at a time."""
+        check_prefix(prefix)
+        return self._walk(prefix, after)
+
+    def list_folders(self, prefix: str) -> Iterator[str]:
+        """Yield the names of the folders directly below `prefix`, in order."""
+        check_prefix(prefix)
+        return (entry[:-1] for entry in self._entries(prefix) if entry.endswith("/"))
+
+    def delete(self, name: str) -> None:
+        """Delete an object, and the folders that this leaves empty."""
+        path = self._path(name)
+        try:
+            path.unlink(missing_ok=True)
+        except NotADirectoryError:
+            return
+        except OSError as error:
+            raise writing_error(error, name, self._root) from error
+        for folder in path.parents:
+            try:
+                if folder == self._root:
+                    return
+                folder.rmdir()
+            except OSError:
+                # Not empty, or another delete was quicker: either way it is not ours to remove.
+                return
+
+    def check(self) -> None:
+        """Write and remove a probe; clear temporary files that a dead writer left more than a day ago."""
+        try:
+            self._write_temp(b"probe\n").unlink()
+            for path in (self._root / HIDDEN_FOLDER).iterdir():
+                if path.stat().st_mtime < time.time() - STALE_TEMP_S:
+                    path.unlink(missing_ok=True)
+        except OSError as error:
+            raise writing_error(error, f"{HIDDEN_FOLDER}/", self._root) from error
+
+    def _path(self, name: str) -> Path:
+        return self._root / check_object_name(name)
+
+    def _write_temp(self, data: bytes) -> Path:
+        """Write `data`, durable, to a file of its own in the root's file system."""
+        folder = self._root / HIDDEN_FOLDER
+        _make_folder(folder)
+        path = folder / f"{os.getpid()}-{uuid4().hex}"
+        try:
+            with path.open("xb", buffering=0) as file:
+                view = memoryview(data)
+                while view:
+                    view = view[file.write(view) :]
+                os.fsync(file.fileno())
+                # The creation time is when the object appears, not when its writing began.
+                os.utime(file.fileno())
+        except OSError:
+            path.unlink(missing_ok=True)
+            raise
+        return path
+
+    def _walk(self, prefix: str, after: str | None) -> Iterator[ObjectInfo]:
+        for entry in self._entries(prefix):
+            name = prefix + entry
+            if entry.endswith("/"):
+                # A folder is passed over if all that can be in it is not beyond `after`.
+                if after is None or name > after or after.startswith(name):
+                    yield from self._walk(name, after)
+            elif after is None or name > after:
+                info = self.stat(name)
+                if info is not None:
+                    yield info
+
+    def _entries(self, prefix: str) -> Sequence[str]:
+        """A folder's entries, folders with "/" at the end: sorting those sorts the full names too."""
+        try:
+            with os.scandir(self._root / prefix) as entries:
+                names = [f"{entry.name}/" if entry.is_dir() else entry.name for entry in entries]
+        except (FileNotFoundError, NotADirectoryError):
+            return []
+        except OSError as error:
+            raise reading_error(error, prefix, self._root) from error
+        if not prefix:
+            names = [name for name in names if name != f"{HIDDEN_FOLDER}/"]
+        return sorted(names)
+
+
+def _place(temp: Path, path: Path) -> None:
+    """Give the finished file its name. Raises FileExistsError if the name is taken."""
+    for attempt in range(_CREATE_ATTEMPTS):
+        try:
+            _make_folder(path.parent)
+            _link(temp, path)
+            return
+        except FileNotFoundError:
+            # A delete has removed the still empty folder in between.
+            if attempt == _CREATE_ATTEMPTS - 1:
+                raise
+
+
+def _link(temp: Path, path: Path) -> None:
+    try:
+        path.hardlink_to(temp)
+    except FileExistsError:
+        raise
+    except OSError as error:
+        if error.errno not in _NO_HARD_LINKS:
+            raise
+        _claim_and_replace(temp, path)
+
+
+def _claim_and_replace(temp: Path, path: Path) -> None:
+    """Without hard links: claim the name exclusively, then move the finished file over the claim.
+
+    In the moment between the two a reader meets an empty object, and a crash leaves one.
+    """
+    os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666))
+    try:
+        temp.replace(path)
+    except OSError:
+        path.unlink(missing_ok=True)
+        raise
+
+
+def _make_folder(folder: Path) -> None:
+    """Make a folder and its parents, each of them durable."""
+    if folder.is_dir():
+        return
+    if folder.parent != folder:
+        _make_folder(folder.parent)
+    try:
+        folder.mkdir(exist_ok=True)
+    except FileExistsError as error:
+        raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(folder)) from error
+    _sync_folder(folder.parent)
+
+
+def _sync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    except OSError as error:
+        # Some file systems (network shares, FUSE) cannot flush a folder.
+        if error.errno not in (errno.EINVAL, errno.ENOTSUP, errno.EBADF):
+            raise
+    finally:
+        os.close(descriptor)
+
+
+def _info(name: str, status: os.stat_result) -> ObjectInfo:
+    return ObjectInfo(name, status.st_size, datetime.fromtimestamp(status.st_mtime_ns / 1e9, UTC))

@@ -1,0 +1,211 @@
+"""What is peculiar to the store in a directory."""
+
+from __future__ import annotations
+
+import ctypes
+import errno
+import os
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from results.errors import ObjectExists, StoreError
+from results.stores.directory import STALE_TEMP_S, DirectoryStore
+from results.stores.open import open_store
+
+BINARY = "application/octet-stream"
+NOBODY = 65534
+
+
+def test_opens_what_its_url_names(tmp_path: Path) -> None:
+    root = tmp_path / "with space#1"
+    store = open_store(root.as_uri() + "/")
+    assert isinstance(store, DirectoryStore)
+    assert store.root == root
+    assert store.url == root.as_uri()
+    assert not root.exists()
+    assert DirectoryStore.from_url("file://localhost/a/b/../c").url == "file:///a/c"
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        *("file://relative/path", "file:relative", "file://", "file:///a%00b", "file:///a?b", "file:///a#b"),
+        *("s3://bucket", "/a/path", ""),
+    ],
+)
+def test_refuses_other_urls(url: str) -> None:
+    with pytest.raises(StoreError, match="bad store URL") as caught:
+        open_store(url)
+    assert caught.value.transient is False
+
+
+def test_leaves_no_temporary_file(directory_store: DirectoryStore) -> None:
+    directory_store.create("a/b", b"1", BINARY)
+    with pytest.raises(ObjectExists):
+        directory_store.create("a/b", b"2", BINARY)
+    assert list((directory_store.root / ".tmp").iterdir()) == []
+
+
+def test_check_clears_what_a_dead_writer_left(directory_store: DirectoryStore) -> None:
+    directory_store.check()
+    folder = directory_store.root / ".tmp"
+    old, young = folder / "1-dead", folder / "2-alive"
+    old.write_bytes(b"half")
+    young.write_bytes(b"half")
+    long_ago = time.time() - STALE_TEMP_S - 60
+    os.utime(old, (long_ago, long_ago))
+    directory_store.check()
+    assert list(folder.iterdir()) == [young]
+
+
+def test_a_reader_never_meets_half_an_object(directory_store: DirectoryStore) -> None:
+    data = os.urandom(1 << 20)
+    names = [f"x/{number}" for number in range(40)]
+    met: list[bytes] = []
+    done = threading.Event()
+
+    def read_on() -> None:
+        while not done.is_set():
+            met.extend(directory_store.read(info.name) for info in directory_store.list("x/"))
+
+    reader = threading.Thread(target=read_on)
+    reader.start()
+    try:
+        for name in names:
+            directory_store.create(name, data, BINARY)
+    finally:
+        done.set()
+        reader.join()
+    assert all(content == data for content in met)
+
+
+def test_creates_while_another_deletes_the_folder(directory_store: DirectoryStore) -> None:
+    def churn(mine: int) -> None:
+        for _ in range(100):
+            directory_store.create(f"shared/{mine}", b"x", BINARY)
+            directory_store.delete(f"shared/{mine}")
+
+    with ThreadPoolExecutor(2) as pool:
+        list(pool.map(churn, range(2)))
+    assert list(directory_store.list_folders("")) == []
+
+
+@pytest.mark.parametrize("number", [errno.EPERM, errno.ENOTSUP])
+def test_works_without_hard_links(
+    directory_store: DirectoryStore, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    def refuse(*_: object) -> None:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(Path, "hardlink_to", refuse)
+    assert directory_store.create("a/b", b"first", BINARY).size_bytes == 5
+    with pytest.raises(ObjectExists):
+        directory_store.create("a/b", b"second", BINARY)
+    assert directory_store.read("a/b") == b"first"
+    assert list((directory_store.root / ".tmp").iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("number", "transient", "text"),
+    [
+        (errno.ENOSPC, True, "disk full: cannot write a/b"),
+        (errno.EDQUOT, True, "disk full"),
+        (errno.EIO, True, "cannot write a/b"),
+        (errno.EMFILE, True, "cannot write a/b"),
+        (errno.EROFS, False, "is not writable: Read-only file system"),
+        (errno.EACCES, False, "is not writable: Permission denied"),
+    ],
+)
+def test_tells_passing_trouble_from_lasting(
+    directory_store: DirectoryStore, monkeypatch: pytest.MonkeyPatch, number: int, transient: bool, text: str
+) -> None:
+    def refuse(_: int) -> None:
+        raise OSError(number, os.strerror(number))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fsync", refuse)
+        with pytest.raises(StoreError, match=text) as caught:
+            directory_store.create("a/b", b"x", BINARY)
+    assert caught.value.transient is transient
+    assert "\n" not in str(caught.value)
+    assert directory_store.stat("a/b") is None
+    directory_store.create("a/b", b"x", BINARY)
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A real file system of 64 KiB."""
+    if not sys.platform.startswith("linux") or os.geteuid() != 0:
+        pytest.skip("needs root on Linux to mount a small file system")
+    libc = ctypes.CDLL(None, use_errno=True)
+    if libc.mount(b"none", str(tmp_path).encode(), b"tmpfs", 0, b"size=64k"):
+        pytest.skip(f"cannot mount here: {os.strerror(ctypes.get_errno())}")
+    try:
+        yield tmp_path
+    finally:
+        libc.umount2(str(tmp_path).encode(), 2)
+
+
+def test_a_full_disk_is_passing_trouble(small_disk: Path) -> None:
+    store = DirectoryStore(small_disk / "results")
+    store.create("small", b"x" * 1000, BINARY)
+    with pytest.raises(StoreError, match="disk full") as caught:
+        store.create("big", b"x" * 200_000, BINARY)
+    assert caught.value.transient is True
+    assert [info.name for info in store.list("")] == ["small"]
+    store.create("next", b"x" * 1000, BINARY)
+
+
+@pytest.fixture
+def forbidden_folder() -> Iterator[Path]:
+    """A folder that this process may neither write nor, below `secret`, read."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        (folder / "secret").mkdir(mode=0o700)
+        (folder / "secret" / "x").touch()
+        folder.chmod(0o555)
+        root = os.geteuid() == 0
+        if root:
+            os.seteuid(NOBODY)
+        else:
+            (folder / "secret").chmod(0o000)
+        try:
+            yield folder
+        finally:
+            if root:
+                os.seteuid(0)
+            folder.chmod(0o700)
+            (folder / "secret").chmod(0o700)
+
+
+@pytest.mark.parametrize(
+    ("call", "text"),
+    [
+        (lambda store: store.check(), "is not writable: Permission denied; fix its owner"),
+        (lambda store: store.create("a/b", b"x", BINARY), "is not writable"),
+        (lambda store: store.read("secret/x"), "is not readable: Permission denied; fix its owner"),
+        (lambda store: store.stat("secret/x"), "is not readable"),
+        (lambda store: list(store.list("secret/")), "is not readable"),
+        (lambda store: store.delete("secret/x"), "is not writable"),
+    ],
+)
+def test_a_forbidden_folder_is_lasting_trouble(
+    forbidden_folder: Path, call: Callable[[DirectoryStore], object], text: str
+) -> None:
+    with pytest.raises(StoreError, match=text) as caught:
+        call(DirectoryStore(forbidden_folder))
+    assert caught.value.transient is False
+
+
+def test_an_object_in_the_way_is_lasting_trouble(directory_store: DirectoryStore) -> None:
+    directory_store.create("a", b"x", BINARY)
+    with pytest.raises(StoreError, match="cannot write a/b") as caught:
+        directory_store.create("a/b", b"x", BINARY)
+    assert caught.value.transient is False
