@@ -1,0 +1,36 @@
+"""The order to stop: SIGTERM has come, and the work in hand is finished soon or given back."""
+
+from __future__ import annotations
+
+import time
+
+
+class Drain:
+    """Set once, by a signal handler; looked at by the painting thread.
+
+    One attribute, written once: safe inside a signal handler, where no lock may be taken.
+
+    Args:
+        grace_s: how long work may still take once draining has started.
+    """
+
+    def __init__(self, grace_s: float) -> None:
+        self._grace_s = grace_s
+        self._started_s: float | None = None
+
+    def start(self) -> None:
+        """Start draining. Further calls change nothing."""
+        if self._started_s is None:
+            self._started_s = time.monotonic()
+
+    @property
+    def started(self) -> bool:
+        """True once draining has started: no new task is taken."""
+        return self._started_s is not None
+
+    @property
+    def left_s(self) -> float:
+        """Seconds that work may still take; infinite while not draining, never negative."""
+        if self._started_s is None:
+            return float("inf")
+        return max(0.0, self._started_s + self._grace_s - time.monotonic())

@@ -1,0 +1,129 @@
+"""Loaded engines, kept from task to task, and whether the default model's checkpoint is sound."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import OrderedDict
+from dataclasses import dataclass
+from typing import Final, Protocol
+
+from model.checkpoint import load_checkpoint
+from model.protocol import Engine
+from model.registry import ModelInfo, Registry
+from pipeline.settings import Settings
+from results.documents import Precision
+
+CAPACITY: Final = 2
+"""Engines kept: a worker serves one model, or changes from one to the next; each holds its weights."""
+
+
+class EngineLoader(Protocol):
+    """`model.engines.load.load_engine`, or a stand-in for it in tests."""
+
+    def __call__(self, info: ModelInfo, *, engine: str, precision: str, threads: int) -> Engine:
+        """Load a model's engine."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """An engine ready to paint.
+
+    Args:
+        engine: the engine.
+        info: the model it runs.
+        load_s: what loading cost this caller; 0 if it was there already.
+    """
+
+    engine: Engine
+    info: ModelInfo
+    load_s: float
+
+
+class EngineCache:
+    """The least recently used engine makes room for the next. One load at a time.
+
+    Args:
+        settings: which engine, how many threads, where the models are.
+        load: loads an engine; by default the real one, imported at the first use.
+    """
+
+    def __init__(self, settings: Settings, load: EngineLoader | None = None) -> None:
+        self._settings = settings
+        self._load = load
+        self._lock = threading.Lock()
+        self._loaded: OrderedDict[tuple[str, str, Precision], Loaded] = OrderedDict()
+        self._resolved: dict[tuple[str, str], ModelInfo] = {}
+        self._sound: tuple[str, int, int] | None = None
+
+    def resolve(self, name: str, digest: str) -> ModelInfo:
+        """Return what is known of a model; its checkpoint is read once, not at every task.
+
+        Args:
+            name: registered name.
+            digest: "sha256:<hex>" that its checkpoint must have.
+        Raises:
+            ModelError: unknown model, another digest, a damaged header.
+        """
+        if (name, digest) not in self._resolved:
+            self._resolved[name, digest] = self._registry().resolve(name, digest)
+        return self._resolved[name, digest]
+
+    def get(self, name: str, digest: str, precision: Precision) -> Loaded:
+        """Return the engine of a model, loading it if need be.
+
+        Args:
+            name: registered name.
+            digest: "sha256:<hex>" that its checkpoint must have.
+            precision: what the job asks for.
+        Raises:
+            ModelError: unknown model, another digest, a damaged checkpoint, an engine not installed.
+        """
+        key = (name, digest, precision)
+        with self._lock:
+            if key in self._loaded:
+                self._loaded.move_to_end(key)
+                return self._loaded[key]
+            started_s = time.monotonic()
+            info = self.resolve(name, digest)
+            engine = self._loader()(
+                info, engine=self._settings.engine, precision=precision, threads=self._settings.threads
+            )
+            # Kept with a load time of 0: only the caller that waited for it pays for the load.
+            self._loaded[key] = Loaded(engine, info, 0.0)
+            while len(self._loaded) > CAPACITY:
+                self._loaded.popitem(last=False)
+            return Loaded(engine, info, time.monotonic() - started_s)
+
+    def preload(self) -> None:
+        """Load the default model as a job that names no precision would. Raises ModelError."""
+        name = self._settings.default_model
+        self.get(name, self._registry().get(name).digest, "auto")
+
+    def check_default_model(self) -> None:
+        """Check that the default model's checkpoint is present and sound; a sound one is read once.
+
+        Raises:
+            ModelError: it is not; the text says what is wrong.
+        """
+        info = self._registry().get(self._settings.default_model)
+        try:
+            found = info.path.stat()
+        except FileNotFoundError:
+            found = None
+        mark = (info.digest, found.st_mtime_ns, found.st_size) if found else None
+        if mark is None or mark != self._sound:
+            load_checkpoint(info.path)
+            self._sound = mark
+
+    def _registry(self) -> Registry:
+        return Registry(self._settings.model_dir)
+
+    def _loader(self) -> EngineLoader:
+        if self._load is None:
+            # Imported here: the inference runtime must not load before the fork that serves.
+            from model.engines.load import load_engine
+
+            self._load = load_engine
+        return self._load

@@ -1,0 +1,127 @@
+"""From a message that arrives to its outcome: the one way in for all three workers."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from pipeline.envelope import MAX_BODY_BYTES, Envelope, decode_push
+from pipeline.errors import BusyError, MessageError
+from pipeline.logs import fields
+from pipeline.messages import TaskMessage, decode_task
+from pipeline.outcomes import Delivery, Outcome, Result
+from pipeline.process import process_task
+from pipeline.rejecting import reject
+from pipeline.retries import BUSY_RETRY_S
+from pipeline.runtime import Runtime
+from pipeline.trace import trace_id
+
+_log = logging.getLogger(__name__)
+
+
+def handle_push(body: bytes, runtime: Runtime, *, trace: str | None = None, wait_s: float = 0.0) -> Result:
+    """Handle the body of a Pub/Sub push request. Never raises.
+
+    Args:
+        body: the request's body.
+        runtime: this process's runtime; its target is who the task arrived at.
+        trace: trace id from the request's headers, if known.
+        wait_s: how long to wait for the painting slot before answering RETRY, "busy".
+    """
+    try:
+        envelope = decode_push(body)
+    except MessageError as error:
+        return reject(runtime, error, body)
+    return handle_envelope(envelope, runtime, trace=trace, wait_s=wait_s)
+
+
+def handle_envelope(
+    envelope: Envelope, runtime: Runtime, *, trace: str | None = None, wait_s: float = 0.0
+) -> Result:
+    """Handle a decoded envelope: decode its task, take the painting slot, process. Never raises.
+
+    Args:
+        envelope: what was delivered.
+        runtime, trace, wait_s: as `handle_push`.
+    """
+    arrived_s = time.monotonic()
+    try:
+        task = decode_task(envelope.data)
+    except MessageError as error:
+        return reject(runtime, error, envelope.data, message_id=envelope.message_id)
+    delivery = Delivery(
+        target=runtime.target,
+        message_id=envelope.message_id,
+        published_at=envelope.publish_time,
+        attempt=envelope.delivery_attempt,
+        trace=trace or trace_id(envelope.trace),
+        delivery_id=Delivery.new_id(),
+    )
+    result = _process(task, delivery, runtime, arrived_s, wait_s)
+    _report(task, delivery, result)
+    return result
+
+
+def oversize(body_bytes: int, runtime: Runtime) -> Result:
+    """Reject a request by its length alone, unread.
+
+    Args:
+        body_bytes: its announced length, over MAX_BODY_BYTES.
+        runtime: this process's runtime.
+    """
+    error = MessageError(f"the envelope is {body_bytes} bytes, over the limit of {MAX_BODY_BYTES}: not read")
+    return reject(runtime, error, b"", body_bytes=body_bytes, message_id=f"oversize-{Delivery.new_id()}")
+
+
+def _process(
+    task: TaskMessage, delivery: Delivery, runtime: Runtime, arrived_s: float, wait_s: float
+) -> Result:
+    try:
+        with _painting_slot(runtime, wait_s):
+            return process_task(task, delivery, runtime, arrived_s=arrived_s)
+    except BusyError as error:
+        return Result(Outcome.RETRY, "busy", str(error), retry_after_s=error.retry_after_s)
+    except Exception as error:  # noqa: BLE001 (the last line before the queue; see below)
+        # A bug of ours must neither lose the task (so it is delivered again) nor loop for ever (so the
+        # delivery counts as an attempt, and the limit on attempts makes it a dead letter).
+        _log.exception("%s: unexpected error", _what(task), extra=_fields(task, delivery))
+        detail = f"{type(error).__name__}: {error}"
+        return Result(Outcome.RETRY, "unexpected_error", detail, at_fault=True)
+
+
+@contextmanager
+def _painting_slot(runtime: Runtime, wait_s: float) -> Iterator[None]:
+    if not runtime.slot.acquire(timeout=wait_s) if wait_s > 0 else not runtime.slot.acquire(blocking=False):
+        raise BusyError(BUSY_RETRY_S)
+    try:
+        yield
+    finally:
+        runtime.slot.release()
+
+
+def _report(task: TaskMessage, delivery: Delivery, result: Result) -> None:
+    level = logging.INFO
+    if result.outcome is Outcome.FAILED or result.at_fault:
+        level = logging.ERROR
+    elif result.outcome is Outcome.RETRY and result.reason != "busy":
+        level = logging.WARNING
+    text = f"{_what(task)}: {result.outcome} ({result.reason})"
+    _log.log(
+        level, "%s", f"{text}: {result.detail}" if result.detail else text, extra=_fields(task, delivery)
+    )
+
+
+def _what(task: TaskMessage) -> str:
+    return f"{task.job_id} task {task.task_index}"
+
+
+def _fields(task: TaskMessage, delivery: Delivery) -> dict[str, object]:
+    labels = {
+        "job": task.job_id,
+        "task": str(task.task_index),
+        "target": delivery.target,
+        "delivery": delivery.delivery_id,
+    }
+    return fields(labels, delivery.trace)

@@ -1,0 +1,112 @@
+"""`process_task`: from a task to its record. The shared core of all three workers."""
+
+from __future__ import annotations
+
+import time
+from datetime import timedelta
+
+from model.errors import ModelError
+from model.families import validate_params
+from pipeline.attempt import Attempt
+from pipeline.clock import utc_now
+from pipeline.messages import TaskMessage
+from pipeline.metering import Meter
+from pipeline.outcomes import Delivery, Outcome, Result
+from pipeline.painting import Painter
+from pipeline.recording import build_record, commit, record_failure
+from pipeline.retries import draining, out_of_memory, store_retry
+from pipeline.runtime import Runtime
+from pipeline.watch import CANCELLED, Watch
+from results.errors import DocumentError, ImageError, StoreError
+from results.images import ImageConflict
+from results.naming import image_name, record_name
+
+
+def process_task(
+    task: TaskMessage, delivery: Delivery, runtime: Runtime, *, arrived_s: float | None = None
+) -> Result:
+    """Paint a task's images, store them, and commit it with a record.
+
+    At least once becomes once here: images first, record last, each created only if absent. The caller
+    holds the painting slot; time spent waiting for it is queueing and stays out of `process_s`.
+
+    Args:
+        task: what to paint.
+        delivery: how it arrived.
+        runtime: this process's runtime.
+        arrived_s: `time.monotonic()` when the handler was entered (default: now); the delivery's
+            deadline counts from here.
+    Returns:
+        The outcome. What had to be written about it is written; if that failed it is RETRY.
+    Raises:
+        Exception: a bug; `pipeline.handle` makes a RETRY of it that counts as an attempt.
+    """
+    if delivery.target not in task.targets:
+        # A subscription's filter may not apply (the emulator ignores it): acknowledge, leave no trace.
+        return Result(Outcome.DONE, "not_addressed", f"meant for {', '.join(task.targets)}")
+    if runtime.drain.started:
+        return draining()
+    now_s = time.monotonic()
+    arrived_s = now_s if arrived_s is None else arrived_s
+    with Meter() as meter:
+        received_at = utc_now() - timedelta(seconds=now_s - arrived_s)
+        attempt = Attempt(task, delivery, runtime, meter, received_at, arrived_s)
+        try:
+            return _attempt(attempt)
+        except StoreError as error:
+            return store_retry(error)
+        except MemoryError:
+            return out_of_memory()
+
+
+def _attempt(attempt: Attempt) -> Result:
+    """Run it; a permanent error becomes a recorded failure."""
+    try:
+        return _run(attempt)
+    except ModelError as error:
+        return record_failure(attempt, error.code, error)
+    except ImageConflict as error:
+        return record_failure(attempt, "image_conflict", error)
+    except ImageError as error:
+        return record_failure(attempt, "stored_image_damaged", error)
+    except DocumentError as error:
+        return record_failure(attempt, "stored_record_damaged", error)
+
+
+def _run(attempt: Attempt) -> Result:
+    task, runtime, meter = attempt.task, attempt.runtime, attempt.meter
+    watch = Watch(task, runtime, meter, attempt.arrived_s)
+    cancelled = runtime.io.submit(watch.cancelled)
+    found = _stored_indices(attempt)
+    if cancelled.result():
+        return CANCELLED
+    if found and _is_recorded(attempt):
+        return Result(Outcome.DUPLICATE, "already_recorded")
+
+    validate_params(runtime.engines.resolve(task.model, task.model_digest).family, task.params)
+    loaded = runtime.engines.get(task.model, task.model_digest, task.precision)
+    meter.add("model_load", loaded.load_s)
+    prior_requests = runtime.count_request()
+
+    painter = Painter(attempt, loaded, watch)
+    entries = painter.read(found)
+    painted = painter.paint([index for index in task.indices if index not in set(found)])
+    if painted.stop:
+        return painted.stop
+    work = meter.work()
+    return commit(attempt, build_record(attempt, loaded, entries + painted.entries, work, prior_requests))
+
+
+def _stored_indices(attempt: Attempt) -> list[int]:
+    """The images that an earlier delivery has stored. None of them means that there is no record either."""
+    names = {
+        image_name(attempt.task.job_id, attempt.delivery.target, index): index
+        for index in attempt.task.indices
+    }
+    found = attempt.runtime.store.find(list(names))
+    return [index for name, index in names.items() if name in found]
+
+
+def _is_recorded(attempt: Attempt) -> bool:
+    name = record_name(attempt.task.job_id, attempt.delivery.target, attempt.task.task_index)
+    return attempt.runtime.store.stat(name) is not None

@@ -1,0 +1,53 @@
+"""What may end a task early: looked at before each batch."""
+
+from __future__ import annotations
+
+import time
+
+from pipeline.messages import TaskMessage
+from pipeline.metering import Meter
+from pipeline.outcomes import Outcome, Result
+from pipeline.retries import deadline, draining
+from pipeline.runtime import Runtime
+from results.naming import cancelled_name
+
+CANCELLED = Result(Outcome.CANCELLED, "cancelled")
+
+
+class Watch:
+    """Looks at the order to stop, the deadline and the job's cancellation.
+
+    Args:
+        task: the task in hand.
+        runtime: this process's runtime.
+        meter: counts what has been painted.
+        arrived_s: `time.monotonic()` when the delivery arrived.
+    """
+
+    def __init__(self, task: TaskMessage, runtime: Runtime, meter: Meter, arrived_s: float) -> None:
+        self._task = task
+        self._runtime = runtime
+        self._meter = meter
+        self._arrived_s = arrived_s
+
+    def cancelled(self) -> bool:
+        """True if the job has been cancelled: one request to the store."""
+        return self._runtime.store.stat(cancelled_name(self._task.job_id)) is not None
+
+    def before_batch(self, batch_s: float, rest_s: float, *, look_at_store: bool) -> Result | None:
+        """The outcome to end with now, or None to go on.
+
+        Args:
+            batch_s: longest batch of this delivery so far; 0 before the first, so that every delivery
+                paints at least one batch and a task always moves on.
+            rest_s: expected time for all that is left.
+            look_at_store: False where the store has only just been asked.
+        """
+        if rest_s > self._runtime.drain.left_s:
+            return draining()
+        elapsed_s = time.monotonic() - self._arrived_s
+        if elapsed_s + batch_s > self._runtime.settings.deadline_s:
+            return deadline(elapsed_s, self._meter.images_painted)
+        if look_at_store and self.cancelled():
+            return CANCELLED
+        return None
