@@ -15,8 +15,18 @@ import click
 from diptych import __version__
 
 OUR_PACKAGES: Final = frozenset(
-    ("bench", "diptych", "local", "model", "pipeline", "producer", "results")
-    + ("worker_celery", "worker_container", "worker_function")
+    (
+        "bench",
+        "diptych",
+        "local",
+        "model",
+        "pipeline",
+        "producer",
+        "results",
+        "worker_celery",
+        "worker_container",
+        "worker_function",
+    )
 )
 USAGE_EXIT: Final = 2
 INTERRUPTED_EXIT: Final = 130  # 128 + SIGINT, as shells say

@@ -11,9 +11,9 @@ from pipeline.settings import Settings
 from results.documents import Target
 
 DELIVER_TASK: Final = "diptych.deliver"
-"""Plays the push subscription: kwargs target, message (see pipeline.envelope), attempt, busy."""
+"""Plays the push subscription: the arguments of worker_celery.parcel.Parcel."""
 PAINT_TASK: Final = "diptych.paint"
-"""Runs process_task in the Celery worker itself: kwargs message, attempt."""
+"""Runs process_task in the Celery worker itself: the same arguments."""
 
 
 def queue_name(target: Target) -> str:
@@ -34,6 +34,7 @@ def celery_config(settings: Settings) -> dict[str, Any]:
     return {
         "broker_url": settings.broker_url,
         "broker_connection_retry_on_startup": True,
+        "broker_connection_max_retries": None,
         "broker_transport_options": {
             "visibility_timeout": settings.visibility_timeout_s,
             "unacked_restore_interval": 2,
@@ -52,3 +53,21 @@ def celery_config(settings: Settings) -> dict[str, Any]:
         "task_default_delivery_mode": "persistent",
         "enable_utc": True,
     }
+
+
+def worker_argv(target: Target, concurrency: int) -> list[str]:
+    """The command line, after the Python interpreter, of the Celery worker that serves a target.
+
+    Threads deliver: they wait for answers. Processes paint: each has an engine of its own. Gossip, mingling
+    and heartbeats are for workers that talk to each other; without them a worker starts in half the time.
+
+    Args:
+        target: whose queue.
+        concurrency: deliveries at once (one per painting slot of the target), or painting processes.
+    """
+    pool = "prefork" if target == "celery" else "threads"
+    quiet = ["--without-gossip", "--without-mingle", "--without-heartbeat"]
+    return [
+        *("-m", "celery", "--app", "worker_celery.app:app", "worker", "--queues", queue_name(target)),
+        *("--concurrency", str(concurrency), "--pool", pool, "--hostname", f"{target}@%h", *quiet),
+    ]

@@ -1,0 +1,145 @@
+"""The Celery application. One worker serves one target's queue; started as `pipeline.celery_settings` says.
+
+    python -m celery --app worker_celery.app:app worker --queues diptych-container --pool threads
+        --concurrency 2 --hostname container@%h --without-gossip --without-mingle --without-heartbeat
+
+Settings come from the environment (DIPTYCH_*), read when the worker needs them, not at import.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Mapping
+from functools import cache
+from typing import Any, Final
+
+from celery import Celery, Task
+from celery.exceptions import Reject
+from celery.signals import setup_logging, worker_init, worker_shutting_down
+
+from pipeline.celery_settings import DELIVER_TASK, PAINT_TASK, celery_config, queue_name, task_name
+from pipeline.errors import MessageError, SettingsError
+from pipeline.logs import configure_logging
+from pipeline.runtime import LazyRuntime, Runtime
+from pipeline.settings import Settings, load_settings
+from results.stores.base import Store
+from results.stores.open import open_store
+from worker_celery.burial import reject
+from worker_celery.courier import Courier
+from worker_celery.painter import Painter, SharedDrain
+from worker_celery.parcel import Parcel
+from worker_celery.pusher import HttpPusher
+
+GIVE_BACK_PAUSE_S: Final = 1.0
+"""Before a message that could not be dealt with is given back, so that a lasting error does not spin."""
+
+log = logging.getLogger(__name__)
+
+
+@cache
+def settings() -> Settings:
+    """This process's settings. A wrong one ends the worker with a line, not a traceback."""
+    try:
+        found = load_settings()
+        found.require_broker_url()
+        found.require_store_url()
+    except SettingsError as error:
+        raise SystemExit(f"error: {error}") from error
+    return found
+
+
+app = Celery("diptych")
+app.add_defaults(lambda: celery_config(settings()))
+
+
+def deliver(task: Task, *_: Any, **arguments: Any) -> str:
+    """Deliver a task to its target over HTTP; see Courier.carry."""
+    return _carry(task, _pushing_courier(), arguments)
+
+
+def paint(task: Task, *_: Any, **arguments: Any) -> str:
+    """Paint a task in this process.
+
+    A message that the broker gives out again has lost its worker, perhaps to what it holds (out of memory,
+    say): that has to count as an attempt, or it would kill workers for ever.
+    """
+    back = bool(task.request.delivery_info.get("redelivered"))
+    return _carry(task, _painting_courier(), {**arguments, "target": "celery"}, count_loss=back)
+
+
+def _carry(task: Task, courier: Courier, arguments: Mapping[str, Any], *, count_loss: bool = False) -> str:
+    """Carry one message to an end that may be acknowledged, or give it back.
+
+    Args:
+        count_loss: put the parcel back with one attempt more, before anything else can go wrong.
+    """
+    try:
+        try:
+            parcel = Parcel.from_arguments(arguments)
+        except MessageError as error:
+            reject(store(), arguments, error, target=str(arguments.get("target"))[:60])
+            log.warning("message %s rejected: %s", task.request.id, error)
+            return "rejected"
+        if count_loss:
+            _put_back(parcel.met_failure("the worker died while painting", parcel.not_before))
+            return "loss counted"
+        return courier.carry(parcel)
+    except Exception as error:
+        log.exception("message %s is given back", task.request.id)
+        time.sleep(GIVE_BACK_PAUSE_S)
+        raise Reject(str(error), requeue=True) from error
+
+
+@cache
+def store() -> Store:
+    """This process's store."""
+    return open_store(settings().require_store_url())
+
+
+@cache
+def _pushing_courier() -> Courier:
+    return Courier(settings(), HttpPusher(settings()).push, _put_back, store)
+
+
+@cache
+def _painting_courier() -> Courier:
+    runtime = LazyRuntime(lambda: Runtime(settings(), "celery", drain=drain(), store=store()))
+    return Courier(settings(), Painter(runtime).paint, _put_back, store)
+
+
+def _put_back(parcel: Parcel) -> None:
+    """Publish a parcel again, at the tail of its queue. Returns when the broker has it."""
+    arguments = parcel.arguments()
+    app.send_task(task_name(parcel.target), kwargs=arguments, queue=queue_name(parcel.target))
+
+
+@cache
+def drain() -> SharedDrain:
+    """This worker's order to stop."""
+    return SharedDrain(settings().drain_s)
+
+
+def _before_children(**_: Any) -> None:
+    """Make the drain before the pool forks, so that the children share it."""
+    drain()
+
+
+def _on_shutdown(**_: Any) -> None:
+    """SIGTERM: what is being painted is finished soon or given back."""
+    drain().start()
+
+
+def _on_setup_logging(**_: Any) -> None:
+    """Log as the other workers do; what each task came to is logged by us, not twice by Celery."""
+    configure_logging(settings())
+    for name in ("celery.app.trace", "celery.worker.strategy"):
+        logging.getLogger(name).setLevel(logging.WARNING)
+
+
+# Not as decorators: celery has no types, and a decorator without types takes those of what it decorates.
+app.task(deliver, name=DELIVER_TASK, bind=True)
+app.task(paint, name=PAINT_TASK, bind=True)
+worker_init.connect(_before_children)
+worker_shutting_down.connect(_on_shutdown)
+setup_logging.connect(_on_setup_logging)
