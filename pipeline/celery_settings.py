@@ -50,6 +50,7 @@ def celery_config(settings: Settings) -> dict[str, Any]:
         "task_reject_on_worker_lost": True,
         "worker_prefetch_multiplier": 1,
         "worker_send_task_events": False,
+        "worker_enable_remote_control": False,
         "task_default_delivery_mode": "persistent",
         "enable_utc": True,
     }
@@ -68,6 +69,15 @@ def worker_argv(target: Target, concurrency: int) -> list[str]:
     pool = "prefork" if target == "celery" else "threads"
     quiet = ["--without-gossip", "--without-mingle", "--without-heartbeat"]
     return [
-        *("-m", "celery", "--app", "worker_celery.app:app", "worker", "--queues", queue_name(target)),
+        *(
+            "-m",
+            "celery",
+            "--quiet",
+            "--app",
+            "worker_celery.app:app",
+            "worker",
+            "--queues",
+            queue_name(target),
+        ),
         *("--concurrency", str(concurrency), "--pool", pool, "--hostname", f"{target}@%h", *quiet),
     ]

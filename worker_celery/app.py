@@ -10,26 +10,26 @@ from __future__ import annotations
 
 import logging
 import time
+import warnings
 from collections.abc import Mapping
 from functools import cache
 from typing import Any, Final
 
 from celery import Celery, Task
-from celery.exceptions import Reject
+from celery.exceptions import Reject, SecurityWarning
 from celery.signals import setup_logging, worker_init, worker_shutting_down
 
 from pipeline.celery_settings import DELIVER_TASK, PAINT_TASK, celery_config, queue_name, task_name
 from pipeline.errors import MessageError, SettingsError
 from pipeline.logs import configure_logging
-from pipeline.runtime import LazyRuntime, Runtime
 from pipeline.settings import Settings, load_settings
 from results.stores.base import Store
 from results.stores.open import open_store
 from worker_celery.burial import reject
 from worker_celery.courier import Courier
-from worker_celery.painter import Painter, SharedDrain
 from worker_celery.parcel import Parcel
 from worker_celery.pusher import HttpPusher
+from worker_celery.shared_drain import SharedDrain
 
 GIVE_BACK_PAUSE_S: Final = 1.0
 """Before a message that could not be dealt with is given back, so that a lasting error does not spin."""
@@ -50,6 +50,8 @@ def settings() -> Settings:
 
 
 app = Celery("diptych")
+# Celery warns root of pickled messages; only JSON is accepted here.
+warnings.filterwarnings("ignore", category=SecurityWarning)
 app.add_defaults(lambda: celery_config(settings()))
 
 
@@ -104,6 +106,10 @@ def _pushing_courier() -> Courier:
 
 @cache
 def _painting_courier() -> Courier:
+    # A worker that only delivers starts without the painting core.
+    from pipeline.runtime import LazyRuntime, Runtime
+    from worker_celery.painter import Painter
+
     runtime = LazyRuntime(lambda: Runtime(settings(), "celery", drain=drain(), store=store()))
     return Courier(settings(), Painter(runtime).paint, _put_back, store)
 
