@@ -23,7 +23,8 @@ JOB = "a-job"
 def manifest(**changes: Any) -> Manifest:
     fields: dict[str, Any] = {
         "job_id": JOB, "model": "faces-64", "model_digest": f"sha256:{'0' * 64}", "resolution": 64,
-        "count": 10, "seed": 7, "targets": ("container", "function"), "images_per_task": 3, "submitted_at": NOW,
+        "count": 10, "seed": 7, "targets": ("container", "function"), "images_per_task": 3,
+        "submitted_at": NOW,
     }  # fmt: skip
     return Manifest.model_validate(fields | changes)
 

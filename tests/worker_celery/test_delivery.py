@@ -1,0 +1,205 @@
+"""Delivery end to end: producer, broker, Celery worker and HTTP target are real, each its own process."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import threading
+import time
+from collections import Counter
+from typing import Any
+
+from celery import Celery
+
+from pipeline.celery_settings import DELIVER_TASK, celery_config, queue_name
+from pipeline.envelope import decode_push
+from pipeline.messages import decode_task
+from pipeline.settings import Settings
+from producer.celery_publisher import CeleryPublisher
+from results.documents import DeadLetter, Rejection, load
+from results.naming import deadletter_name
+from results.stores.directory import DirectoryStore
+from tests.valkey import ValkeyServer
+from tests.worker_celery.conftest import HttpTarget, Reply, Workers, task, wait_until
+
+
+def all_acknowledged(valkey: ValkeyServer) -> bool:
+    return valkey.length(queue_name("container")) == 0 and valkey.unacknowledged() == 0
+
+
+def test_each_target_gets_what_pubsub_would_push(
+    publisher: CeleryPublisher, valkey: ValkeyServer, workers: Workers, target: HttpTarget
+) -> None:
+    publisher.publish([task(0, "container", "function")])
+    assert valkey.length(queue_name("function")) == 1
+    workers.start("container")
+    wait_until(lambda: target.bodies and all_acknowledged(valkey), "one delivery")
+    assert valkey.length(queue_name("function")) == 1, "no target waits behind the other"
+
+    (body,) = target.bodies
+    assert body["subscription"] == "projects/local/subscriptions/diptych-container"
+    assert body["deliveryAttempt"] == 1
+    assert body["message"]["attributes"]["target_container"] == "1"
+    assert "target_function" not in body["message"]["attributes"]
+    decoded = decode_task(decode_push(json.dumps(body).encode()).data)
+    assert decoded == task(0, "container")
+
+
+def test_busy_is_no_attempt_and_a_failure_is(
+    publisher: CeleryPublisher,
+    valkey: ValkeyServer,
+    workers: Workers,
+    target: HttpTarget,
+    store: DirectoryStore,
+) -> None:
+    """503 and 429 more often than `push_attempts` allows, then success: nothing is dead."""
+    replies = iter([503, 429] * 3 + [500, 503, 500, 204])
+    target.reply = lambda _: (next(replies), {"Retry-After": "0"})
+    publisher.publish([task(0)])
+    workers.start("container")
+    wait_until(lambda: len(target.bodies) == 10 and all_acknowledged(valkey), "the tenth delivery")
+    assert [body["deliveryAttempt"] for body in target.bodies] == [*range(1, 11)]
+    assert len(set(target.message_ids())) == 1
+    assert store.stat(deadletter_name("a-job", "container", 0, 0)) is None
+
+
+def test_a_task_that_keeps_failing_is_dead_and_holds_nobody_up(
+    publisher: CeleryPublisher,
+    valkey: ValkeyServer,
+    workers: Workers,
+    target: HttpTarget,
+    store: DirectoryStore,
+) -> None:
+    def reply(body: dict[str, Any]) -> Reply:
+        envelope = decode_push(json.dumps(body).encode())
+        return (500 if decode_task(envelope.data).task_index == 0 else 204), {}
+
+    target.reply = reply
+    publisher.publish([task(0, publication=2), task(1), task(2)])
+    workers.start("container")
+    name = deadletter_name("a-job", "container", 0, 2)
+    wait_until(lambda: store.stat(name) and all_acknowledged(valkey), "the dead letter")
+    letter = load(DeadLetter, store.read(name), name)
+    assert (letter.attempts, letter.target, letter.message_id) == (3, "container", target.message_ids()[0])
+    assert letter.last_error.startswith("500 from http://127.0.0.1")
+    assert letter.message["messageId"] == letter.message_id
+    assert Counter(target.message_ids()).most_common() == [(letter.message_id, 3)] + [
+        (other, 1) for other in target.message_ids() if other != letter.message_id
+    ]
+
+
+def test_a_dead_letter_waits_for_the_store_without_further_attempts(
+    publisher: CeleryPublisher,
+    valkey: ValkeyServer,
+    workers: Workers,
+    target: HttpTarget,
+    store: DirectoryStore,
+) -> None:
+    target.reply = lambda _: (500, {})
+    blocker = store.root / "jobs"  # a file where the store needs a folder
+    blocker.parent.mkdir(parents=True, exist_ok=True)
+    blocker.write_text("")
+    publisher.publish([task(0)])
+    workers.start("container")
+    wait_until(lambda: "dead letter not written" in workers.log_text(), "a refused dead letter")
+    blocker.unlink()
+    wait_until(lambda: store.stat(deadletter_name("a-job", "container", 0, 0)), "the dead letter")
+    wait_until(lambda: all_acknowledged(valkey), "its acknowledgement")
+    assert len(target.bodies) == 3
+
+
+def test_the_task_of_a_killed_deliverer_comes_back_after_the_visibility_timeout(
+    publisher: CeleryPublisher, valkey: ValkeyServer, workers: Workers, target: HttpTarget
+) -> None:
+    hold = threading.Event()
+
+    def reply(_: dict[str, Any]) -> Reply:
+        hold.wait(20)
+        return 204, {}
+
+    target.reply = reply
+    publisher.publish([task(0)])
+    first = workers.start("container", visibility_timeout_s=2)
+    wait_until(lambda: target.bodies, "the first delivery")
+    os.killpg(first.pid, signal.SIGKILL)
+    assert valkey.unacknowledged() == 1
+    hold.set()
+    workers.start("container", visibility_timeout_s=2)
+    wait_until(lambda: len(target.bodies) == 2 and all_acknowledged(valkey), "the second delivery")
+    assert len(set(target.message_ids())) == 1
+
+
+def test_waiting_tasks_stay_inside_the_visibility_timeout(
+    publisher: CeleryPublisher, valkey: ValkeyServer, workers: Workers, target: HttpTarget
+) -> None:
+    """Eight tasks back off for longer than the visibility timeout in sum; none is delivered twice."""
+    seen: Counter[str] = Counter()
+
+    def reply(body: dict[str, Any]) -> Reply:
+        message_id = body["message"]["messageId"]
+        seen[message_id] += 1
+        return (500 if seen[message_id] == 1 else 204), {}
+
+    target.reply = reply
+    publisher.publish([task(index) for index in range(8)])
+    workers.start("container", visibility_timeout_s=2, backoff_min_s=0.8, backoff_max_s=1.0)
+    wait_until(lambda: len(target.bodies) >= 16 and all_acknowledged(valkey), "two deliveries of each")
+    assert set(seen.values()) == {2}
+
+
+def test_a_broker_that_is_killed_and_started_again_loses_nothing(
+    publisher: CeleryPublisher, valkey: ValkeyServer, workers: Workers, target: HttpTarget
+) -> None:
+    publisher.publish([task(index) for index in range(60)])
+    target.reply = lambda _: (time.sleep(0.02), (204, {}))[1]
+    workers.start("container", concurrency=2, visibility_timeout_s=2)
+    wait_until(lambda: len(target.bodies) >= 10, "the first deliveries")
+    valkey.kill()
+    valkey.start()
+    wait_until(lambda: len(set(target.message_ids())) == 60, "every task")
+    wait_until(lambda: all_acknowledged(valkey), "every acknowledgement")
+
+
+def test_a_worker_that_is_asked_to_stop_finishes_what_it_delivers(
+    publisher: CeleryPublisher, valkey: ValkeyServer, workers: Workers, target: HttpTarget
+) -> None:
+    hold = threading.Event()
+
+    def reply(_: dict[str, Any]) -> Reply:
+        hold.wait(20)
+        return 204, {}
+
+    target.reply = reply
+    publisher.publish([task(0), task(1)])
+    worker = workers.start("container")
+    wait_until(lambda: target.bodies, "the first delivery")
+    worker.terminate()
+    wait_until(lambda: "Warm shutdown" in workers.log_text(), "the warm shutdown")
+    hold.set()
+    assert worker.wait(20) == 0
+    assert len(target.bodies) == 1
+    assert valkey.length(queue_name("container")) == 1
+    assert valkey.unacknowledged() == 0
+
+
+def test_a_message_that_is_no_parcel_is_rejected_once(
+    valkey: ValkeyServer, workers: Workers, target: HttpTarget, store: DirectoryStore
+) -> None:
+    app = Celery(set_as_current=False)
+    app.conf.update(celery_config(Settings(broker_url=valkey.url)))
+    for arguments in ({"target": "../x", "message": {}}, {"target": "../x", "message": {}}, {"no": "target"}):
+        app.send_task(DELIVER_TASK, kwargs=arguments, queue=queue_name("container"))
+    workers.start("container")
+    wait_until(lambda: len([*store.list("rejected/")]) == 2 and all_acknowledged(valkey), "the rejections")
+    found = [load(Rejection, store.read(info.name), info.name) for info in store.list("rejected/")]
+    assert {rejection.detail for rejection in found} == {"unknown target '../x'", "unknown target 'None'"}
+    assert target.bodies == []
+
+
+def test_a_worker_without_a_broker_says_so_in_one_line(workers: Workers) -> None:
+    worker = workers.start("container", broker_url="")
+    assert worker.wait(20) == 1
+    (line,) = [line for line in workers.log_text().splitlines() if line.startswith("error: ")]
+    assert "no broker" in line
+    assert "Traceback" not in workers.log_text()
