@@ -44,6 +44,14 @@ class ImageError(ResultsError):
     """Bytes are not a PNG of ours: damaged, or without the provenance chunk."""
 
 
+class ImageConflict(ResultsError):
+    """A stored image is of another model, seed, index or params than the one to be stored."""
+
+    def __init__(self, name: str, difference: str) -> None:
+        super().__init__(f"{name} is another picture: {difference}; the job's store was used for other work")
+        self.name = name
+
+
 class JobNotFound(ResultsError):
     """The store holds no manifest of that job."""
 
