@@ -1,0 +1,107 @@
+"""What becomes of a parcel after one attempt, with a real store for the dead letters."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import pytest
+
+from pipeline.clock import utc_now
+from pipeline.envelope import queued_message
+from pipeline.settings import Settings
+from results.documents import DeadLetter, load
+from results.naming import deadletter_name
+from results.stores.directory import DirectoryStore
+from tests.worker_celery.conftest import task
+from worker_celery import courier as courier_module
+from worker_celery.answer import Answer, AnswerKind
+from worker_celery.courier import Courier
+from worker_celery.parcel import Parcel
+
+SETTINGS = Settings(backoff_min_s=0.01, backoff_max_s=0.05, push_attempts=3)
+PARCEL = Parcel("container", queued_message(task(4), "m1", utc_now()))
+
+
+class Bench:
+    """A courier whose attempts are answered from a list, and what it put back."""
+
+    def __init__(self, store: DirectoryStore, *answers: Answer, settings: Settings = SETTINGS) -> None:
+        self.attempts: list[Parcel] = []
+        self.put_back: list[Parcel] = []
+        self._answers = iter(answers)
+        self.courier = Courier(settings, self._attempt, self.put_back.append, lambda: store)
+
+    def _attempt(self, parcel: Parcel) -> Answer:
+        self.attempts.append(parcel)
+        return next(self._answers)
+
+
+def test_an_acknowledged_parcel_is_done(store: DirectoryStore) -> None:
+    bench = Bench(store, Answer(AnswerKind.ACK))
+    assert bench.courier.carry(PARCEL) == "acknowledged"
+    assert bench.put_back == []
+
+
+def test_a_busy_target_costs_no_attempt_and_its_wish_is_bounded(store: DirectoryStore) -> None:
+    bench = Bench(store, Answer(AnswerKind.BUSY, "503", retry_after_s=3600))
+    before = time.time()
+    assert bench.courier.carry(PARCEL) == "busy"
+    (later,) = bench.put_back
+    assert (later.attempt, later.busy, later.last_error) == (0, 1, "503")
+    assert later.not_before - before == pytest.approx(0.05, abs=0.04)
+
+
+def test_a_failure_costs_an_attempt_and_the_last_one_buries(store: DirectoryStore) -> None:
+    failed = Answer(AnswerKind.FAILED, "500")
+    bench = Bench(store, failed, failed, failed)
+    assert bench.courier.carry(PARCEL) == "failed"
+    assert bench.courier.carry(bench.put_back[0]) == "failed"
+    assert bench.courier.carry(bench.put_back[1]) == "dead"
+    assert len(bench.attempts) == 3
+    assert len(bench.put_back) == 2
+    name = deadletter_name("a-job", "container", 4, 0)
+    letter = load(DeadLetter, store.read(name), name)
+    assert (letter.attempts, letter.last_error, letter.message_id) == (3, "500", "m1")
+
+
+def test_a_dead_letter_that_is_there_already_is_fine(store: DirectoryStore) -> None:
+    last = PARCEL.met_failure("a", 0.0).met_failure("b", 0.0)
+    for _ in range(2):
+        assert Bench(store, Answer(AnswerKind.FAILED, "c")).courier.carry(last) == "dead"
+
+
+def test_a_refused_dead_letter_is_tried_again_without_an_attempt(tmp_path: Path) -> None:
+    blocked = tmp_path / "store"
+    blocked.write_text("a file where a folder should be")
+    broken = DirectoryStore.from_url(blocked.as_uri())
+    dead = PARCEL.met_failure("a", 0.0).met_failure("b", 0.0).met_failure("c", 0.0)
+    bench = Bench(broken)
+    assert bench.courier.carry(dead) == "burial put off"
+    (later,) = bench.put_back
+    assert (later.attempt, later.last_error) == (3, "c")
+    blocked.unlink()
+    assert bench.courier.carry(later) == "dead"
+    assert bench.attempts == []
+
+
+def test_a_parcel_that_is_not_due_waits_a_little_and_goes_back(
+    store: DirectoryStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(courier_module, "SLOT_PAUSE_S", 0.02)
+    far = PARCEL.met_failure("500", time.time() + 100)
+    bench = Bench(store)
+    assert bench.courier.carry(far) == "waiting"
+    assert bench.put_back == [far]
+    near = PARCEL.met_failure("500", time.time() + 0.01)
+    bench = Bench(store, Answer(AnswerKind.ACK))
+    assert bench.courier.carry(near) == "acknowledged"
+    assert time.time() >= near.not_before
+
+
+def test_an_unreadable_message_that_runs_out_of_attempts_is_rejected(store: DirectoryStore) -> None:
+    for data in ("not base64!", "e30=", 7):
+        last = Parcel("container", {"messageId": "m", "data": data}, attempt=2)
+        assert Bench(store, Answer(AnswerKind.FAILED, "500")).courier.carry(last) == "dead"
+    assert len([*store.list("rejected/")]) == 3
+    assert [*store.list("jobs/")] == []

@@ -1,0 +1,79 @@
+"""Posting to a real HTTP server: which answers acknowledge, which say busy, which failed."""
+
+from __future__ import annotations
+
+import time
+from datetime import timedelta
+from email.utils import format_datetime
+
+import pytest
+
+from pipeline.clock import utc_now
+from pipeline.errors import SettingsError
+from pipeline.settings import Settings
+from tests.valkey import free_port
+from tests.worker_celery.conftest import HttpTarget
+from worker_celery.answer import AnswerKind
+from worker_celery.parcel import Parcel
+from worker_celery.pusher import HttpPusher
+
+PARCEL = Parcel("container", {"messageId": "m1", "data": "e30="})
+
+
+def pusher(target: HttpTarget) -> HttpPusher:
+    return HttpPusher(Settings(container_url=target.url, push_timeout_s=0.5))
+
+
+@pytest.mark.parametrize(
+    ("status", "kind"),
+    [
+        (200, AnswerKind.ACK), (201, AnswerKind.ACK), (202, AnswerKind.ACK), (204, AnswerKind.ACK),
+        (429, AnswerKind.BUSY), (503, AnswerKind.BUSY),
+        (203, AnswerKind.FAILED), (301, AnswerKind.FAILED), (400, AnswerKind.FAILED),
+        (404, AnswerKind.FAILED), (500, AnswerKind.FAILED), (502, AnswerKind.FAILED), (504, AnswerKind.FAILED),
+    ],
+)  # fmt: skip
+def test_status_codes_mean_what_they_mean_to_pubsub(
+    target: HttpTarget, status: int, kind: AnswerKind
+) -> None:
+    target.reply = lambda _: (status, {"Location": "/elsewhere"})
+    answer = pusher(target).push(PARCEL)
+    assert answer.kind is kind
+    assert (str(status) in answer.detail) == (kind is not AnswerKind.ACK)
+    assert len(target.bodies) == 1, "a redirect is not followed"
+
+
+@pytest.mark.parametrize(
+    ("header", "expected"), [("7", 7.0), ("0", 0.0), ("soon", None), ("-3", None), ("", None)]
+)
+def test_retry_after_in_seconds(target: HttpTarget, header: str, expected: float | None) -> None:
+    target.reply = lambda _: (503, {"Retry-After": header})
+    assert pusher(target).push(PARCEL).retry_after_s == expected
+
+
+def test_retry_after_as_a_date(target: HttpTarget) -> None:
+    dates = iter([utc_now() + timedelta(seconds=40), utc_now() - timedelta(hours=1)])
+    target.reply = lambda _: (503, {"Retry-After": format_datetime(next(dates), usegmt=True)})
+    push = pusher(target)
+    assert 30 < (push.push(PARCEL).retry_after_s or 0) <= 40
+    assert push.push(PARCEL).retry_after_s == 0.0
+
+
+def test_no_answer_in_time_is_a_failure(target: HttpTarget) -> None:
+    target.reply = lambda _: (time.sleep(1.0), (204, {}))[1]
+    answer = pusher(target).push(PARCEL)
+    assert answer.kind is AnswerKind.FAILED
+    assert "no answer" in answer.detail
+
+
+def test_nobody_there_is_a_failure_that_says_so() -> None:
+    port = free_port()
+    settings = Settings(container_url=f"http://127.0.0.1:{port}/", push_timeout_s=1)
+    answer = HttpPusher(settings).push(PARCEL)
+    assert answer.kind is AnswerKind.FAILED
+    assert "Connection refused" in answer.detail
+
+
+def test_a_target_without_a_url_is_a_wrong_setting() -> None:
+    with pytest.raises(SettingsError, match="DIPTYCH_FUNCTION_URL"):
+        HttpPusher(Settings()).push(Parcel("function", {}))
