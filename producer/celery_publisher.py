@@ -58,20 +58,22 @@ class CeleryPublisher:
         if self._producer is not None:
             return
         from celery import Celery
+        from kombu.exceptions import KombuError
 
         self._app = Celery("diptych", set_as_current=False)
         self._app.conf.update(celery_config(self._settings))
-        connection = self._app.connection_for_write()
-        errors = (OSError, *connection.connection_errors, *connection.channel_errors)
         try:
+            connection = self._app.connection_for_write()
             connection.ensure_connection(max_retries=CONNECT_TRIES, interval_start=0.2, interval_step=0.2)
             self._producer = self._app.amqp.Producer(connection)
-        except errors as error:
-            connection.release()
+        except (KombuError, OSError) as error:
             raise BrokerError(
                 f"the broker does not answer ({self._reason(error)}): start the local stack with"
                 " `diptych up`, or give --broker or DIPTYCH_BROKER_URL"
             ) from error
+        except (KeyError, ValueError) as error:
+            # So kombu takes a scheme or a port that it does not know.
+            raise BrokerError(f"bad broker URL ({error.args[0]}): use redis://host:port/0") from error
 
     def _send(self, task: TaskMessage, target: Target) -> None:
         # One queue per target: here a message names the one target whose queue it is in.
@@ -91,7 +93,8 @@ class CeleryPublisher:
 
     def _reason(self, error: BaseException) -> str:
         """The innermost cause, and where the broker is; the URL without its password."""
+        from kombu.utils.url import maybe_sanitize_url
+
         while error.__cause__ is not None:
             error = error.__cause__
-        address = self._app.connection_for_write().as_uri()
-        return f"{address}: {error or type(error).__name__}"
+        return f"{maybe_sanitize_url(self._settings.broker_url)}: {error or type(error).__name__}"

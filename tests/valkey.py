@@ -56,11 +56,11 @@ class ValkeyServer:
 
     def length(self, queue: str) -> int:
         """Messages waiting in a queue."""
-        return int(self._command(f"LLEN {queue}").lstrip(":"))
+        return int(self.command(f"LLEN {queue}").lstrip(":"))
 
     def unacknowledged(self) -> int:
         """Messages that a worker holds."""
-        return int(self._command("HLEN unacked").lstrip(":"))
+        return int(self.command("HLEN unacked").lstrip(":"))
 
     def _argv(self) -> list[str]:
         place = ["--bind", "127.0.0.1", "--port", str(self.port), "--dir", str(self._folder)]
@@ -68,11 +68,19 @@ class ValkeyServer:
 
     def _answers(self) -> bool:
         try:
-            return self._command("PING") == "+PONG"
+            return self.command("PING") == "+PONG"
         except OSError:
             return False
 
-    def _command(self, line: str) -> str:
+    def command(self, line: str) -> str:
+        """Send a command; return the first line of the reply."""
         with socket.create_connection(("127.0.0.1", self.port), timeout=5) as connection:
             connection.sendall(line.encode() + b"\r\n")
             return connection.makefile().readline().strip()
+
+    def bulk(self, line: str) -> str:
+        """Send a command; return its one bulk string."""
+        with socket.create_connection(("127.0.0.1", self.port), timeout=5) as connection:
+            connection.sendall(line.encode() + b"\r\n")
+            reader = connection.makefile("rb")
+            return reader.read(int(reader.readline()[1:])).decode()

@@ -30,7 +30,8 @@ def pusher(target: HttpTarget) -> HttpPusher:
         (200, AnswerKind.ACK), (201, AnswerKind.ACK), (202, AnswerKind.ACK), (204, AnswerKind.ACK),
         (429, AnswerKind.BUSY), (503, AnswerKind.BUSY),
         (203, AnswerKind.FAILED), (301, AnswerKind.FAILED), (400, AnswerKind.FAILED),
-        (404, AnswerKind.FAILED), (500, AnswerKind.FAILED), (502, AnswerKind.FAILED), (504, AnswerKind.FAILED),
+        (404, AnswerKind.FAILED), (500, AnswerKind.FAILED), (502, AnswerKind.FAILED),
+        (504, AnswerKind.FAILED),
     ],
 )  # fmt: skip
 def test_status_codes_mean_what_they_mean_to_pubsub(
