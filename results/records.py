@@ -1,0 +1,90 @@
+"""Reading records, and the values that are derived from them (the design's section 6)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+
+from results.documents import Target, load
+from results.errors import ObjectNotFound
+from results.naming import record_name, records_prefix
+from results.parallel import map_in_order
+from results.record import Record
+from results.stores.base import ObjectInfo, Store
+
+
+@dataclass(frozen=True, slots=True)
+class StoredRecord:
+    """A record, and when the store says that it came to be.
+
+    Args:
+        record: what the worker wrote.
+        created_at: the store's own creation time, aware UTC.
+    """
+
+    record: Record
+    created_at: datetime
+
+
+def read_record(store: Store, job_id: str, target: Target, task_index: int) -> StoredRecord:
+    """Read one task's record.
+
+    Raises:
+        ObjectNotFound: the task is not done.
+        DocumentError: the record is damaged.
+        StoreError: the store failed.
+    """
+    name = record_name(job_id, target, task_index)
+    info = store.stat(name)
+    if info is None:
+        raise ObjectNotFound(name)
+    return _read(store, info)
+
+
+def iter_records(
+    store: Store, job_id: str, target: Target, *, after_task: int | None = None
+) -> Iterator[StoredRecord]:
+    """Yield a target's records in the order of their tasks, read ahead by a few threads.
+
+    Args:
+        store: where they are.
+        job_id: the job.
+        target: who wrote them.
+        after_task: begin behind this task.
+    Raises:
+        DocumentError: a record is damaged.
+        StoreError: the store failed.
+    """
+    after = None if after_task is None else record_name(job_id, target, after_task)
+    infos = store.list(records_prefix(job_id, target), after=after)
+    return map_in_order(lambda info: _read(store, info), infos)
+
+
+def round_trip_s(record: Record, created_at: datetime) -> float:
+    """From the start of the publication to the store's creation time of the record.
+
+    The two stamps may be of two clocks: across machines it is as good as their agreement.
+    """
+    return (created_at - record.publication_started_at).total_seconds()
+
+
+def latency_s(record: Record, created_at: datetime) -> float:
+    """Round trip minus process time: queueing, delivery, start-up, visibility."""
+    return round_trip_s(record, created_at) - record.process_s
+
+
+def process_without_load_s(record: Record) -> float:
+    """Process time without the model's load, which only a cold task pays."""
+    return max(record.process_s - record.model_load_s, 0.0)
+
+
+def cpu_s_per_image(record: Record) -> float | None:
+    """CPU seconds, user and system, per painted image; None if none was painted."""
+    if not record.images_painted:
+        return None
+    return (record.cpu_user_s + record.cpu_system_s) / record.images_painted
+
+
+def _read(store: Store, info: ObjectInfo) -> StoredRecord:
+    return StoredRecord(load(Record, store.read(info.name), info.name), info.created_at)
