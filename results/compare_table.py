@@ -24,8 +24,15 @@ _NOTHING: Final = "–"
 
 def comparison_table(comparison: Comparison) -> RenderableType:
     """Lay a comparison out: a row per quantity, cold and warm columns per target, then the ratio."""
-    table = Table(title=comparison.title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD)
-    table.add_column("")
+    table = Table(
+        title=comparison.title,
+        title_justify="left",
+        title_style="bold",
+        box=box.SIMPLE_HEAD,
+        padding=(0, 1, 0, 0),
+        pad_edge=False,
+    )
+    table.add_column("", no_wrap=True)
     for summary in comparison.targets:
         table.add_column(f"{summary.target}\ncold", justify="right")
         table.add_column(f"{summary.target}\nwarm", justify="right")
@@ -93,7 +100,7 @@ def _notes(comparison: Comparison) -> Iterator[str]:
 
 def _left_out(summary: TargetSummary) -> Iterator[str]:
     if summary.left_out:
-        yield f"{summary.target}: {summary.left_out} of {summary.tasks} tasks left out, having found images stored"
+        yield f"{summary.target}: {summary.left_out} of {summary.tasks} tasks left out: they found images stored"
 
 
 def _seconds(value: float) -> str:
