@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from pipeline.envelope import MAX_BODY_BYTES, Envelope, decode_push
+from pipeline.envelope import MAX_BODY_BYTES, Envelope, decode_cloud_event, decode_push
 from pipeline.errors import BusyError, MessageError
 from pipeline.logs import fields
 from pipeline.messages import TaskMessage, decode_task
@@ -33,6 +34,23 @@ def handle_push(body: bytes, runtime: Runtime, *, trace: str | None = None, wait
     try:
         envelope = decode_push(body)
     except MessageError as error:
+        return reject(runtime, error, body)
+    return handle_envelope(envelope, runtime, trace=trace, wait_s=wait_s)
+
+
+def handle_cloud_event(
+    data: object, runtime: Runtime, *, trace: str | None = None, wait_s: float = 0.0
+) -> Result:
+    """Handle the data of a Pub/Sub CloudEvent. Never raises.
+
+    Args:
+        data: the event's data, as `decode_cloud_event` takes it.
+        runtime, trace, wait_s: as `handle_push`.
+    """
+    try:
+        envelope = decode_cloud_event(data)
+    except MessageError as error:
+        body = data if isinstance(data, bytes) else json.dumps(data, default=str).encode()
         return reject(runtime, error, body)
     return handle_envelope(envelope, runtime, trace=trace, wait_s=wait_s)
 
@@ -64,7 +82,7 @@ def handle_envelope(
     return result
 
 
-def oversize(body_bytes: int, runtime: Runtime) -> Result:
+def handle_oversize(body_bytes: int, runtime: Runtime) -> Result:
     """Reject a request by its length alone, unread.
 
     Args:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from concurrent.futures import Future, wait
 from dataclasses import dataclass
 from typing import Final
@@ -80,9 +80,9 @@ class Painter:
         size = self._attempt.runtime.settings.batch_size
         pace = _Pace(self._loaded.info.seconds_per_image)
         try:
-            for number, batch in enumerate(_batches(indices, size)):
-                left = len(indices) - number * size
-                stop = self._watch.before_batch(pace.batch_s, pace.rest_s(left), look_at_store=number > 0)
+            for done in range(0, len(indices), size):
+                batch = indices[done : done + size]
+                stop = self._watch.before_batch(done, pace.batch_s, pace.rest_s(len(indices) - done))
                 if stop:
                     break
                 started_s = time.monotonic()
@@ -145,7 +145,6 @@ class Painter:
             index=index,
             params=self._task.params,
             engine=engine.name,
-            engine_version=engine.version,
             precision=engine.precision,
             isa=engine.isa,
         )
@@ -168,8 +167,3 @@ class _Pace:
     def rest_s(self, images: int) -> float:
         image_s = self._seconds / self._images if self._images else self._nominal_image_s
         return images * image_s
-
-
-def _batches(indices: Sequence[int], size: int) -> Iterator[Sequence[int]]:
-    for start in range(0, len(indices), size):
-        yield indices[start : start + size]

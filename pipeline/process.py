@@ -17,8 +17,7 @@ from pipeline.recording import build_record, commit, record_failure
 from pipeline.retries import draining, out_of_memory, store_retry
 from pipeline.runtime import Runtime
 from pipeline.watch import CANCELLED, Watch
-from results.errors import DocumentError, ImageError, StoreError
-from results.images import ImageConflict
+from results.errors import DocumentError, ImageConflict, ImageError, StoreError
 from results.naming import image_name, record_name
 
 
@@ -75,7 +74,7 @@ def _attempt(attempt: Attempt) -> Result:
 
 def _run(attempt: Attempt) -> Result:
     task, runtime, meter = attempt.task, attempt.runtime, attempt.meter
-    watch = Watch(task, runtime, meter, attempt.arrived_s)
+    watch = Watch(task, runtime, attempt.arrived_s)
     cancelled = runtime.io.submit(watch.cancelled)
     found = _stored_indices(attempt)
     if cancelled.result():

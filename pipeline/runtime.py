@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Final
 
+from model.errors import ModelError
 from pipeline.drain import Drain
 from pipeline.engine_cache import EngineCache, EngineLoader
 from pipeline.instance import this_instance
@@ -18,6 +20,8 @@ from results.stores.open import open_store
 
 IO_THREADS: Final = 8
 """Encoding and storing: mostly waiting for the store, so more threads than cores."""
+
+_log = logging.getLogger(__name__)
 
 
 class Runtime:
@@ -58,10 +62,19 @@ class Runtime:
         self._requests = 0
         self._lock = threading.Lock()
 
-    def preload(self) -> None:
-        """Load the default model now rather than at the first task. Raises ModelError."""
-        self.engines.preload()
-        self.preloaded = True
+    def prepare(self) -> None:
+        """Load the default model before the first task, if the settings ask for it.
+
+        A checkpoint that cannot be loaded is logged and no more: the worker says that it is not ready, and
+        each task that needs it is recorded as failed.
+        """
+        if not self.settings.preload:
+            return
+        try:
+            self.engines.preload()
+            self.preloaded = True
+        except ModelError as error:
+            _log.error("cannot preload %s: %s", self.settings.default_model, error)
 
     def count_request(self) -> int:
         """Count a task that has reached painting; return how many had before it (0: a cold start)."""

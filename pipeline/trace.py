@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
-from typing import Final
+from typing import Final, Protocol
 
 _TRACE_ID: Final = re.compile(r"[0-9a-f]{32}")
 _TRACEPARENT: Final = re.compile(r"[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}.*")
+
+
+class Headers(Protocol):
+    """What frameworks' header objects and a dict have in common."""
+
+    def get(self, key: str, default: str, /) -> str:
+        """The value of a header, or the default."""
+        ...
 
 
 def trace_id(traceparent: str | None) -> str | None:
@@ -19,7 +26,7 @@ def trace_id(traceparent: str | None) -> str | None:
     return found.group(1) if found else None
 
 
-def trace_id_of(headers: Mapping[str, str]) -> str | None:
+def trace_id_of(headers: Headers) -> str | None:
     """The trace id of an HTTP request, or None.
 
     Args:
@@ -27,4 +34,4 @@ def trace_id_of(headers: Mapping[str, str]) -> str | None:
             set by Google's front end) wins over `traceparent`.
     """
     found = _TRACE_ID.match(headers.get("X-Cloud-Trace-Context", "").lower())
-    return found.group(0) if found else trace_id(headers.get("traceparent"))
+    return found.group(0) if found else trace_id(headers.get("traceparent", ""))

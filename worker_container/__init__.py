@@ -1,1 +1,1 @@
-"""The container worker: a Flask application that takes Pub/Sub push deliveries (Cloud Run)."""
+"""The container worker: Flask under gunicorn, which Pub/Sub pushes to (Cloud Run)."""

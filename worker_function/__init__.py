@@ -1,1 +1,1 @@
-"""The function worker: a CloudEvent handler on the same core (Cloud Functions)."""
+"""The function worker: a CloudEvent handler on functions-framework (Cloud Functions, Pub/Sub trigger)."""

@@ -1,0 +1,107 @@
+"""The Flask app: a push in, an outcome's status out. All work is in `pipeline`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from flask import Flask, Response, current_app, request
+from werkzeug.exceptions import RequestEntityTooLarge
+
+from model.errors import ModelError
+from pipeline.drain import Drain
+from pipeline.envelope import MAX_BODY_BYTES
+from pipeline.handle import handle_oversize, handle_push
+from pipeline.http_answer import http_answer
+from pipeline.logs import configure_logging
+from pipeline.outcomes import Result
+from pipeline.runtime import LazyRuntime, Runtime
+from pipeline.settings import Settings, load_settings
+from pipeline.trace import trace_id_of
+
+EXTENSION = "diptych"
+SLOT_WAIT_S = 0.5
+"""How long a push waits for the slot before 503: a short task ends sooner than its sender would come back."""
+
+
+@dataclass(frozen=True, slots=True)
+class Serving:
+    """What an app holds.
+
+    Args:
+        runtime: built at the first push.
+        drain: that runtime's own, for signal handlers and health checks that must not wait for it.
+    """
+
+    runtime: LazyRuntime
+    drain: Drain
+
+
+def create_app(settings: Settings | None = None) -> Flask:
+    """Make the app. Clients and models come later, in the process that serves.
+
+    Args:
+        settings: default: read from the environment.
+    Raises:
+        SettingsError: a setting is missing or wrong.
+    """
+    settings = settings or load_settings()
+    settings.require_store_url()
+    configure_logging(settings)
+    app = Flask(__name__)
+    app.config["MAX_CONTENT_LENGTH"] = MAX_BODY_BYTES
+    drain = Drain(settings.drain_s)
+    target = settings.target or "container"
+    app.extensions[EXTENSION] = Serving(LazyRuntime(lambda: Runtime(settings, target, drain=drain)), drain)
+    app.add_url_rule("/", view_func=push, methods=["POST"])
+    app.add_url_rule("/health/live", view_func=live)
+    app.add_url_rule("/health/ready", view_func=ready)
+    app.register_error_handler(RequestEntityTooLarge, oversize)
+    return app
+
+
+def serving(app: Flask) -> Serving:
+    """What an app made by `create_app` holds."""
+    held: Serving = app.extensions[EXTENSION]
+    return held
+
+
+def push() -> Response:
+    """`POST /`: one delivery."""
+    body = request.get_data()
+    runtime = serving(current_app).runtime.get()
+    return _answer(handle_push(body, runtime, trace=trace_id_of(request.headers), wait_s=SLOT_WAIT_S))
+
+
+def oversize(error: RequestEntityTooLarge) -> Response:  # noqa: ARG001 (Flask's signature)
+    """A body over the limit, refused by its length before it is read."""
+    length = request.content_length or MAX_BODY_BYTES + 1
+    response = _answer(handle_oversize(length, serving(current_app).runtime.get()))
+    # The rest of the body is on its way still: do not wait for it.
+    response.headers["Connection"] = "close"
+    return response
+
+
+def live() -> Response:
+    """`GET /health/live`: this process answers, also while it paints."""
+    return Response("ok\n", mimetype="text/plain")
+
+
+def ready() -> Response:
+    """`GET /health/ready`: not stopping, and the default model's checkpoint is present and sound."""
+    held = serving(current_app)
+    if held.drain.started:
+        return _unready("this worker is stopping")
+    try:
+        held.runtime.get().engines.check_default_model()
+    except ModelError as error:
+        return _unready(str(error))
+    return Response("ready\n", mimetype="text/plain")
+
+
+def _unready(reason: str) -> Response:
+    return Response(f"not ready: {reason}\n", 503, mimetype="text/plain")
+
+
+def _answer(result: Result) -> Response:
+    answer = http_answer(result)
+    return Response(answer.body, answer.status, answer.headers, mimetype="text/plain")

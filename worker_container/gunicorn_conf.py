@@ -1,0 +1,70 @@
+"""gunicorn's settings for work that keeps a core busy. gunicorn runs this file when it reads its settings:
+
+gunicorn -c python:worker_container.gunicorn_conf 'worker_container.app:create_app()'
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import signal
+import sys
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+from pipeline.errors import SettingsError
+from pipeline.settings import load_settings
+from results.errors import StoreError
+from results.stores.open import open_store
+from worker_container.app import serving
+
+try:
+    _settings = load_settings()
+    open_store(_settings.require_store_url())
+except (SettingsError, StoreError) as _error:
+    sys.exit(f"error: {_error}")
+
+# Cloud Run says where to listen; by hand it is for this machine only.
+bind = f"0.0.0.0:{os.environ['PORT']}" if "PORT" in os.environ else "127.0.0.1:8080"
+
+# One process for each painting slot, one slot in each: inference threads that share a process slow each
+# other down, and CPU seconds can only be told apart by process.
+workers = _settings.slots
+# One thread paints; the others answer health checks and "busy" meanwhile.
+worker_class = "gthread"
+threads = 8
+# A kept-alive connection ties its sender to one process, though another one may be free.
+keepalive = 75 if workers == 1 else 0
+# Each process builds its own clients and engine: after a fork of a loaded one they hang.
+preload_app = False
+
+# The heartbeat comes from the main thread, which never paints.
+timeout = 120
+# Work that would outlast drain_s is given back; one batch may be in hand still.
+graceful_timeout = math.ceil(_settings.drain_s) + 30
+# A heartbeat file on a disk can block under load.
+worker_tmp_dir = "/dev/shm" if Path("/dev/shm").is_dir() else None
+
+control_socket_disable = True
+accesslog = None  # the worker logs one line for each delivery
+loglevel = "warning"
+
+
+def post_worker_init(worker: Any) -> None:
+    """Runs in the worker process, once the app is loaded and gunicorn has set its signal handlers."""
+    held = serving(worker.app.wsgi())
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT):
+        _chain(number, held.drain.start)
+    held.runtime.get().prepare()
+
+
+def _chain(number: signal.Signals, first: Any) -> None:
+    """Call `first` before the handler that gunicorn has set."""
+    gunicorns: Any = signal.getsignal(number)
+
+    def handler(received: int, frame: FrameType | None) -> None:
+        first()
+        gunicorns(received, frame)
+
+    signal.signal(number, handler)

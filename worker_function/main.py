@@ -1,0 +1,121 @@
+"""The function: a Pub/Sub CloudEvent in; returns to acknowledge, raises to get it again.
+
+    functions-framework --source worker_function/main.py --target handle
+
+On SIGTERM functions-framework's own gunicorn finishes the task in hand if that takes under 30 s. What is cut
+off is delivered again, and the next delivery finds the images that are stored already.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+
+import cloudevents.exceptions
+import flask
+import functions_framework
+from cloudevents.http import CloudEvent
+from werkzeug.exceptions import BadRequest, RequestEntityTooLarge, UnsupportedMediaType
+
+from pipeline.envelope import MAX_BODY_BYTES
+from pipeline.handle import handle_cloud_event, handle_oversize, handle_push
+from pipeline.http_answer import http_answer
+from pipeline.logs import configure_logging
+from pipeline.outcomes import Result
+from pipeline.runtime import LazyRuntime, Runtime
+from pipeline.settings import load_settings
+from pipeline.trace import trace_id_of
+
+
+class DeliverAgain(Exception):
+    """Raised to get a message again: the platform does not acknowledge what raises.
+
+    Args:
+        result: the outcome, RETRY.
+    """
+
+    def __init__(self, result: Result) -> None:
+        super().__init__(f"{result.reason}: {result.detail}")
+        self.result = result
+
+
+def _build() -> Runtime:
+    settings = load_settings()
+    configure_logging(settings)
+    return Runtime(settings, settings.target or "function")
+
+
+_runtime = LazyRuntime(_build)
+
+
+@functions_framework.cloud_event
+def handle(event: CloudEvent) -> None:
+    """Handle one delivery.
+
+    It waits for the painting slot: to raise "busy" would count as an attempt here.
+
+    Raises:
+        DeliverAgain: the message must come again.
+    """
+    runtime = _runtime.get()
+    trace = trace_id_of(flask.request.headers) if flask.has_request_context() else None
+    _acknowledge_or_raise(
+        handle_cloud_event(event.get_data(), runtime, trace=trace, wait_s=runtime.settings.deadline_s)
+    )
+
+
+def _acknowledge_or_raise(result: Result) -> None:
+    if not result.outcome.acknowledged:
+        raise DeliverAgain(result)
+
+
+def _answer(result: Result) -> flask.Response:
+    answer = http_answer(result)
+    return flask.Response(answer.body, answer.status, answer.headers, mimetype="text/plain")
+
+
+def _not_an_event(error: Exception) -> flask.Response:  # noqa: ARG001 (Flask's signature)
+    """What functions-framework makes no event of: by itself it answers 400, and the queue sends it again.
+
+    The core decodes the body if it can, or else keeps it in `rejected/`.
+    """
+    runtime = _runtime.get()
+    trace = trace_id_of(flask.request.headers)
+    wait_s = runtime.settings.deadline_s
+    return _answer(handle_push(flask.request.get_data(), runtime, trace=trace, wait_s=wait_s))
+
+
+def _oversize(error: Exception) -> flask.Response:  # noqa: ARG001 (Flask's signature)
+    response = _answer(handle_oversize(flask.request.content_length or MAX_BODY_BYTES + 1, _runtime.get()))
+    response.headers["Connection"] = "close"
+    return response
+
+
+def _deliver_again(error: DeliverAgain) -> flask.Response:
+    """Not acknowledged, in the container's own words (503 or 500) and without a traceback."""
+    return _answer(error.result)
+
+
+def _prepare_after_fork() -> None:
+    threading.Thread(target=_prepare, name="prepare", daemon=True).start()
+
+
+def _prepare() -> None:
+    if load_settings().preload:
+        _runtime.get().prepare()
+
+
+def _set_up(app: flask.Flask) -> None:
+    app.config["MAX_CONTENT_LENGTH"] = MAX_BODY_BYTES
+    app.register_error_handler(DeliverAgain, _deliver_again)
+    app.register_error_handler(RequestEntityTooLarge, _oversize)
+    for kind in (BadRequest, UnsupportedMediaType, cloudevents.exceptions.GenericException):
+        app.register_error_handler(kind, _not_an_event)
+    # functions-framework imports this file before its server forks, and an inference runtime that is loaded
+    # before a fork hangs after it: so the child prepares itself, while its server starts.
+    os.register_at_fork(after_in_child=_prepare_after_fork)
+
+
+# functions-framework runs this file inside its app's context.
+if flask.has_app_context():
+    _set_up(flask.current_app)
