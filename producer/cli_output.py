@@ -27,7 +27,7 @@ NOT_ALL_DONE_EXIT: Final = 3
 
 
 def publishing(settings: Settings, action: Callable[[Publisher], ResultT]) -> ResultT:
-    """Run an action with a publisher that is closed afterwards; raises SettingsError if there is no broker."""
+    """Run an action with a publisher, closed afterwards; raises SettingsError if there is no broker."""
     from producer.celery_publisher import CeleryPublisher
 
     settings.require_broker_url()
@@ -139,7 +139,7 @@ def _display(store: Store, as_json: bool) -> Display:
         return PlainLines(click.echo, lambda state: _json_line(store, state), every_s=0.0)
     if sys.stdout.isatty():
         return Bars()
-    return PlainLines(click.echo, _plain_line)
+    return PlainLines(click.echo, plain_line)
 
 
 def _json_line(store: Store, state: JobState) -> str:
@@ -153,7 +153,7 @@ def _json_line(store: Store, state: JobState) -> str:
     return json.dumps(view, ensure_ascii=False, separators=(",", ":"))
 
 
-def _plain_line(state: JobState) -> str:
+def plain_line(state: JobState) -> str:
     parts = []
     for target, part in state.targets.items():
         counts = part.counts()

@@ -1,0 +1,94 @@
+"""Following a job that is being done meanwhile, by another thread as it would be by workers."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+
+import pytest
+from rich.progress import Progress
+
+from producer.cli_output import plain_line
+from producer.publish import all_tasks, publish_runs
+from producer.watch import Bars, PlainLines, follow, watch
+from results import naming
+from results.job_state import JobState, JobStatus
+from results.stores.directory import DirectoryStore
+from tests.producer.conftest import JOB, ListPublisher, end_task, stored_job
+
+
+def start_work(store: DirectoryStore, *, fail_last: bool = False) -> Callable[[], None]:
+    """Record task after task; return a function that waits for the end."""
+
+    def work() -> None:
+        for task in range(4):
+            for target in ("container", "function"):
+                time.sleep(0.02)
+                if fail_last and task == 3:
+                    end_task(store, naming.deadletter_name(JOB, target, task, 0))
+                else:
+                    end_task(store, naming.record_name(JOB, target, task))
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    return thread.join
+
+
+@pytest.fixture
+def state(store: DirectoryStore) -> JobState:
+    manifest = stored_job(store)
+    publish_runs(store, ListPublisher(), manifest, 0, [all_tasks(manifest)])
+    return JobState(store, manifest)
+
+
+def test_follow_sees_a_job_to_its_end(store: DirectoryStore, state: JobState) -> None:
+    finish = start_work(store)
+    done = [seen.targets["function"].counts().images_done for seen in follow(state, poll_s=0.01)]
+    finish()
+    assert done == sorted(done)
+    assert done[-1] == 10
+    assert state.status is JobStatus.SUCCEEDED
+
+
+def testplain_lines_come_when_something_has_changed(store: DirectoryStore, state: JobState) -> None:
+    finish = start_work(store, fail_last=True)
+    lines: list[str] = []
+    watch(state, PlainLines(lines.append, plain_line, every_s=0.0), poll_s=0.01)
+    finish()
+    assert len(lines) == len(set(lines)) > 2
+    assert lines[0] == f"{JOB} queued: container 0/10, function 0/10"
+    assert lines[-1] == f"{JOB} partial: container 9/10 (1 tasks failed), function 9/10 (1 tasks failed)"
+
+
+def testplain_lines_are_not_too_many_but_the_end_is_always_told(
+    store: DirectoryStore, state: JobState
+) -> None:
+    finish = start_work(store)
+    lines: list[str] = []
+    watch(state, PlainLines(lines.append, plain_line, every_s=3600.0), poll_s=0.01)
+    finish()
+    assert len(lines) == 2
+    assert "succeeded" in lines[1]
+
+
+def test_bars_show_every_target_to_its_end(store: DirectoryStore, state: JobState) -> None:
+    finish = start_work(store)
+    bars = Bars()
+    watch(state, bars, poll_s=0.01)
+    finish()
+    progress: Progress = bars._progress
+    assert [(task.description, task.completed, task.total) for task in progress.tasks] == [
+        ("container", 10, 10),
+        ("function", 10, 10),
+    ]
+    assert progress.finished
+
+
+def test_bars_tell_of_failed_tasks(store: DirectoryStore, state: JobState) -> None:
+    end_task(store, naming.failure_name(JOB, "container", 0, 0, "d"))
+    state.refresh()
+    bars = Bars()
+    with bars:
+        bars.show(state)
+    assert bars._progress.tasks[0].fields["note"] == "1 tasks failed"
