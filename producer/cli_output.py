@@ -159,7 +159,8 @@ def plain_line(state: JobState) -> str:
         counts = part.counts()
         lost = counts.failed + counts.dead
         parts.append(
-            f"{target} {counts.images_done:,}/{counts.images:,}" + (f" ({lost} tasks failed)" if lost else "")
+            f"{target} {counts.images_done:,}/{counts.images:,}"
+            + (f" (tasks failed: {lost})" if lost else "")
         )
     return f"{state.manifest.job_id} {state.status}: {', '.join(parts)}"
 

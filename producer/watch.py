@@ -92,7 +92,7 @@ class Bars:
                     target, total=counts.images, completed=counts.images_done, rate="", note=""
                 )
             lost = counts.failed + counts.dead
-            note = f"{lost} tasks failed" if lost else _idle_note(state)
+            note = f"tasks failed: {lost}" if lost else _idle_note(state)
             bar = TaskID(self._bars[target])
             self._progress.update(bar, completed=counts.images_done, note=note)
             speed = self._progress.tasks[self._bars[target]].speed

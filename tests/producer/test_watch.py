@@ -58,7 +58,7 @@ def testplain_lines_come_when_something_has_changed(store: DirectoryStore, state
     finish()
     assert len(lines) == len(set(lines)) > 2
     assert lines[0] == f"{JOB} queued: container 0/10, function 0/10"
-    assert lines[-1] == f"{JOB} partial: container 9/10 (1 tasks failed), function 9/10 (1 tasks failed)"
+    assert lines[-1] == f"{JOB} partial: container 9/10 (tasks failed: 1), function 9/10 (tasks failed: 1)"
 
 
 def testplain_lines_are_not_too_many_but_the_end_is_always_told(
@@ -91,4 +91,4 @@ def test_bars_tell_of_failed_tasks(store: DirectoryStore, state: JobState) -> No
     bars = Bars()
     with bars:
         bars.show(state)
-    assert bars._progress.tasks[0].fields["note"] == "1 tasks failed"
+    assert bars._progress.tasks[0].fields["note"] == "tasks failed: 1"

@@ -48,6 +48,16 @@ def task(index: int, *targets: Target, publication: int = 0) -> TaskMessage:
     )  # fmt: skip
 
 
+def slowly(delay_s: float) -> Callable[[dict[str, Any]], Reply]:
+    """A reply of 204 after a while."""
+
+    def reply(_: dict[str, Any]) -> Reply:
+        time.sleep(delay_s)
+        return 204, {}
+
+    return reply
+
+
 @dataclass
 class HttpTarget:
     """A target that answers as it is told, and remembers what was posted to it."""

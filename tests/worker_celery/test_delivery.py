@@ -6,7 +6,6 @@ import json
 import os
 import signal
 import threading
-import time
 from collections import Counter
 from typing import Any
 
@@ -21,7 +20,7 @@ from results.documents import DeadLetter, Rejection, load
 from results.naming import deadletter_name
 from results.stores.directory import DirectoryStore
 from tests.valkey import ValkeyServer
-from tests.worker_celery.conftest import HttpTarget, Reply, Workers, task, wait_until
+from tests.worker_celery.conftest import HttpTarget, Reply, Workers, slowly, task, wait_until
 
 
 def all_acknowledged(valkey: ValkeyServer) -> bool:
@@ -152,7 +151,7 @@ def test_a_broker_that_is_killed_and_started_again_loses_nothing(
     publisher: CeleryPublisher, valkey: ValkeyServer, workers: Workers, target: HttpTarget
 ) -> None:
     publisher.publish([task(index) for index in range(60)])
-    target.reply = lambda _: (time.sleep(0.02), (204, {}))[1]
+    target.reply = slowly(0.02)
     workers.start("container", concurrency=2, visibility_timeout_s=2)
     wait_until(lambda: len(target.bodies) >= 10, "the first deliveries")
     valkey.kill()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from datetime import timedelta
 from email.utils import format_datetime
 
@@ -12,7 +11,7 @@ from pipeline.clock import utc_now
 from pipeline.errors import SettingsError
 from pipeline.settings import Settings
 from tests.valkey import free_port
-from tests.worker_celery.conftest import HttpTarget
+from tests.worker_celery.conftest import HttpTarget, slowly
 from worker_celery.answer import AnswerKind
 from worker_celery.parcel import Parcel
 from worker_celery.pusher import HttpPusher
@@ -61,7 +60,7 @@ def test_retry_after_as_a_date(target: HttpTarget) -> None:
 
 
 def test_no_answer_in_time_is_a_failure(target: HttpTarget) -> None:
-    target.reply = lambda _: (time.sleep(1.0), (204, {}))[1]
+    target.reply = slowly(1.0)
     answer = pusher(target).push(PARCEL)
     assert answer.kind is AnswerKind.FAILED
     assert "no answer" in answer.detail
