@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from datetime import timedelta
 
 from model.errors import ModelError
@@ -82,7 +83,9 @@ def _run(attempt: Attempt) -> Result:
     if found and _is_recorded(attempt):
         return Result(Outcome.DUPLICATE, "already_recorded")
 
-    validate_params(runtime.engines.resolve(task.model, task.model_digest).family, task.params)
+    family = runtime.engines.resolve(task.model, task.model_digest).family
+    # In their normal form, so that equal requests leave equal provenance.
+    attempt = replace(attempt, task=task.model_copy(update={"params": validate_params(family, task.params)}))
     loaded = runtime.engines.get(task.model, task.model_digest, task.precision)
     meter.add("model_load", loaded.load_s)
     prior_requests = runtime.count_request()

@@ -109,7 +109,8 @@ def _set_up(app: flask.Flask) -> None:
     app.config["MAX_CONTENT_LENGTH"] = MAX_BODY_BYTES
     app.register_error_handler(DeliverAgain, _deliver_again)
     app.register_error_handler(RequestEntityTooLarge, _oversize)
-    for kind in (BadRequest, UnsupportedMediaType, cloudevents.exceptions.GenericException):
+    # RecursionError: Python's JSON parser meets a body of brackets; ours bounds the depth.
+    for kind in (BadRequest, UnsupportedMediaType, cloudevents.exceptions.GenericException, RecursionError):
         app.register_error_handler(kind, _not_an_event)
     # functions-framework imports this file before its server forks, and an inference runtime that is loaded
     # before a fork hangs after it: so the child prepares itself, while its server starts.

@@ -96,7 +96,8 @@ def test_hostile_message_id_stays_inside_the_store(
 
 def test_bad_cloud_event_data_is_rejected(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     runtime = a_runtime(tmp_path, monkeypatch, target="function")
-    for data in (None, 3, "text", b"bytes", {"message": {}}):
+    odd: list[object] = [None, 3, "text", b"bytes", {"message": {}}]
+    for data in odd:
         assert handle_cloud_event(data, runtime).reason == "rejected"
     assert {rejection.target for rejection in rejections(runtime.store)} == {"function"}
 

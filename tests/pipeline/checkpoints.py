@@ -1,0 +1,31 @@
+"""Tiny checkpoints with random weights: the real engine paints noise with them, and quickly."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from model.checkpoint import save_checkpoint
+from model.config import GeneratorConfig
+
+
+def save_tiny(folder: Path, *, name: str = "tiny", resolution: int = 16, width: int = 8) -> str:
+    """Save a random generator as `<folder>/<name>.safetensors` and return its digest.
+
+    Args:
+        folder: a worker's model_dir.
+        name: registered name.
+        resolution: pixels a side, a power of two from 4.
+        width: feature maps at each level; more is slower.
+    """
+    levels = resolution.bit_length() - 2
+    config = GeneratorConfig(
+        name=name, resolution=resolution, latent_size=16, channels=(width,) * levels, seconds_per_image=0.01
+    )
+    stream = np.random.RandomState(3)
+    tensors = {
+        tensor: stream.standard_normal(shape).astype(np.float32) * 0.1
+        for tensor, shape in config.tensor_shapes().items()
+    }
+    return save_checkpoint(folder / f"{name}.safetensors", tensors, config)

@@ -1,0 +1,313 @@
+"""The container worker as it is deployed: a real gunicorn, a real engine, real signals."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+import requests
+
+from pipeline.clock import utc_now
+from pipeline.envelope import push_body, queued_message
+from pipeline.messages import TaskMessage
+from results.documents import load
+from results.naming import images_prefix, record_name
+from results.record import Record
+from results.stores.base import Store
+from results.stores.open import open_store
+from tests.pipeline.checkpoints import save_tiny
+from tests.pipeline.fakes import wait_until
+from tests.pipeline.tasks import a_task
+from tests.valkey import free_port
+
+JOB = "job-a"
+
+
+class Worker:
+    """One gunicorn with the container worker in it.
+
+    Args:
+        folder: holds `store` and `models`.
+        settings: DIPTYCH_* by their short names.
+    """
+
+    def __init__(self, folder: Path, **settings: object) -> None:
+        self.port = port = free_port()
+        self.url = f"http://127.0.0.1:{port}"
+        environment = {key: value for key, value in os.environ.items() if not key.startswith("DIPTYCH_")}
+        environment |= {
+            "DIPTYCH_STORE_URL": (folder / "store").as_uri(),
+            "DIPTYCH_MODEL_DIR": str(folder / "models"),
+            "DIPTYCH_DEFAULT_MODEL": "tiny",
+            **{f"DIPTYCH_{key.upper()}": str(value) for key, value in settings.items()},
+        }
+        arguments = ["-c", "python:worker_container.gunicorn_conf", "--bind", f"127.0.0.1:{port}"]
+        self.log = (folder / f"gunicorn-{port}.log").open("w+")
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "gunicorn", *arguments, "worker_container.app:create_app()"],
+            env=environment,
+            stdout=self.log,
+            stderr=self.log,
+        )
+
+    def wait(self) -> Worker:
+        """Return when it answers."""
+        wait_until(self._answers, f"gunicorn to answer; see {self.log.name}")
+        return self
+
+    def push(self, task: TaskMessage, attempt: int = 1) -> requests.Response:
+        """Post a task as Pub/Sub would."""
+        body = push_body(queued_message(task, f"m{task.task_index}", utc_now()), "s", attempt)
+        return requests.post(self.url, data=body, timeout=120)
+
+    def text(self) -> str:
+        """What it has logged."""
+        return Path(self.log.name).read_text()
+
+    def stop(self) -> None:
+        """Kill it, if it still runs."""
+        if self.process.poll() is None:
+            for child in psutil.Process(self.process.pid).children():
+                child.kill()
+            self.process.kill()
+        self.process.wait(20)
+        self.log.close()
+
+    def _answers(self) -> bool:
+        assert self.process.poll() is None, self.text()
+        try:
+            return requests.get(f"{self.url}/health/live", timeout=5).ok
+        except requests.ConnectionError:
+            return False
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    return tmp_path
+
+
+@pytest.fixture
+def workers() -> Iterator[list[Worker]]:
+    """Workers to be stopped at the end of the test."""
+    started: list[Worker] = []
+    yield started
+    for worker in started:
+        worker.stop()
+
+
+@pytest.fixture
+def store(folder: Path) -> Store:
+    return open_store((folder / "store").as_uri())
+
+
+def read_record(store: Store, task: int = 0) -> Record:
+    name = record_name(JOB, "container", task)
+    return load(Record, store.read(name), name)
+
+
+def images(store: Store) -> int:
+    return sum(1 for _ in store.list(images_prefix(JOB, "container")))
+
+
+def long_task(folder: Path) -> TaskMessage:
+    """A task that paints for a few seconds, in many small batches."""
+    digest = save_tiny(folder / "models", resolution=128, width=32)
+    return a_task(model_digest=digest, image_count=256)
+
+
+class Push(threading.Thread):
+    """A push that runs beside the test; `answer` is its response, None if the connection broke."""
+
+    def __init__(self, worker: Worker, task: TaskMessage) -> None:
+        super().__init__(daemon=True)
+        self._worker, self._task = worker, task
+        self.answer: requests.Response | None = None
+        self.start()
+
+    def run(self) -> None:
+        try:
+            self.answer = self._worker.push(self._task)
+        except requests.ConnectionError:
+            self.answer = None
+
+
+def test_a_task_end_to_end(folder: Path, workers: list[Worker], store: Store) -> None:
+    digest = save_tiny(folder / "models")
+    worker = Worker(folder).wait()
+    workers.append(worker)
+    for index in range(2):
+        task = a_task(model_digest=digest, task_index=index, first_index=index * 3)
+        assert worker.push(task).status_code == 204, worker.text()
+    cold, warm = read_record(store, 0), read_record(store, 1)
+    assert (cold.engine, cold.cold_start, warm.cold_start) == ("openvino", True, False)
+    assert cold.model_load_s > 0 == warm.model_load_s
+    assert cold.instance_id == warm.instance_id
+    assert cold.cpu_user_s > 0
+    assert cold.worker_revision
+    assert '"severity": "INFO"' in worker.text()
+
+
+def test_failures_are_recorded_and_acknowledged(folder: Path, workers: list[Worker], store: Store) -> None:
+    digest = save_tiny(folder / "models")
+    worker = Worker(folder).wait()
+    workers.append(worker)
+    bad = {
+        "unknown_model": a_task(task_index=0, model="nobody"),
+        "model_digest_mismatch": a_task(task_index=1),
+        "bad_params": a_task(task_index=2, model_digest=digest, params={"truncation": 0.7}),
+    }
+    for task in bad.values():
+        assert worker.push(task).status_code == 204
+    failures = [store.read(info.name) for info in store.list(f"jobs/{JOB}/container/failures/")]
+    for code, failure in zip(bad, failures, strict=True):
+        assert f'"error":"{code}"'.encode() in failure
+    assert "Traceback" not in worker.text()
+
+
+def test_oversize_is_refused_unread(folder: Path, workers: list[Worker], store: Store) -> None:
+    worker = Worker(folder).wait()
+    workers.append(worker)
+    with socket.create_connection(("127.0.0.1", worker.port), timeout=20) as connection:
+        # Only the head is sent: whoever waits for the body waits for ever.
+        connection.sendall(b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 1000000000\r\n\r\n")
+        answer = connection.makefile("rb").readline()
+    assert b" 204 " in answer
+    (info,) = list(store.list("rejected/"))
+    assert b'"body_bytes":1000000000' in store.read(info.name)
+
+
+def test_answers_while_it_paints(folder: Path, workers: list[Worker], store: Store) -> None:
+    task = long_task(folder)
+    worker = Worker(folder).wait()
+    workers.append(worker)
+    push = Push(worker, task)
+    wait_until(lambda: images(store) > 0, "the first image")
+    assert requests.get(f"{worker.url}/health/live", timeout=20).status_code == 200
+    assert requests.get(f"{worker.url}/health/ready", timeout=20).status_code == 200
+    busy = worker.push(a_task(task_index=1, model_digest=task.model_digest))
+    assert (busy.status_code, busy.headers["Retry-After"]) == (503, "1")
+    push.join(120)
+    assert push.answer is not None
+    assert push.answer.status_code == 204
+
+
+def test_sigterm_gives_back_what_takes_too_long(folder: Path, workers: list[Worker], store: Store) -> None:
+    task = long_task(folder)
+    worker = Worker(folder, batch_size=1, drain_s=0).wait()
+    workers.append(worker)
+    push = Push(worker, task)
+    wait_until(lambda: images(store) > 0, "the first image")
+    worker.process.terminate()
+    push.join(120)
+    assert push.answer is not None, worker.text()
+    assert (push.answer.status_code, push.answer.text.partition(":")[0]) == (503, "draining")
+    assert worker.process.wait(30) == 0
+    kept = images(store)
+    assert 0 < kept < 256
+    assert store.stat(record_name(JOB, "container", 0)) is None
+
+    again = Worker(folder).wait()
+    workers.append(again)
+    assert again.push(task, attempt=2).status_code == 204
+    record = read_record(store)
+    assert (record.images_found, record.images_painted) == (kept, 256 - kept)
+    assert len({entry.pixel_sha256 for entry in record.images}) == 256
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_lets_work_in_hand_finish(
+    folder: Path, workers: list[Worker], store: Store, number: signal.Signals
+) -> None:
+    task = long_task(folder).model_copy(update={"image_count": 64})
+    worker = Worker(folder, drain_s=100).wait()
+    workers.append(worker)
+    push = Push(worker, task)
+    wait_until(lambda: images(store) > 0, "the first image")
+    worker.process.send_signal(number)
+    push.join(120)
+    assert read_record(store).images_painted == 64
+    assert worker.process.wait(30) == 0
+    if number == signal.SIGTERM:
+        assert push.answer is not None
+        assert push.answer.status_code == 204
+
+
+def test_kill_loses_nothing(folder: Path, workers: list[Worker], store: Store) -> None:
+    task = long_task(folder).model_copy(update={"image_count": 64})
+    worker = Worker(folder).wait()
+    workers.append(worker)
+    push = Push(worker, task)
+    wait_until(lambda: images(store) > 0, "the first image")
+    worker.stop()
+    push.join(120)
+    assert push.answer is None
+    again = Worker(folder).wait()
+    workers.append(again)
+    assert again.push(task, attempt=2).status_code == 204
+    record = read_record(store)
+    assert record.images_found > 0
+    assert len(record.images) == 64
+
+
+def test_preload_is_said_in_the_record(folder: Path, workers: list[Worker], store: Store) -> None:
+    digest = save_tiny(folder / "models")
+    worker = Worker(folder, preload=1).wait()
+    workers.append(worker)
+    assert worker.push(a_task(model_digest=digest)).status_code == 204
+    record = read_record(store)
+    assert (record.preloaded, record.model_load_s, record.cold_start) == (True, 0.0, True)
+
+
+def test_a_damaged_model_does_not_stop_the_worker(folder: Path, workers: list[Worker]) -> None:
+    save_tiny(folder / "models")
+    (folder / "models" / "tiny.safetensors").write_bytes(b"\x80\x04pickle")
+    worker = Worker(folder, preload=1).wait()
+    workers.append(worker)
+    assert requests.get(f"{worker.url}/health/ready", timeout=20).status_code == 503
+    assert "cannot preload tiny" in worker.text()
+
+
+def test_one_process_for_each_slot(folder: Path, workers: list[Worker], store: Store) -> None:
+    digest = save_tiny(folder / "models")
+    worker = Worker(folder, slots=2).wait()
+    workers.append(worker)
+    wait_until(lambda: len(psutil.Process(worker.process.pid).children()) == 2, "two processes")
+
+    def both_have_served() -> bool:
+        index = next(indices)
+        task = a_task(model_digest=digest, task_index=index, first_index=index, image_count=1)
+        assert worker.push(task).status_code == 204
+        served.add(read_record(store, index).instance_id)
+        return len(served) == 2
+
+    served: set[str] = set()
+    indices = iter(range(10_000))
+    wait_until(both_have_served, "each process to have served")
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({"slots": 0}, "slots"),
+        ({"store_url": "ftp://nowhere"}, "bad store URL"),
+        ({"store_url": ""}, "no store"),
+    ],
+)
+def test_a_bad_setting_is_one_line(
+    folder: Path, workers: list[Worker], settings: dict[str, object], words: str
+) -> None:
+    worker = Worker(folder, **settings)
+    workers.append(worker)
+    assert worker.process.wait(60) == 1
+    text = worker.text().strip()
+    assert text.startswith("error: ")
+    assert words in text
+    assert len(text.splitlines()) == 1

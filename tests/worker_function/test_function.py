@@ -1,0 +1,193 @@
+"""The function as it is deployed: the bundle alone, under the real functions-framework."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+from cloudevents.conversion import to_binary, to_structured
+from cloudevents.http import CloudEvent
+
+from pipeline.clock import utc_now
+from pipeline.envelope import push_body, queued_message
+from pipeline.messages import TaskMessage
+from results.documents import load
+from results.naming import record_name
+from results.record import Record
+from results.stores.base import Store
+from results.stores.open import open_store
+from tests.pipeline.checkpoints import save_tiny
+from tests.pipeline.tasks import a_task
+from tests.worker_function.server import FunctionServer, write_constraints
+from worker_function.bundle import stage
+
+JSON = {"Content-Type": "application/json"}
+
+
+class Site:
+    """One served bundle with its store and its model."""
+
+    def __init__(self, folder: Path, bundle: Path, **settings: object) -> None:
+        self.digest = save_tiny(folder / "models", resolution=32)
+        store_url = (folder / "store").as_uri()
+        self.store: Store = open_store(store_url)
+        chosen = {"store_url": store_url, "model_dir": folder / "models", "default_model": "tiny"}
+        self.server = FunctionServer(bundle, folder, **{**chosen, **settings})
+
+    def task(self, index: int, **changes: Any) -> TaskMessage:
+        fields = {"model_digest": self.digest, "task_index": index, "first_index": index * 3, **changes}
+        return a_task(**fields)
+
+    def message(self, task: TaskMessage) -> dict[str, Any]:
+        return queued_message(task, f"m{task.task_index}", utc_now())
+
+    def push(self, body: bytes, headers: dict[str, str] | None = None) -> requests.Response:
+        return requests.post(self.server.url, data=body, headers=headers or JSON, timeout=60)
+
+    def record(self, task: TaskMessage) -> Record:
+        name = record_name(task.job_id, "function", task.task_index)
+        return load(Record, self.store.read(name), name)
+
+    def rejections(self) -> int:
+        return sum(1 for _ in self.store.list("rejected/"))
+
+
+@pytest.fixture(scope="module")
+def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("bundle")
+    stage(folder / "function", write_constraints(folder / "constraints.txt"))
+    return folder / "function"
+
+
+@pytest.fixture(scope="module")
+def site(bundle: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    served = Site(tmp_path_factory.mktemp("site"), bundle)
+    try:
+        served.server.wait()
+        yield served
+    finally:
+        served.server.stop()
+
+
+def event_of(message: dict[str, Any]) -> CloudEvent:
+    attributes = {
+        "type": "google.cloud.pubsub.topic.v1.messagePublished",
+        "source": "//pubsub.googleapis.com/projects/p/topics/diptych",
+        "id": message["messageId"],
+        "time": message["publishTime"],
+        "datacontenttype": "application/json",
+    }
+    return CloudEvent(attributes, {"message": message, "subscription": "projects/p/subscriptions/s"})
+
+
+@pytest.mark.parametrize(("index", "convert"), [(0, to_binary), (1, to_structured)])
+def test_a_real_cloud_event(site: Site, index: int, convert: Any) -> None:
+    task = site.task(index)
+    headers, body = convert(event_of(site.message(task)))
+    answer = site.push(body, headers)
+    assert answer.status_code == 200, site.server.text()
+    record = site.record(task)
+    assert (record.target, record.message_id, record.engine) == ("function", f"m{index}", "openvino")
+    assert record.published_at is not None
+
+
+def test_the_push_body_as_it_is(site: Site) -> None:
+    task = site.task(2)
+    assert site.push(push_body(site.message(task), "projects/p/subscriptions/s", 1)).status_code == 200
+    assert site.record(task).images_painted == 3
+
+
+def test_the_emulators_push_body(site: Site) -> None:
+    task = site.task(3)
+    body = json.dumps({"subscription": "projects/p/subscriptions/s", "message": site.message(task)}).encode()
+    assert site.push(body).status_code == 200
+    assert site.record(task).images_painted == 3
+
+
+def test_redelivery_is_acknowledged(site: Site) -> None:
+    body = push_body(site.message(site.task(4)), "s", 1)
+    assert [site.push(body).status_code for _ in range(2)] == [200, 200]
+
+
+def test_a_good_body_of_the_wrong_type_is_still_read(site: Site) -> None:
+    task = site.task(5)
+    body = push_body(site.message(task), "s", 1)
+    assert site.push(body, {"Content-Type": "text/plain"}).status_code == 204
+    assert site.record(task).images_painted == 3
+
+
+BAD_BODIES = {
+    "not json": b"junk",
+    "empty": b"",
+    "a list": b"[]",
+    "no message": b"{}",
+    "no data": b'{"subscription": "s", "message": {"messageId": "b1"}}',
+    "bad base64": b'{"subscription": "s", "message": {"messageId": "b2", "data": "@"}}',
+    "bad task": b'{"subscription": "s", "message": {"messageId": "b3", "data": "e30="}}',
+    "message is text": b'{"subscription": "s", "message": "data messageId"}',
+    "deep": b"[" * 30_000 + b"]" * 30_000,
+    "oversize": b"x" * 100_000,
+}
+
+
+@pytest.mark.parametrize("name", BAD_BODIES)
+def test_bad_input_is_kept_and_acknowledged(site: Site, name: str) -> None:
+    before = site.rejections()
+    answer = site.push(BAD_BODIES[name])
+    assert answer.status_code in (200, 204), answer.text
+    assert site.rejections() == before + 1
+
+
+def test_a_bad_cloud_event_is_kept_and_acknowledged(site: Site) -> None:
+    headers, _ = to_binary(event_of(site.message(site.task(6))))
+    for body in (b"{not json", b'{"message": {"messageId": "e1"}}', b"[" * 30_000):
+        before = site.rejections()
+        assert site.push(body, headers).status_code in (200, 204)
+        assert site.rejections() == before + 1
+
+
+def test_a_permanent_error_is_recorded_and_acknowledged(site: Site) -> None:
+    body = push_body(site.message(site.task(7, model="nobody")), "s", 1)
+    assert site.push(body).status_code == 200
+    (info,) = site.store.list("jobs/job-a/function/failures/")
+    assert b'"error":"unknown_model"' in site.store.read(info.name)
+
+
+def test_it_waits_for_its_slot(site: Site) -> None:
+    bodies = [push_body(site.message(site.task(index, image_count=1)), "s", 1) for index in range(20, 28)]
+    with ThreadPoolExecutor(len(bodies)) as pool:
+        assert {answer.status_code for answer in pool.map(site.push, bodies)} == {200}
+
+
+def test_no_traceback_in_all_that(site: Site) -> None:
+    assert "Traceback" not in site.server.text()
+
+
+def test_preload_happens_in_the_process_that_serves(bundle: Path, tmp_path: Path) -> None:
+    site = Site(tmp_path, bundle, preload=1)
+    try:
+        site.server.wait()
+        task = site.task(0)
+        assert site.push(push_body(site.message(task), "s", 1)).status_code == 200
+        record = site.record(task)
+        assert (record.preloaded, record.cold_start) == (True, True)
+    finally:
+        site.server.stop()
+
+
+def test_a_store_that_refuses_is_not_acknowledged(bundle: Path, tmp_path: Path) -> None:
+    (tmp_path / "blocked").write_text("a file where a folder should be")
+    site = Site(tmp_path, bundle, store_url=(tmp_path / "blocked" / "store").as_uri())
+    try:
+        site.server.wait()
+        answer = site.push(push_body(site.message(site.task(0)), "s", 1))
+        assert answer.status_code in (500, 503)
+        assert answer.text.startswith("store_")
+        assert "Traceback" not in site.server.text()
+    finally:
+        site.server.stop()
