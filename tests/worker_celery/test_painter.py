@@ -11,7 +11,6 @@ import pytest
 from model.errors import CheckpointError
 from pipeline.clock import utc_now
 from pipeline.envelope import queued_message
-from pipeline.messages import TaskMessage
 from pipeline.runtime import LazyRuntime, Runtime
 from results.documents import Failure, load
 from results.errors import StoreError
@@ -27,9 +26,9 @@ from worker_celery.parcel import Parcel
 from worker_celery.shared_drain import SharedDrain
 
 
-def parcel(task: TaskMessage | None = None, **counts: int) -> Parcel:
-    task = task or a_task(targets=("celery",))
-    return Parcel("celery", queued_message(task, "m1", utc_now()), **counts)
+def parcel(attempt: int = 0, busy: int = 0) -> Parcel:
+    message = queued_message(a_task(targets=("celery",)), "m1", utc_now())
+    return Parcel("celery", message, attempt=attempt, busy=busy)
 
 
 def painter(runtime: Runtime) -> Painter:

@@ -20,6 +20,9 @@ from tests.pipeline.checkpoints import save_tiny
 from tests.valkey import ValkeyServer
 from tests.worker_celery.conftest import Workers, task, wait_until
 
+RECORD = record_name("a-job", "celery", 0)
+LONG_COUNT = 150
+
 
 @pytest.fixture
 def model_dir(tmp_path: Path) -> Path:
@@ -35,6 +38,11 @@ def tiny_task(index: int, digest: str, *, count: int = 4) -> TaskMessage:
         "submitted_at": now, "publication_started_at": now,
     }  # fmt: skip
     return task(index, "celery").model_copy(update=changes)
+
+
+def long_task(model_dir: Path) -> TaskMessage:
+    """A task that takes long enough to be killed in."""
+    return tiny_task(0, save_tiny(model_dir, resolution=64, width=48), count=LONG_COUNT)
 
 
 def all_acknowledged(valkey: ValkeyServer) -> bool:
@@ -68,18 +76,33 @@ def test_the_task_of_a_killed_worker_comes_back_and_has_cost_an_attempt(
     store: DirectoryStore,
     model_dir: Path,
 ) -> None:
-    digest = save_tiny(model_dir, resolution=128, width=64)
-    publisher.publish([tiny_task(0, digest, count=64)])
-    settings = {"model_dir": model_dir, "batch_size": 2, "visibility_timeout_s": 2}
-    first = workers.start("celery", **settings)
-    wait_until(lambda: [*store.list(images_prefix("a-job", "celery"))], "the first images")
+    publisher.publish([long_task(model_dir)])
+    first = workers.start("celery", model_dir=model_dir, batch_size=1, visibility_timeout_s=2)
+    wait_until(lambda: [*store.list(images_prefix("a-job", "celery"))], "the first image")
     os.killpg(first.pid, signal.SIGKILL)
-    assert store.stat(record_name("a-job", "celery", 0)) is None, "killed too late: make the task longer"
-    workers.start("celery", **settings)
-    wait_until(lambda: store.stat(record_name("a-job", "celery", 0)), "the record")
+    assert store.stat(RECORD) is None, "killed too late: make the task longer"
+    workers.start("celery", model_dir=model_dir, batch_size=1, visibility_timeout_s=2)
+    wait_until(lambda: store.stat(RECORD), "the record")
     wait_until(lambda: all_acknowledged(valkey), "the acknowledgement")
-    name = record_name("a-job", "celery", 0)
-    record = load(Record, store.read(name), name)
+    record = load(Record, store.read(RECORD), RECORD)
     assert record.delivery_attempt == 2
     assert record.images_found > 0
-    assert record.images_painted + record.images_found == 64
+    assert record.images_painted + record.images_found == LONG_COUNT
+
+
+def test_a_worker_that_is_asked_to_stop_gives_its_task_back_with_its_images_kept(
+    publisher: CeleryPublisher,
+    valkey: ValkeyServer,
+    workers: Workers,
+    store: DirectoryStore,
+    model_dir: Path,
+) -> None:
+    publisher.publish([long_task(model_dir)])
+    worker = workers.start("celery", model_dir=model_dir, batch_size=1, drain_s=0.0)
+    wait_until(lambda: [*store.list(images_prefix("a-job", "celery"))], "the first image")
+    worker.terminate()
+    assert worker.wait(20) == 0
+    assert store.stat(RECORD) is None
+    assert valkey.length(queue_name("celery")) == 1
+    assert valkey.unacknowledged() == 0
+    assert "busy, again in" in workers.log_text()
