@@ -2,10 +2,20 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
-from model.errors import UnknownModelError
+from model.calibration import calibration_file, load_calibrations
+from model.checkpoint import digest as hash_file
+from model.checkpoint import read_header
+from model.errors import CheckpointError, DigestError, UnknownModelError
+
+SUFFIX: Final = ".safetensors"
+NAME_PATTERN: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
+
+_digests: dict[tuple[Path, int, int], str] = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,16 +48,22 @@ class ModelInfo:
 class Registry:
     """Models by name: the shipped checkpoints, then those of `model_dir`.
 
+    A file's name without its suffix is the model's name. `model_dir` beats the shipped ones: digests keep
+    jobs apart, so a user may retrain a model under its old name.
+
     Args:
         model_dir: a folder of more `<name>.safetensors`, or None.
+        calibrations: file of measured times; by default the user's own (see `model calibrate`).
     """
 
-    def __init__(self, model_dir: Path | None = None) -> None:
+    def __init__(self, model_dir: Path | None = None, calibrations: Path | None = None) -> None:
+        self._model_dir = model_dir
         self._folders = [Path(__file__).parent / "checkpoints", *([model_dir] if model_dir else [])]
+        self._calibrations = calibrations
 
     def names(self) -> list[str]:
-        """Registered names, sorted."""
-        raise UnknownModelError("not written yet")
+        """Registered names, sorted. Files whose names no message could carry are left out."""
+        return sorted(self._paths())
 
     def get(self, name: str) -> ModelInfo:
         """Look a model up.
@@ -56,4 +72,84 @@ class Registry:
             UnknownModelError: no such model; the text lists those there are.
             CheckpointError: its header is damaged.
         """
-        raise UnknownModelError(name)
+        path = self._find(name)
+        config = read_header(path).config
+        digest = file_digest(path)
+        measured = load_calibrations(self._calibrations or calibration_file()).get(digest)
+        return ModelInfo(
+            name=name,
+            family=config.family,
+            resolution=config.resolution,
+            digest=digest,
+            path=path,
+            parameters=config.parameters,
+            licence=config.licence,
+            training_data=config.training_data,
+            seconds_per_image=measured.seconds_per_image if measured else config.seconds_per_image,
+        )
+
+    def resolve(self, name: str, digest: str) -> ModelInfo:
+        """Look up the very checkpoint that a job was planned with.
+
+        Args:
+            name: registered name.
+            digest: "sha256:<hex>" that it must have.
+        Raises:
+            UnknownModelError: no such model.
+            DigestError: the model here has another digest.
+            CheckpointError: its header is damaged.
+        """
+        info = self.get(name)
+        if info.digest != digest:
+            raise DigestError(
+                f"model {name} here is {_short(info.digest)}, the job asks for {_short(digest)}: "
+                "give this worker the checkpoint that the job was submitted with, or submit again"
+            )
+        return info
+
+    def _find(self, name: str) -> Path:
+        if not NAME_PATTERN.fullmatch(name):
+            raise UnknownModelError(
+                f"{_shown(name)} is not a model's name: a registered name (a-z, 0-9, -), not a path or URL; "
+                f"there are: {self._listed()}"
+            )
+        paths = self._paths()
+        if name not in paths:
+            where = f" (also looked in {self._model_dir})" if self._model_dir else ""
+            raise UnknownModelError(f"unknown model {name}; there are: {self._listed()}{where}")
+        return paths[name]
+
+    def _paths(self) -> dict[str, Path]:
+        found: dict[str, Path] = {}
+        for folder in self._folders:
+            for path in sorted(folder.glob(f"*{SUFFIX}")):
+                if NAME_PATTERN.fullmatch(path.stem):
+                    found[path.stem] = path
+        return found
+
+    def _listed(self) -> str:
+        return ", ".join(self.names()) or "none"
+
+
+def file_digest(path: Path) -> str:
+    """The digest of a checkpoint, hashed once per process as long as the file stays as it is.
+
+    Raises:
+        CheckpointError: the file cannot be read.
+    """
+    try:
+        found = path.stat()
+    except OSError as error:
+        raise CheckpointError(f"{path.name}: cannot be read: {error.strerror}") from None
+    key = (path, found.st_mtime_ns, found.st_size)
+    if key not in _digests:
+        _digests[key] = hash_file(path)
+    return _digests[key]
+
+
+def _short(digest: str) -> str:
+    return digest[: len("sha256:") + 12]
+
+
+def _shown(name: str) -> str:
+    return repr(name if len(name) <= 80 else name[:77] + "...")

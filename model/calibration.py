@@ -1,0 +1,67 @@
+"""Measured seconds per image of this machine: a small JSON file in the user's cache folder."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from model.checkpoint import write_atomically
+
+
+@dataclass(frozen=True, slots=True)
+class Calibration:
+    """How fast a model paints here.
+
+    Args:
+        digest: "sha256:<hex>" of its checkpoint.
+        seconds_per_image: median wall time of one image on one thread.
+        engine: engine that was measured.
+        precision: precision that was measured.
+        isa: instruction set that was measured.
+        images: images measured.
+    """
+
+    digest: str
+    seconds_per_image: float
+    engine: str
+    precision: str
+    isa: str
+    images: int
+
+
+def calibration_file() -> Path:
+    """Where calibrations are kept: the platform's cache folder for this user."""
+    if sys.platform == "darwin":
+        base = Path.home() / "Library" / "Caches"
+    else:
+        base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    return base / "diptych" / "calibration.json"
+
+
+def load_calibrations(path: Path) -> dict[str, Calibration]:
+    """Read all calibrations, by digest. A missing or damaged file is an empty one: it is only a cache."""
+    try:
+        document = json.loads(path.read_bytes())
+        found = [Calibration(**entry) for entry in document["calibrations"]]
+    except (OSError, ValueError, KeyError, TypeError):
+        return {}
+    return {entry.digest: entry for entry in found if _is_usable(entry)}
+
+
+def save_calibration(path: Path, calibration: Calibration) -> None:
+    """Add a calibration, in place of an older one of the same checkpoint.
+
+    Raises:
+        CheckpointError: the file cannot be written.
+    """
+    entries = load_calibrations(path) | {calibration.digest: calibration}
+    document = {"calibrations": [asdict(entry) for entry in entries.values()]}
+    write_atomically(path, json.dumps(document, indent=1).encode() + b"\n")
+
+
+def _is_usable(entry: Calibration) -> bool:
+    number = entry.seconds_per_image
+    return isinstance(entry.digest, str) and isinstance(number, int | float) and 0 < number <= 3600

@@ -1,0 +1,43 @@
+"""Loading an engine: the checkpoint is checked first, then handed to the runtime that was asked for."""
+
+from __future__ import annotations
+
+from model.checkpoint import load_checkpoint
+from model.errors import DigestError, EngineError
+from model.protocol import Engine
+from model.registry import ModelInfo, file_digest
+
+ENGINES = ("openvino", "torch")
+PRECISIONS = ("auto", "fp32", "bf16", "int8")
+
+
+def load_engine(info: ModelInfo, *, engine: str, precision: str, threads: int) -> Engine:
+    """Load a model into an engine.
+
+    Args:
+        info: the model, from the registry.
+        engine: "openvino" or "torch".
+        precision: "auto", "fp32", "bf16" or "int8".
+        threads: inference threads, at least 1. The pixels do not depend on it.
+    Raises:
+        DigestError: the file has changed since `info` was read.
+        CheckpointError: the checkpoint is damaged.
+        EngineError: unknown or missing engine, or it cannot run this precision here.
+    """
+    if engine not in ENGINES:
+        raise EngineError(f"unknown engine {engine}: there are {', '.join(ENGINES)}")
+    if precision not in PRECISIONS:
+        raise EngineError(f"unknown precision {precision}: there are {', '.join(PRECISIONS)}")
+    if threads < 1:
+        raise EngineError(f"threads must be at least 1, not {threads}")
+    if file_digest(info.path) != info.digest:
+        raise DigestError(f"{info.path.name} has changed since it was registered as {info.digest[:19]}")
+    weights, config = load_checkpoint(info.path)
+    # Imported here: each runtime is large, and a worker uses one.
+    if engine == "torch":
+        from model.engines.torch import TorchEngine
+
+        return TorchEngine(weights, config, precision=precision, threads=threads)
+    from model.engines.openvino import OpenVinoEngine
+
+    return OpenVinoEngine(weights, config, precision=precision, threads=threads)
