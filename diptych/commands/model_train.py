@@ -1,0 +1,117 @@
+"""`diptych model train` and `diptych model export`: a Progressive GAN from a folder of images."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import click
+
+if TYPE_CHECKING:
+    from model.training.loop import Tick
+
+RUNS: Final = Path(".diptych/train")
+INTERRUPTED_EXIT: Final = 130
+LATEST_RATES: Final = 20
+FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
+ANY_PATH = click.Path(path_type=Path)
+
+
+@click.command()
+@click.argument("config_path", metavar="CONFIG.toml", type=FILE)
+@click.option("--data", type=ANY_PATH, help="Folder of images, or uint8 .npy/.npz; beats the config's.")
+@click.option("--run", "run_path", type=ANY_PATH, help=f"The run's folder. [default: {RUNS}/NAME]")
+@click.option("--cache", type=ANY_PATH, help="Decoded images. [default: images/ beside the run's folder]")
+@click.option("--kimg", type=click.FloatRange(min=0), help="Stop at so many thousand images.")
+@click.option("--quiet", is_flag=True, help="No progress bar.")
+def train(
+    config_path: Path,
+    data: Path | None,
+    run_path: Path | None,
+    cache: Path | None,
+    kimg: float | None,
+    quiet: bool,
+) -> None:
+    """Train a Progressive GAN, or go on with a run.
+
+    Ctrl-C saves and stops; the same command goes on from there, equal to the last bit. The run's folder
+    holds state.pt, stats.jsonl and sheets/.
+    """
+    with _torch_wanted():
+        from model.training.config import load_training_config
+        from model.training.loop import TrainingLoop, open_run, stop_on_signals
+        from model.training.state import RunFolder
+
+    config = load_training_config(config_path)
+    source = data or config.data
+    if source is None:
+        raise click.UsageError('which images? Give --data DIR, or data = "DIR" in the config')
+    folder = RunFolder(run_path or RUNS / config.name)
+    stop_at = config.total_images if kimg is None else round(kimg * 1000)
+    with _progress(stop_at, quiet) as show:
+        trainer = open_run(config, source, folder, cache or folder.path.parent / "images")
+        loop = TrainingLoop(trainer, folder, show)
+        with stop_on_signals(loop.stop):
+            ended = loop.run(stop_at)
+    place = f"saved at {trainer.images / 1000:.1f} kimg in {folder.path}"
+    click.echo(place if ended else f"{place}; the same command goes on from there", err=True)
+    if not ended:
+        raise click.exceptions.Exit(INTERRUPTED_EXIT)
+
+
+@click.command()
+@click.argument("config_path", metavar="CONFIG.toml", type=FILE)
+@click.option("--run", "run_path", type=ANY_PATH, help=f"The run's folder. [default: {RUNS}/NAME]")
+@click.option("-o", "--output", type=ANY_PATH, required=True, help="The .safetensors file to write.")
+def export(config_path: Path, run_path: Path | None, output: Path) -> None:
+    """Make a checkpoint of a run's averaged generator, also while the run goes on."""
+    with _torch_wanted():
+        from model.training.config import load_training_config
+        from model.training.state import RunFolder, export_run
+
+    config = load_training_config(config_path)
+    digest = export_run(RunFolder(run_path or RUNS / config.name), config, output)
+    click.echo(f"{output} {digest}")
+
+
+@contextmanager
+def _torch_wanted() -> Iterator[None]:
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        raise click.ClickException(f"this needs {error.name}: pip install 'diptych[train]'") from None
+
+
+@contextmanager
+def _progress(stop_at_images: int, quiet: bool) -> Iterator[Callable[[Tick], None]]:
+    from rich.console import Console
+    from rich.logging import RichHandler
+    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+    console = Console(stderr=True)
+    handler = RichHandler(console=console, show_path=False, show_time=False)
+    logging.basicConfig(level=logging.INFO, format="%(message)s", handlers=[handler], force=True)
+    columns = (
+        TextColumn("{task.fields[place]}"),
+        BarColumn(),
+        TextColumn("{task.completed:.1f}/{task.total:.1f} kimg"),
+        TextColumn("{task.fields[rate]}"),
+        TimeElapsedColumn(),
+    )
+    with Progress(*columns, console=console, disable=quiet, refresh_per_second=2) as bar:
+        task = bar.add_task("", total=stop_at_images / 1000, place="starting", rate="")
+        rates: list[float] = []
+
+        def show(tick: Tick) -> None:
+            rates.append(tick.images_per_second)
+            rate = sum(rates[-LATEST_RATES:]) / len(rates[-LATEST_RATES:])
+            seconds = round((stop_at_images - tick.images) / rate)
+            left = f"{seconds // 3600}:{seconds // 60 % 60:02}:{seconds % 60:02} left"
+            fading = f" fading in {tick.alpha:.0%}" if tick.alpha < 1 else ""
+            place = f"{tick.resolution} px{fading}"
+            bar.update(task, completed=tick.images / 1000, place=place, rate=f"{rate:.1f} img/s, {left}")
+
+        yield show

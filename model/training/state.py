@@ -1,0 +1,114 @@
+"""A run's folder: the state to go on from, figures, sample sheets."""
+
+from __future__ import annotations
+
+import io
+import json
+import pickle
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from model.checkpoint import save_checkpoint, write_atomically
+from model.errors import CheckpointError
+from model.networks import Generator
+from model.training.config import TrainingConfig
+from model.training.errors import TrainingError
+
+SCHEMA = "diptych.training/1"
+
+
+class RunFolder:
+    """Where a run keeps what it knows.
+
+    Args:
+        path: the folder; made when first written to.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    @property
+    def state_path(self) -> Path:
+        """The state to go on from."""
+        return self.path / "state.pt"
+
+    def save_state(self, state: Mapping[str, Any], config: TrainingConfig, data: str) -> None:
+        """Keep a state; a failed save leaves the one before.
+
+        Args:
+            state: as `Trainer.state_dict` gives it.
+            config: the run's config.
+            data: fingerprint of the images.
+        Raises:
+            TrainingError: the folder cannot be written.
+        """
+        buffer = io.BytesIO()
+        shape = {"channels": list(config.channels), "latent_size": config.latent_size}
+        torch.save({"schema": SCHEMA, "shape": shape, "data": data, "state": dict(state)}, buffer)
+        try:
+            write_atomically(self.state_path, buffer.getvalue())
+        except CheckpointError as error:
+            raise TrainingError(str(error)) from None
+
+    def load_state(self, config: TrainingConfig) -> dict[str, Any] | None:
+        """The saved state, or None for a new run.
+
+        Args:
+            config: the run's config; its networks must be those of the state.
+        Raises:
+            TrainingError: the state is damaged, or of other networks.
+        """
+        if not self.state_path.exists():
+            return None
+        try:
+            kept = torch.load(self.state_path, map_location="cpu", weights_only=True)
+            schema, shape, state = kept["schema"], kept["shape"], kept["state"]
+        except (OSError, RuntimeError, pickle.UnpicklingError, EOFError, KeyError, TypeError, ValueError):
+            raise TrainingError(f"{self.state_path}: damaged, or no state of a training run") from None
+        if schema != SCHEMA:
+            raise TrainingError(f"{self.state_path}: schema {schema!r} is not {SCHEMA}")
+        if shape != {"channels": list(config.channels), "latent_size": config.latent_size}:
+            raise TrainingError(
+                f"{self.state_path}: of a run with channels {shape['channels']} and latent size "
+                f"{shape['latent_size']}; the config says otherwise: choose another run folder"
+            )
+        return dict(state)
+
+    def add_stats(self, figures: Mapping[str, float | int | str]) -> None:
+        """Append a line to stats.jsonl."""
+        self.path.mkdir(parents=True, exist_ok=True)
+        with (self.path / "stats.jsonl").open("a", encoding="utf-8") as file:
+            file.write(json.dumps(dict(figures)) + "\n")
+
+
+def export_run(folder: RunFolder, config: TrainingConfig, target: Path) -> str:
+    """Make a serving checkpoint of a run's averaged generator.
+
+    Args:
+        folder: the run.
+        config: the run's config.
+        target: the `.safetensors` file to write.
+    Returns:
+        The checkpoint's digest, "sha256:<hex>".
+    Raises:
+        TrainingError: no state yet, a damaged one, or the last level has not fully faded in.
+        CheckpointError: the checkpoint cannot be saved.
+    """
+    state = folder.load_state(config)
+    if state is None:
+        raise TrainingError(f"{folder.path}: no training state there")
+    images = int(state["images"])
+    before = sum(phase.fade_kimg + phase.stable_kimg for phase in config.phases[:-1])
+    ready = before + config.phases[-1].fade_kimg
+    if images < ready * 1000:
+        raise TrainingError(
+            f"{folder.path}: at {images / 1000:.1f} kimg; {config.resolution} px is ready from {ready:g} on"
+        )
+    average = Generator(config.channels, config.latent_size, torch.Generator().manual_seed(0))
+    average.load_state_dict(state["average"])
+    tensors = average.serving_tensors(config.phases[-1].level)
+    arrays = {name: tensor.numpy() for name, tensor in tensors.items()}
+    return save_checkpoint(target, arrays, config.generator_config(images / 1000))

@@ -1,0 +1,209 @@
+"""One run's networks, optimisers and randomness, and the step that moves them."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F  # noqa: N812
+from torch import Tensor
+
+from model.networks import Discriminator, Generator, upsample
+from model.training import losses
+from model.training.config import TrainingConfig
+from model.training.dataset import Dataset
+from model.training.order import DataOrder
+from model.training.schedule import Position, position_at
+
+SHEET_LATENTS = 64
+EMA_WARMUP = 10
+"""The average's half-life starts this many steps short, so that the first weights are soon forgotten."""
+
+
+class Trainer:
+    """A training run between two steps.
+
+    Args:
+        config: the run's config.
+        dataset: real images, at least as large as the config's resolution.
+        device: "cpu" or "cuda".
+    """
+
+    def __init__(self, config: TrainingConfig, dataset: Dataset, device: str) -> None:
+        self.config = config
+        self.dataset = dataset
+        self.device = torch.device(device)
+        self.images = 0
+        self.steps = 0
+        # Drawn on the CPU whatever the device, so that a run means the same on both.
+        self.rng = torch.Generator().manual_seed(config.seed)
+        self.order = DataOrder(dataset.count, config.seed + 1)
+        weights = torch.Generator().manual_seed(config.seed + 2)
+        generator = Generator(config.channels, config.latent_size, weights)
+        discriminator = Discriminator(config.channels, config.stddev_group, weights)
+        self.sheet_latents = torch.randn(SHEET_LATENTS, config.latent_size, generator=weights).to(self.device)
+        layout = {"device": self.device, "memory_format": torch.channels_last}
+        self.generator: Generator = generator.to(**layout)  # type: ignore[call-overload]
+        self.discriminator: Discriminator = discriminator.to(**layout)  # type: ignore[call-overload]
+        self.average = copy.deepcopy(self.generator).requires_grad_(False).eval()
+        self.generator_optimiser = self._adam(self.generator.parameters())
+        self.discriminator_optimiser = self._adam(self.discriminator.parameters())
+
+    @property
+    def position(self) -> Position:
+        """Where in the schedule the next step is."""
+        return position_at(self.config.phases, self.images)
+
+    def step(self) -> dict[str, Tensor]:
+        """Train both networks on one batch.
+
+        Returns:
+            Scalars on the device: loss_d, loss_g, real_score, fake_score, and penalty when it was taken.
+        """
+        position = self.position
+        real = self.real_batch(position)
+        latents = self._randn(position.batch, self.config.latent_size)
+        with self._autocast():
+            fake = self.generator(latents, position.level, position.alpha)
+        figures = self._train_discriminator(position, real, fake.detach().float())
+        figures["loss_g"] = self._train_generator(position, fake)
+        self._update_average(position.batch)
+        self.images += position.batch
+        self.steps += 1
+        return figures
+
+    def real_batch(self, position: Position) -> Tensor:
+        """The next real images, mirrored at random, faded as the generator's are.
+
+        Returns:
+            float32 [batch, 3, R, R] in -1..1.
+        """
+        indices = self.order.take(position.batch).numpy()
+        pixels = np.ascontiguousarray(self.dataset.at(position.resolution)[indices])
+        real = torch.from_numpy(pixels).to(self.device).permute(0, 3, 1, 2).float() / 127.5 - 1
+        if self.config.mirror:
+            flipped = torch.rand(position.batch, 1, 1, 1, generator=self.rng).to(self.device) < 0.5
+            real = torch.where(flipped, real.flip(3), real)
+        if position.alpha < 1:
+            real = torch.lerp(upsample(F.avg_pool2d(real, 2)), real, position.alpha)
+        return real
+
+    @torch.no_grad()
+    def paint(self, latents: Tensor) -> Tensor:
+        """Paint with the averaged generator at the present level, in fp32.
+
+        Returns:
+            uint8 [N, R, R, 3] on the CPU.
+        """
+        position = self.position
+        images: Tensor = self.average(latents, position.level, position.alpha)
+        return ((images + 1) * 127.5).round().clamp(0, 255).byte().permute(0, 2, 3, 1).cpu()
+
+    def is_finite(self) -> bool:
+        """Whether every weight of both networks is a finite number."""
+        tensors = [*self.generator.parameters(), *self.discriminator.parameters()]
+        return all(bool(torch.isfinite(tensor).all()) for tensor in tensors)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Everything that the next steps depend on."""
+        return {
+            "images": self.images,
+            "steps": self.steps,
+            "generator": self.generator.state_dict(),
+            "discriminator": self.discriminator.state_dict(),
+            "average": self.average.state_dict(),
+            "generator_optimiser": self.generator_optimiser.state_dict(),
+            "discriminator_optimiser": self.discriminator_optimiser.state_dict(),
+            "rng": self.rng.get_state(),
+            "order": self.order.state_dict(),
+            "sheet_latents": self.sheet_latents.cpu(),
+        }
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on where a saved run stood. Settings such as the learning rate stay those of the config."""
+        self.images = int(state["images"])
+        self.steps = int(state["steps"])
+        self.generator.load_state_dict(state["generator"])
+        self.discriminator.load_state_dict(state["discriminator"])
+        self.average.load_state_dict(state["average"])
+        for name in ("generator_optimiser", "discriminator_optimiser"):
+            optimiser: torch.optim.Adam = getattr(self, name)
+            settings = [{k: v for k, v in group.items() if k != "params"} for group in optimiser.param_groups]
+            optimiser.load_state_dict(state[name])
+            for group, own in zip(optimiser.param_groups, settings, strict=True):
+                group.update(own)
+        self.rng.set_state(state["rng"])
+        self.order.load_state_dict(state["order"])
+        self.sheet_latents = state["sheet_latents"].to(self.device)
+
+    def _train_discriminator(self, position: Position, real: Tensor, fake: Tensor) -> dict[str, Tensor]:
+        loss, net = self.config.loss, self.discriminator
+        self.discriminator_optimiser.zero_grad(set_to_none=True)
+        with self._autocast():
+            real_scores = net(real, position.level, position.alpha).float()
+            fake_scores = net(fake, position.level, position.alpha).float()
+        if loss.kind == "ns-r1":
+            total = losses.discriminator_ns(real_scores, fake_scores)
+        else:
+            total = losses.discriminator_wgan(real_scores, fake_scores, loss.drift)
+        torch.autograd.backward(total)
+        figures = {
+            "loss_d": total.detach(),
+            "real_score": real_scores.detach().mean(),
+            "fake_score": fake_scores.detach().mean(),
+        }
+        penalty, weight = self._penalty(position, real, fake)
+        if penalty is not None:
+            torch.autograd.backward(penalty * weight)
+            figures["penalty"] = penalty.detach()
+        self.discriminator_optimiser.step()
+        return figures
+
+    def _penalty(self, position: Position, real: Tensor, fake: Tensor) -> tuple[Tensor | None, float]:
+        loss = self.config.loss
+
+        def score(images: Tensor) -> Tensor:
+            scores: Tensor = self.discriminator(images, position.level, position.alpha)
+            return scores
+
+        if loss.kind == "wgan-gp":
+            mix = torch.rand(len(real), 1, 1, 1, generator=self.rng).to(self.device)
+            return losses.gradient_penalty(score, real, fake, mix), loss.gamma
+        if loss.gamma and self.steps % loss.r1_every == 0:
+            return losses.r1_penalty(score, real), loss.gamma * loss.r1_every
+        return None, 0.0
+
+    def _train_generator(self, position: Position, fake: Tensor) -> Tensor:
+        self.generator_optimiser.zero_grad(set_to_none=True)
+        self.discriminator.requires_grad_(False)
+        with self._autocast():
+            scores = self.discriminator(fake.float(), position.level, position.alpha).float()
+        ns = self.config.loss.kind == "ns-r1"
+        loss = losses.generator_ns(scores) if ns else losses.generator_wgan(scores)
+        torch.autograd.backward(loss)
+        self.discriminator.requires_grad_(True)
+        self.generator_optimiser.step()
+        return loss.detach()
+
+    @torch.no_grad()
+    def _update_average(self, batch: int) -> None:
+        keep = 0.5 ** (batch / (self.config.ema_kimg * 1000))
+        keep = min(keep, (1 + self.steps) / (EMA_WARMUP + self.steps))
+        averaged: list[Tensor] = [*self.average.parameters()]
+        current: list[Tensor] = [*self.generator.parameters()]
+        torch._foreach_lerp_(averaged, current, 1 - keep)
+
+    def _adam(self, parameters: Iterable[torch.nn.Parameter]) -> torch.optim.Adam:
+        settings = self.config.optimiser
+        betas = (settings.beta1, settings.beta2)
+        return torch.optim.Adam(parameters, lr=settings.learning_rate, betas=betas, eps=1e-8)
+
+    def _randn(self, *shape: int) -> Tensor:
+        return torch.randn(*shape, generator=self.rng).to(self.device)
+
+    def _autocast(self) -> torch.autocast:
+        enabled = self.config.precision == "bf16"
+        return torch.autocast(self.device.type, torch.bfloat16, enabled=enabled)
