@@ -54,17 +54,13 @@ loglevel = "warning"
 def post_worker_init(worker: Any) -> None:
     """Runs in the worker process, once the app is loaded and gunicorn has set its signal handlers."""
     held = serving(worker.app.wsgi())
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        held.drain.start()
+        worker.handle_exit(number, frame)
+
+    # gunicorn drops the work in hand on SIGINT and SIGQUIT. Here each of them finishes it or gives it back.
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT):
-        _chain(number, held.drain.start)
+        signal.signal(number, stop)
+        signal.siginterrupt(number, False)
     held.runtime.get().prepare()
-
-
-def _chain(number: signal.Signals, first: Any) -> None:
-    """Call `first` before the handler that gunicorn has set."""
-    gunicorns: Any = signal.getsignal(number)
-
-    def handler(received: int, frame: FrameType | None) -> None:
-        first()
-        gunicorns(received, frame)
-
-    signal.signal(number, handler)
