@@ -100,7 +100,8 @@ def _notes(comparison: Comparison) -> Iterator[str]:
 
 def _left_out(summary: TargetSummary) -> Iterator[str]:
     if summary.left_out:
-        yield f"{summary.target}: {summary.left_out} of {summary.tasks} tasks left out: they found images stored"
+        counts = f"{summary.left_out} of {summary.tasks} tasks"
+        yield f"{summary.target}: {counts} left out: they found images of an earlier delivery"
 
 
 def _seconds(value: float) -> str:

@@ -24,7 +24,7 @@ _NAME = re.compile(NAME_PATTERN)
 _DIGEST = re.compile(DIGEST_PATTERN)
 _DELIVERY_ID = re.compile(DELIVERY_ID_PATTERN)
 _MESSAGE_ID = re.compile(r"[A-Za-z0-9_-]{1,128}")
-_DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
+_DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 
 
 def check_name(name: str) -> str:
@@ -117,9 +117,7 @@ def failures_prefix(job_id: str, target: str) -> str:
     return f"{target_prefix(job_id, target)}failures/"
 
 
-def failure_name(
-    job_id: str, target: str, task_index: int, publication: int, delivery_id: str
-) -> str:
+def failure_name(job_id: str, target: str, task_index: int, publication: int, delivery_id: str) -> str:
     """One permanent failure of one delivery."""
     _check_range("task", task_index, MAX_TASK)
     _check_range("publication", publication, MAX_PUBLICATION)

@@ -1,0 +1,206 @@
+"""`diptych results ls, show, download, contact-sheet, compare`. What they need is imported when they run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import click
+
+from producer.cli_options import checked_job, job_argument, json_option, settings_of, store_of, store_option
+
+if TYPE_CHECKING:
+    from results.documents import Manifest, Target
+    from results.stores.base import Store
+
+_HELP: Final = {"help_option_names": ["-h", "--help"]}
+
+target_option = click.option(
+    "-t",
+    "--target",
+    "targets",
+    multiple=True,
+    type=click.Choice(["container", "function", "celery"]),
+    help="Only this target's; may be given again.  [default: all of the job's]",
+)
+
+
+@click.group(context_settings=_HELP)
+def results() -> None:
+    """Look at a job's images and records."""
+
+
+@results.command("ls")
+@job_argument
+@click.option("--records", "of_records", is_flag=True, help="List records, one per task, not images.")
+@click.option(
+    "--after", type=click.IntRange(min=0), help="Begin behind this index (or task, with --records)."
+)
+@click.option("--limit", type=click.IntRange(min=1), help="At most so many, per target.")
+@target_option
+@json_option
+@store_option
+def list_results(
+    job_id: str,
+    of_records: bool,
+    after: int | None,
+    limit: int | None,
+    targets: tuple[str, ...],
+    as_json: bool,
+    store_url: str | None,
+) -> None:
+    """List a job's images, or its records, as they come. With --json: one object per line.
+
+    \b
+    diptych results ls my-batch --limit 20
+    diptych results ls my-batch --records --target function --json
+    """
+    from itertools import islice
+
+    from diptych.commands.results_output import image_lines, record_lines
+
+    store, manifest = _open(job_id, store_url)
+    lines = record_lines if of_records else image_lines
+    for target in _targets(manifest, targets):
+        for line in islice(lines(store, manifest, target, after, as_json), limit):
+            click.echo(line)
+
+
+@results.command()
+@job_argument
+@click.argument("index", required=False, type=click.IntRange(min=0))
+@click.option("--task", type=click.IntRange(min=0), help="Show a task's records.")
+@target_option
+@json_option
+@store_option
+def show(
+    job_id: str,
+    index: int | None,
+    task: int | None,
+    targets: tuple[str, ...],
+    as_json: bool,
+    store_url: str | None,
+) -> None:
+    """Show a job, one of its images (provenance, hashes), or one of its tasks (timings).
+
+    \b
+    diptych results show my-batch
+    diptych results show my-batch 12
+    diptych results show my-batch --task 3
+    """
+    from diptych.commands import results_show
+
+    if index is not None and task is not None:
+        raise click.UsageError("give an INDEX or --task, not both")
+    store, manifest = _open(job_id, store_url)
+    chosen = _targets(manifest, targets)
+    if index is not None:
+        results_show.show_image(store, manifest, chosen, index, as_json)
+    elif task is not None:
+        results_show.show_task(store, manifest, chosen, task, as_json)
+    else:
+        results_show.show_job(store, manifest, chosen, as_json)
+
+
+@results.command()
+@job_argument
+@click.option(
+    "-o",
+    "--output",
+    "folder",
+    required=True,
+    metavar="DIR",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Folder to copy to; made if it does not exist.",
+)
+@target_option
+@json_option
+@store_option
+def download(
+    job_id: str, folder: Path, targets: tuple[str, ...], as_json: bool, store_url: str | None
+) -> None:
+    """Copy a job's images and records to a folder.
+
+    What is there already is checked by its hash and not copied again; an interrupted download goes on
+    when it is run again.
+    """
+    from diptych.commands.results_download import download_job
+
+    store, manifest = _open(job_id, store_url)
+    download_job(store, manifest, _targets(manifest, targets), folder, as_json)
+
+
+@results.command("contact-sheet")
+@job_argument
+@click.option(
+    "-o",
+    "--output",
+    "path",
+    required=True,
+    metavar="FILE",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="PNG file to write; replaced if it exists.",
+)
+@click.option(
+    "--images",
+    "max_images",
+    type=click.IntRange(1, 400),
+    default=64,
+    show_default=True,
+    help="Images per panel, sampled evenly if the job has more.",
+)
+@store_option
+def make_contact_sheet(job_id: str, path: Path, max_images: int, store_url: str | None) -> None:
+    """Draw one PNG with the same images of every target, panel beside panel."""
+    from diptych.commands.results_download import writing_to
+    from results.contact_sheet import contact_sheet
+
+    store, manifest = _open(job_id, store_url)
+    sheet = contact_sheet(store, manifest.job_id, max_images=max_images)
+    with writing_to(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(sheet)
+    click.echo(path)
+
+
+@results.command()
+@job_argument
+@json_option
+@store_option
+def compare(job_id: str, as_json: bool, store_url: str | None) -> None:
+    """Set a job's targets side by side: times, CPU, memory; cold and warm apart.
+
+    One run describes; it does not prove. Tasks that found images of an earlier delivery are left out.
+    """
+    from rich.console import Console
+
+    from results.compare import compare_job
+    from results.compare_table import comparison_table
+
+    store = store_of(settings_of(store_url=store_url))
+    comparison = compare_job(store, checked_job(job_id))
+    if as_json:
+        click.echo(comparison.model_dump_json())
+    else:
+        Console().print(comparison_table(comparison))
+
+
+def _open(job_id: str, store_url: str | None) -> tuple[Store, Manifest]:
+    """Open the store and read the job's manifest; raises what a user can act on."""
+    from results.job_state import load_manifest
+
+    store = store_of(settings_of(store_url=store_url))
+    return store, load_manifest(store, checked_job(job_id))
+
+
+def _targets(manifest: Manifest, chosen: tuple[str, ...]) -> tuple[Target, ...]:
+    """The targets to show: those chosen, in the job's order, or all of the job's."""
+    from pipeline.errors import RequestError
+
+    strangers = [target for target in chosen if target not in manifest.targets]
+    if strangers:
+        raise RequestError(
+            f"job {manifest.job_id} has no target {strangers[0]}: it was asked of "
+            f"{' and '.join(manifest.targets)}"
+        )
+    return tuple(target for target in manifest.targets if not chosen or target in chosen)

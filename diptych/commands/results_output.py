@@ -1,0 +1,106 @@
+"""The lines that `diptych results` prints: for people, or JSON for scripts."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from datetime import datetime
+from typing import Any
+
+import click
+
+from results.browse import ListedImage, list_images
+from results.documents import Manifest, Target
+from results.records import (
+    StoredRecord,
+    cpu_s_per_image,
+    iter_records,
+    latency_s,
+    process_without_load_s,
+    round_trip_s,
+)
+from results.stores.base import Store
+
+
+def image_lines(
+    store: Store, manifest: Manifest, target: Target, after: int | None, as_json: bool
+) -> Iterator[str]:
+    """A line per image of a target, as the store lists them."""
+    for image in list_images(store, manifest.job_id, target, after_index=after):
+        yield (
+            json_line(image_as_dict(image))
+            if as_json
+            else (
+                f"{target:<9}  {image.index:>8}  {size(image.size_bytes):>9}"
+                f"  {stamp(image.created_at)}  {image.name}"
+            )
+        )
+
+
+def record_lines(
+    store: Store, manifest: Manifest, target: Target, after: int | None, as_json: bool
+) -> Iterator[str]:
+    """A line per record of a target."""
+    for stored in iter_records(store, manifest.job_id, target, after_task=after):
+        yield json_line(record_as_dict(stored)) if as_json else _record_line(stored)
+
+
+def _record_line(stored: StoredRecord) -> str:
+    record = stored.record
+    start = "cold" if record.cold_start else "warm"
+    found = f", {record.images_found} found" if record.images_found else ""
+    return (
+        f"{record.target:<9}  task {record.task_index:>6}  {start}"
+        f"  round trip {round_trip_s(record, stored.created_at):8.3f} s  process {record.process_s:8.3f} s"
+        f"  latency {latency_s(record, stored.created_at):8.3f} s  {record.image_count} images{found}"
+    )
+
+
+def image_as_dict(image: ListedImage) -> dict[str, Any]:
+    """What the store knows of an image."""
+    return {
+        "target": image.target,
+        "index": image.index,
+        "name": image.name,
+        "bytes": image.size_bytes,
+        "created_at": image.created_at.isoformat(),
+    }
+
+
+def record_as_dict(stored: StoredRecord) -> dict[str, Any]:
+    """A record with the store's stamp and what is derived from both."""
+    return {
+        **stored.record.model_dump(mode="json"),
+        "created_at": stored.created_at.isoformat(),
+        "round_trip_s": round_trip_s(stored.record, stored.created_at),
+        "latency_s": latency_s(stored.record, stored.created_at),
+        "process_without_load_s": process_without_load_s(stored.record),
+        "cpu_s_per_image": cpu_s_per_image(stored.record),
+    }
+
+
+def print_fields(title: str, fields: Mapping[str, object]) -> None:
+    """A title and, below it, names and values in two columns."""
+    click.echo(click.style(title, bold=True))
+    width = max(map(len, fields), default=0)
+    for name, value in fields.items():
+        click.echo(f"  {name:<{width}}  {value}")
+
+
+def json_line(value: Any) -> str:
+    """One JSON document on one line."""
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+
+
+def size(count: int) -> str:
+    """Bytes as people read them."""
+    if count < 1024:
+        return f"{count} B"
+    if count < 1024**2:
+        return f"{count / 1024:.1f} KiB"
+    return f"{count / 1024**2:.1f} MiB"
+
+
+def stamp(moment: datetime) -> str:
+    """A UTC stamp, to the second."""
+    return f"{moment:%Y-%m-%d %H:%M:%SZ}"
