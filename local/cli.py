@@ -1,0 +1,133 @@
+"""`diptych up` and `diptych demo`."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from types import FrameType
+from typing import TYPE_CHECKING, Any, Final, TypeVar
+
+import click
+
+if TYPE_CHECKING:
+    from local.stack import Stack
+
+PORT_BROKER: Final = 7430
+PORT_CONTAINER: Final = 7431
+PORT_FUNCTION: Final = 7432
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+_HELP: Final = {"help_option_names": ["-h", "--help"]}
+_SLOTS = click.IntRange(1, 64)
+_PORT = click.IntRange(0, 65535)
+_COUNT = click.IntRange(2, 400)
+
+
+def _port_option(service: str, default: int) -> Callable[[Command], Command]:
+    help_text = f"Of the {service}; 0 for any free one."
+    return click.option(f"--port-{service}", type=_PORT, default=default, show_default=True, help=help_text)
+
+
+@click.command(context_settings=_HELP)
+@click.option("--container-slots", type=_SLOTS, help="Tasks painted at once.  [default: half the cores]")
+@click.option("--function-slots", type=_SLOTS, help="Tasks painted at once.  [default: half the cores]")
+@click.option(
+    "--celery-workers",
+    type=click.IntRange(0, 64),
+    default=0,
+    show_default=True,
+    help="Painting processes of a third target, `celery`.",
+)
+@click.option("--store", "store_url", metavar="URL", help="file:///path or gs://bucket/path  [default: here]")
+@_port_option("broker", PORT_BROKER)
+@_port_option("container", PORT_CONTAINER)
+@_port_option("function", PORT_FUNCTION)
+def up(
+    container_slots: int | None,
+    function_slots: int | None,
+    celery_workers: int,
+    store_url: str | None,
+    port_broker: int,
+    port_container: int,
+    port_function: int,
+) -> None:
+    """Run the whole stack on this machine, until Ctrl-C.
+
+    A broker, the container worker, the function worker, and who delivers to them. Results, log and the
+    broker's file lie in `.diptych/` here; other commands find the stack from this folder or one below.
+
+    \b
+    diptych up --container-slots 2 --function-slots 2
+    """
+    from local.options import StackOptions, default_slots
+    from local.stack import Stack
+
+    stack = Stack(
+        StackOptions(
+            folder=Path.cwd(),
+            store_url=store_url or "",
+            container_slots=container_slots or default_slots(),
+            function_slots=function_slots or default_slots(),
+            celery_slots=celery_workers,
+            port_broker=port_broker,
+            port_container=port_container,
+            port_function=port_function,
+        ),
+        sys.stdout,
+    )
+
+    def stop(number: int, frame: FrameType | None) -> None:  # noqa: ARG001 (the signal handler's signature)
+        stack.stop()
+
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, stop)
+    stack.run(lambda: click.echo(banner(stack)))
+
+
+@click.command(context_settings=_HELP)
+@click.option("-n", "--count", type=_COUNT, default=16, show_default=True, help="Images per target.")
+@click.option("--model", default="faces-64", show_default=True)
+@click.option("--seed", type=click.IntRange(0), default=7, show_default=True)
+def demo(count: int, model: str, seed: int) -> None:
+    """Run the main job once: start a stack, paint on both targets, compare, end the stack.
+
+    If a stack runs in this folder already, it is used, and left running.
+    """
+    from local.demo import Demo
+
+    Demo(Path.cwd(), count=count, model=model, seed=seed).run()
+
+
+def banner(stack: Stack) -> str:
+    """What the user can do next, once the stack is ready."""
+    options, addresses = stack.options, stack.addresses
+    celery = f", celery: {options.celery_slots} processes" if options.celery_slots else ""
+    return "\n".join(
+        [
+            "",
+            f"Ready. container: {_slots(options.container_slots)} at {addresses.container_url},"
+            f" function: {_slots(options.function_slots)} at {addresses.function_url}{celery}",
+            f"  results  {stack.store_url}",
+            f"  log      {stack.log_file}",
+            "Next, from another terminal in this folder:",
+            f"  {program()} submit -n 64 --watch",
+            "Ctrl-C ends the stack; results and waiting tasks are kept.",
+            "",
+        ]
+    )
+
+
+def program() -> str:
+    """How this user can type our name: `diptych` if the shell finds it, else where it lies."""
+    if shutil.which("diptych"):
+        return "diptych"
+    return os.path.relpath(Path(sys.executable).parent / "diptych")
+
+
+def _slots(number: int) -> str:
+    return "1 slot" if number == 1 else f"{number} slots"

@@ -1,0 +1,86 @@
+"""The folder `.diptych`: what one stack keeps, and the lock that makes it one."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from pathlib import Path
+from typing import Final, TextIO
+
+from local.errors import StackError
+from pipeline.run_file import RUN_FOLDER, RunFile, run_file_path
+
+LOCK_FILE: Final = "up.lock"
+LOG_FILE: Final = "stack.log"
+
+
+class StackFolder:
+    """The folder of a stack; it belongs to one running stack at a time.
+
+    Args:
+        parent: the folder in which the stack was started.
+    Raises:
+        StackError: a stack runs here already, or nothing can be written here.
+    """
+
+    def __init__(self, parent: Path) -> None:
+        self._parent = parent
+        self.root = parent / RUN_FOLDER
+        self.log_file = self.root / LOG_FILE
+        self.broker = self.root / "broker"
+        self.work = self.root / "work"
+        """Working folder of the services: an empty one, whose files cannot stand in for our packages."""
+        try:
+            for folder in (self.root, self.broker, self.work):
+                folder.mkdir(parents=True, exist_ok=True)
+            self._lock = (self.root / LOCK_FILE).open("a+")
+        except OSError as error:
+            raise StackError(
+                f"{self.root} cannot be written ({error.strerror}): start the stack in a folder of your own"
+            ) from error
+        _take(self._lock, self.root)
+
+    def write_run_file(self, run_file: RunFile) -> None:
+        """Say how commands find the stack, whole or not at all. It stays: its store is where results are."""
+        path = run_file_path(self._parent)
+        part = path.with_name(f".{path.name}.{os.getpid()}.part")
+        part.write_text(run_file.model_dump_json(indent=2) + "\n")
+        part.replace(path)
+
+    def close(self) -> None:
+        """Give the folder free."""
+        self._lock.close()
+
+
+def is_running(parent: Path) -> bool:
+    """True if a stack that was started in `parent` runs now. A lock tells; a process id may be reused."""
+    try:
+        with (parent / RUN_FOLDER / LOCK_FILE).open("r+") as lock:
+            return not _lock_now(lock)
+    except OSError:
+        return False
+
+
+def _take(lock: TextIO, root: Path) -> None:
+    if _lock_now(lock):
+        lock.seek(0)
+        lock.truncate()
+        lock.write(f"{os.getpid()}\n")
+        lock.flush()
+        return
+    lock.seek(0)
+    holder = lock.read(20).strip()
+    lock.close()
+    raise StackError(
+        f"a stack is running in this folder already (process {holder or 'unknown'}, {root}):"
+        " use it, or end it first"
+    )
+
+
+def _lock_now(lock: TextIO) -> bool:
+    """Take the lock, which the system gives up when its holder ends, however that happens."""
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True

@@ -1,0 +1,40 @@
+"""What a stack is made of, as the user asks for it."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True)
+class StackOptions:
+    """What to start.
+
+    Args:
+        folder: where `.diptych` lies.
+        store_url: where results go; "" for the folder's own store.
+        container_slots: tasks painted at once by the container, each in a process of its own.
+        function_slots: the same for the function.
+        celery_slots: painting processes of the target `celery`; 0 for none.
+        port_broker: port on 127.0.0.1; 0 for any free one. The other ports likewise.
+    """
+
+    folder: Path
+    store_url: str = ""
+    container_slots: int = 1
+    function_slots: int = 1
+    celery_slots: int = 0
+    port_broker: int = 0
+    port_container: int = 0
+    port_function: int = 0
+
+    @property
+    def targets(self) -> tuple[str, ...]:
+        """Who paints in this stack."""
+        return ("container", "function", *(("celery",) if self.celery_slots else ()))
+
+
+def default_slots() -> int:
+    """Slots per target, the same for both, so that container and function together fill the machine."""
+    return max(1, (os.cpu_count() or 2) // 2)

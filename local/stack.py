@@ -1,0 +1,144 @@
+"""The stack on one machine, from the taking of its folder to the end of its last process."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TextIO
+
+from local.addresses import choose_addresses
+from local.console import Console
+from local.folder import StackFolder
+from local.options import StackOptions
+from local.services import Layout, stages
+from local.supervisor import Supervisor
+from pipeline.clock import rfc3339, utc_now
+from pipeline.run_file import RunFile
+from pipeline.settings import default_store_url, load_settings
+from results.stores.open import open_store
+
+
+class Stack:
+    """A stack that has its folder and its ports, and can be run once.
+
+    Args:
+        options: what to start.
+        terminal: where its lines are shown; None: only in its log file.
+    Raises:
+        StackError: another stack runs in the folder, a port is taken, or the folder cannot be written.
+        SettingsError: the environment holds a bad setting.
+        StoreError: the store cannot be written.
+    """
+
+    def __init__(self, options: StackOptions, terminal: TextIO | None) -> None:
+        settings = load_settings(store_url=options.store_url or None)
+        self.options = options
+        self.store_url = settings.store_url or default_store_url(options.folder)
+        self._folder = StackFolder(options.folder)
+        self.log_file = self._folder.log_file
+        try:
+            open_store(self.store_url).check()
+            self.addresses = choose_addresses(options)
+            self._console = Console(self.log_file, terminal)
+        except BaseException:
+            self._folder.close()
+            raise
+        # gunicorn inside functions-framework makes a control socket, whose path may have 107 bytes at most.
+        self._sockets = Path(tempfile.mkdtemp(prefix="diptych-"))
+        layout = Layout(
+            options,
+            settings,
+            self.store_url,
+            self.addresses,
+            broker_folder=self._folder.broker,
+            work_folder=self._folder.work,
+            socket_folder=self._sockets,
+        )
+        self._supervisor = Supervisor(stages(layout), self._console)
+        self.ended = threading.Event()
+        """Set once nothing of it is left."""
+
+    def run(self, on_ready: Callable[[], None]) -> None:
+        """Run until `stop`; call `on_ready` once everything can be used.
+
+        Raises:
+            StackError: a service does not start, or crashes again and again. Nothing is left running.
+        """
+
+        def ready() -> None:
+            self._folder.write_run_file(self._run_file())
+            on_ready()
+
+        try:
+            self._supervisor.run(ready)
+        finally:
+            self._console.close()
+            shutil.rmtree(self._sockets, ignore_errors=True)
+            self._folder.close()
+            self.ended.set()
+
+    def stop(self) -> None:
+        """End it; called again: at once. For any thread or signal handler."""
+        self._supervisor.stop()
+
+    def pid(self, service: str) -> int | None:
+        """Process id of a service that is running now."""
+        return self._supervisor.pid(service)
+
+    def _run_file(self) -> RunFile:
+        return RunFile(
+            pid=os.getpid(),
+            started_at=rfc3339(utc_now()),
+            store_url=self.store_url,
+            broker_url=self.addresses.broker_url,
+            container_url=self.addresses.container_url,
+            function_url=self.addresses.function_url,
+            log_file=str(self.log_file),
+            targets=self.options.targets,
+        )
+
+
+@contextmanager
+def running(options: StackOptions) -> Iterator[Stack]:
+    """Run a stack in the background, its lines in its log file alone, and end it with the block.
+
+    Raises:
+        StackError: see Stack; also if it had to give up inside the block.
+    """
+    stack = Stack(options, terminal=None)
+    ready = threading.Event()
+    errors: list[BaseException] = []
+
+    def run() -> None:
+        try:
+            stack.run(ready.set)
+        except BaseException as error:  # noqa: BLE001 (raised again by whoever waits)
+            errors.append(error)
+        finally:
+            ready.set()
+
+    thread = threading.Thread(target=run, name="stack")
+    thread.start()
+    try:
+        ready.wait()
+        if not errors:
+            yield stack
+    finally:
+        _end(stack, thread)
+    if errors:
+        raise errors[0]
+
+
+def _end(stack: Stack, thread: threading.Thread) -> None:
+    """Wait for the end, hastened by each Ctrl-C meanwhile."""
+    stack.stop()
+    while thread.is_alive():
+        try:
+            thread.join(0.2)
+        except KeyboardInterrupt:
+            stack.stop()
