@@ -103,11 +103,6 @@ class TargetState:
             for task in tasks:
                 self._publication_of[task] = max(publication, self._publication_of.get(task, 0))
 
-    def publication(self, task: int) -> int:
-        """The latest publication of a task that is known of."""
-        problem = self._problems.get(task)
-        return max(self._publication_of.get(task, 0), problem.publication if problem else 0)
-
     def state(self, task: int) -> TaskState:
         """State of one task: record > cancelled > failure of its latest publication > published."""
         if self._done[task]:
