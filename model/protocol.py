@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,5 +34,22 @@ class Engine(Protocol):
             uint8 images [N, H, W, 3], RGB, 0..255, the same for a seed whatever its neighbours.
         Raises:
             ModelError: the weights or params cannot be used.
+        """
+        ...
+
+
+@runtime_checkable
+class LatentEngine(Engine, Protocol):
+    """An engine whose model paints latents, so that one can walk between images."""
+
+    latent_size: int
+
+    def paint(self, rows: NDArray[np.float32]) -> NDArray[np.uint8]:
+        """Paint one image per latent.
+
+        Args:
+            rows: float32 [N, latent_size].
+        Returns:
+            uint8 images [N, H, W, 3], RGB, the same for a latent whatever its neighbours.
         """
         ...

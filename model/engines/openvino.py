@@ -53,7 +53,7 @@ class OpenVinoEngine:
         self.isa = instruction_set()
         self.threads = threads
         self.resolution = config.resolution
-        self._latent_size = config.latent_size
+        self.latent_size = config.latent_size
         try:
             compiled = self._compile(ov, weights, config)
             self._requests = [compiled.create_infer_request() for _ in range(threads)]
@@ -65,7 +65,10 @@ class OpenVinoEngine:
 
     def generate(self, seeds: Sequence[int], params: Params) -> NDArray[np.uint8]:  # noqa: ARG002 (pgan: none)
         """Generate one image per seed; see `model.protocol.Engine.generate`."""
-        rows = latents(seeds, self._latent_size)
+        return self.paint(latents(seeds, self.latent_size))
+
+    def paint(self, rows: NDArray[np.float32]) -> NDArray[np.uint8]:
+        """Paint one image per latent; see `model.protocol.LatentEngine.paint`."""
         images = np.empty((len(rows), self.resolution, self.resolution, 3), dtype=np.uint8)
         lanes = len(self._requests)
         for start in range(0, len(rows) + lanes, lanes):

@@ -54,16 +54,21 @@ class TorchEngine:
         self.isa = instruction_set() if self._device.type == "cpu" else _gpu_architecture()
         self.threads = threads
         self.resolution = config.resolution
+        self.latent_size = config.latent_size
         self._config = config
         self._weights = {name: torch.from_numpy(value).to(self._device) for name, value in weights.items()}
 
     def generate(self, seeds: Sequence[int], params: Params) -> NDArray[np.uint8]:  # noqa: ARG002 (pgan: none)
         """Generate one image per seed; see `model.protocol.Engine.generate`."""
-        rows = torch.from_numpy(latents(seeds, self._config.latent_size)).to(self._device)
+        return self.paint(latents(seeds, self.latent_size))
+
+    def paint(self, rows: NDArray[np.float32]) -> NDArray[np.uint8]:
+        """Paint one image per latent; see `model.protocol.LatentEngine.paint`."""
+        latent_rows = torch.from_numpy(rows).to(self._device)
         images = np.empty((len(rows), self.resolution, self.resolution, 3), dtype=np.uint8)
 
         def paint(index: int) -> None:
-            images[index] = self._paint(rows[index : index + 1])
+            images[index] = self._paint(latent_rows[index : index + 1])
 
         before = torch.get_num_threads()
         torch.set_num_threads(1)

@@ -1,0 +1,263 @@
+"""`diptych model …`: list, sample, time, train, import. Runtimes and torch are imported when they run."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from collections.abc import Callable, Iterable
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, TypeVar
+
+import click
+
+from producer.cli_options import json_option, print_json, settings_of
+
+if TYPE_CHECKING:
+    from model.protocol import Engine
+    from model.registry import ModelInfo, Registry
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+_HELP: Final = {"help_option_names": ["-h", "--help"]}
+MAX_SHEET_IMAGES: Final = 1024
+LAZY: Final = {
+    "train": ("diptych.commands.model_train", "Train a Progressive GAN, or go on with a run."),
+    "export": ("diptych.commands.model_train", "Make a checkpoint of a training run."),
+}
+
+
+class ModelGroup(click.Group):
+    """The commands below, and those of other modules, imported when they run."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Names in alphabetical order."""
+        return sorted([*super().list_commands(ctx), *LAZY])
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import a command if it is not of this module."""
+        if cmd_name not in LAZY:
+            return super().get_command(ctx, cmd_name)
+        command: click.Command = getattr(importlib.import_module(LAZY[cmd_name][0]), cmd_name)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the list of commands without importing any."""
+        rows = []
+        for name in self.list_commands(ctx):
+            own = super().get_command(ctx, name)
+            rows.append((name, own.get_short_help_str(limit=70) if own else LAZY[name][1]))
+        with formatter.section("Commands"):
+            formatter.write_dl(rows)
+
+
+@click.group(cls=ModelGroup, context_settings=_HELP)
+def model() -> None:
+    """List, check, sample, time, train and import models."""
+
+
+name_argument = click.argument("name", metavar="NAME")
+folder_option = click.option(
+    "--model-dir",
+    type=click.Path(path_type=Path),
+    help="A folder of more checkpoints.  [default: DIPTYCH_MODEL_DIR]",
+)
+seed_option = click.option("--seed", type=click.IntRange(0, 2**63 - 1), default=7, show_default=True)
+
+
+def engine_options(command: Command) -> Command:
+    """Add the options that choose an engine."""
+    for option in (
+        click.option("--threads", type=click.IntRange(1, 64), default=1, show_default=True),
+        click.option(
+            "--precision",
+            type=click.Choice(["auto", "fp32", "bf16", "int8"]),
+            default="auto",
+            show_default=True,
+            help="auto: the fastest that this CPU supports and the model allows.",
+        ),
+        click.option(
+            "--engine",
+            type=click.Choice(["openvino", "torch"]),
+            help="[default: DIPTYCH_ENGINE, or openvino]",
+        ),
+        folder_option,
+    ):
+        command = option(command)
+    return command
+
+
+@model.command(name="list")
+@folder_option
+@json_option
+def list_(model_dir: Path | None, as_json: bool) -> None:
+    """List the registered models."""
+    from model.errors import ModelError
+
+    registry = _registry(model_dir)
+    rows: list[dict[str, Any]] = []
+    for name in registry.names():
+        try:
+            rows.append(_as_dict(registry.get(name)))
+        except ModelError as error:
+            rows.append({"name": name, "error": str(error)})
+    if as_json:
+        return print_json(rows)
+    click.echo(f"{'name':<20}  {'family':<8}  {'size':>9}  {'weights':>11}  {'s/image':>8}  digest")
+    for row in rows:
+        if "error" in row:
+            click.echo(f"{row['name']:<20}  {row['error']}")
+            continue
+        size = f"{row['resolution']}x{row['resolution']}"
+        click.echo(
+            f"{row['name']:<20}  {row['family']:<8}  {size:>9}  {row['parameters']:>11,}"
+            f"  {row['seconds_per_image']:>8.4f}  {row['digest'][:19]}"
+        )
+    return None
+
+
+@model.command()
+@name_argument
+@folder_option
+@json_option
+def info(name: str, model_dir: Path | None, as_json: bool) -> None:
+    """Say what is known of a model."""
+    row = _as_dict(_registry(model_dir).get(name))
+    if as_json:
+        return print_json(row)
+    width = max(map(len, row)) + 2
+    for key, value in row.items():
+        click.echo(f"{key.replace('_', ' '):<{width}}{f'{value:,}' if isinstance(value, int) else value}")
+    return None
+
+
+@model.command()
+@name_argument
+@click.option(
+    "-n", "--count", type=click.IntRange(1, MAX_SHEET_IMAGES), default=16, show_default=True, help="Images."
+)
+@click.option("--columns", type=click.IntRange(1, 64), help="[default: a square sheet]")
+@click.option("-o", "--output", type=click.Path(path_type=Path), required=True, help="The .png to write.")
+@seed_option
+@engine_options
+def sample(name: str, count: int, columns: int | None, output: Path, seed: int, **engine: Any) -> None:
+    """Paint a sheet of images: the first COUNT of a job with this seed."""
+    from diptych.commands.model_pictures import check_suffix, save_sheet
+    from model.seeds import image_seed
+
+    check_suffix(output, ".png")
+    _, loaded = _load(name, **engine)
+    seeds = [image_seed(seed, index) for index in range(count)]
+    with _progress(len(seeds)) as bar:
+        images = [loaded.generate([seeds[index]], {})[0] for index in bar]
+    save_sheet(images, output, columns)
+    click.echo(f"{output}: {count} images of {name}, seed {seed}, {loaded.name} {loaded.precision}")
+
+
+@model.command()
+@name_argument
+@click.option(
+    "--stops", type=click.IntRange(2, 64), default=4, show_default=True, help="Images walked between."
+)
+@click.option(
+    "--steps", type=click.IntRange(1, 120), default=16, show_default=True, help="From stop to stop."
+)
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path),
+    required=True,
+    help=".gif or .webp: a loop; .png: a strip.",
+)
+@seed_option
+@engine_options
+def interpolate(name: str, stops: int, steps: int, output: Path, seed: int, **engine: Any) -> None:
+    """Walk from image to image on the sphere of the latents."""
+    from diptych.commands.model_pictures import check_suffix, save_loop, save_sheet
+    from model.errors import EngineError
+    from model.protocol import LatentEngine
+    from model.seeds import image_seed, latents
+    from model.walk import walk
+
+    check_suffix(output, ".gif", ".webp", ".png")
+    _, loaded = _load(name, **engine)
+    if not isinstance(loaded, LatentEngine):
+        raise EngineError(f"{name} has no latents to walk between")
+    looped = output.suffix.lower() != ".png"
+    seeds = [image_seed(seed, index) for index in range(stops)]
+    rows = walk(latents(seeds, loaded.latent_size), steps, closed=looped)
+    with _progress(len(rows)) as bar:
+        images = [loaded.paint(rows[index : index + 1])[0] for index in bar]
+    if looped:
+        save_loop(images, output)
+    else:
+        save_sheet(images, output, len(images))
+    click.echo(f"{output}: {len(images)} images between {stops} of {name}, seed {seed}")
+
+
+@model.command()
+@name_argument
+@click.option(
+    "-n", "--count", type=click.IntRange(3, 1000), default=20, show_default=True, help="Images timed."
+)
+@engine_options
+@json_option
+def calibrate(name: str, count: int, as_json: bool, **engine: Any) -> None:
+    """Time a model on this machine; `submit` then sizes its tasks by that."""
+    import statistics
+    import time
+
+    from model.calibration import Calibration, calibration_file, save_calibration
+    from model.seeds import image_seed
+
+    found, loaded = _load(name, **engine)
+    loaded.generate([image_seed(0, 0)], {})  # The first inference still allocates.
+    times_s = []
+    for index in range(count):
+        started_s = time.perf_counter()
+        loaded.generate([image_seed(0, index)], {})
+        times_s.append(time.perf_counter() - started_s)
+    measured = Calibration(
+        digest=found.digest,
+        seconds_per_image=statistics.median(times_s),
+        engine=loaded.name,
+        precision=loaded.precision,
+        isa=loaded.isa,
+        images=count,
+    )
+    save_calibration(calibration_file(), measured)
+    if as_json:
+        from dataclasses import asdict
+
+        return print_json({"name": name, **asdict(measured)})
+    return click.echo(
+        f"{name}: {measured.seconds_per_image:.4f} s per image"
+        f" ({measured.engine} {measured.precision} on {measured.isa}; kept in {calibration_file()})"
+    )
+
+
+def _progress(count: int) -> AbstractContextManager[Iterable[int]]:
+    return click.progressbar(range(count), label="painting", file=sys.stderr, hidden=not sys.stderr.isatty())
+
+
+def _registry(model_dir: Path | None) -> Registry:
+    from model.registry import Registry
+
+    return Registry(settings_of(model_dir=model_dir).model_dir)
+
+
+def _load(
+    name: str, *, model_dir: Path | None, engine: str | None, precision: str, threads: int
+) -> tuple[ModelInfo, Engine]:
+    from model.engines.load import load_engine
+    from model.registry import Registry
+
+    settings = settings_of(model_dir=model_dir, engine=engine)
+    found = Registry(settings.model_dir).get(name)
+    return found, load_engine(found, engine=settings.engine, precision=precision, threads=threads)
+
+
+def _as_dict(found: ModelInfo) -> dict[str, Any]:
+    from dataclasses import asdict
+
+    return asdict(found) | {"path": str(found.path)}

@@ -1,0 +1,72 @@
+"""The pictures that `diptych model` writes: a sheet of samples, a looped walk."""
+
+from __future__ import annotations
+
+import io
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+import click
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+MAX_PIXELS: Final = 100_000_000
+FRAME_MS: Final = 60
+
+
+def check_suffix(path: Path, *allowed: str) -> None:
+    """Refuse an output of another kind, or in no folder, before anything is painted."""
+    if path.suffix.lower() not in allowed:
+        raise click.UsageError(f"the output must end in {' or '.join(allowed)}, not {path.name!r}")
+    if not path.parent.is_dir():
+        raise click.UsageError(f"no folder {path.parent}")
+
+
+def save_sheet(images: Sequence[NDArray[np.uint8]], path: Path, columns: int | None = None) -> None:
+    """Write images side by side as a PNG.
+
+    Args:
+        images: uint8 [H, W, 3] each, all of one size.
+        path: a .png.
+        columns: images in a row; by default the sheet is about square.
+    """
+    columns = columns or math.ceil(math.sqrt(len(images)))
+    columns = min(columns, len(images))
+    rows = math.ceil(len(images) / columns)
+    height, width, _ = images[0].shape
+    if rows * height * columns * width > MAX_PIXELS:
+        raise click.UsageError(f"the sheet would have more than {MAX_PIXELS:,} pixels; ask for fewer images")
+    sheet = np.full((rows * height, columns * width, 3), 255, dtype=np.uint8)
+    for number, image in enumerate(images):
+        top, left = number // columns * height, number % columns * width
+        sheet[top : top + height, left : left + width] = image
+    buffer = io.BytesIO()
+    Image.fromarray(sheet).save(buffer, "PNG")
+    _write(path, buffer)
+
+
+def save_loop(images: Sequence[NDArray[np.uint8]], path: Path) -> None:
+    """Write images as an endless animation.
+
+    Args:
+        images: uint8 [H, W, 3] each, all of one size.
+        path: a .gif or .webp.
+    """
+    frames = [Image.fromarray(image) for image in images]
+    kind = path.suffix.lower().lstrip(".")
+    options = {"quality": 90} if kind == "webp" else {}
+    buffer = io.BytesIO()
+    frames[0].save(
+        buffer, kind, save_all=True, append_images=frames[1:], duration=FRAME_MS, loop=0, **options
+    )
+    _write(path, buffer)
+
+
+def _write(path: Path, buffer: io.BytesIO) -> None:
+    try:
+        path.write_bytes(buffer.getvalue())
+    except OSError as error:
+        raise click.FileError(str(path), error.strerror) from None

@@ -1,0 +1,111 @@
+"""`diptych model`: each command on a small random model, and what bad input gets."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from click.testing import CliRunner, Result
+from PIL import Image
+
+from diptych.cli import main
+from model.engines.load import load_engine
+from model.registry import Registry
+from model.seeds import image_seed
+from tests.model.random_checkpoints import save_random
+
+Run = Callable[..., Result]
+
+
+@pytest.fixture
+def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
+    models = tmp_path / "models"
+    models.mkdir()
+    save_random(models / "tiny.safetensors")
+    monkeypatch.setenv("DIPTYCH_MODEL_DIR", str(models))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.chdir(tmp_path)
+
+    def _run(*arguments: str) -> Result:
+        return CliRunner().invoke(main, ["model", *arguments])
+
+    return _run
+
+
+def test_list_shows_good_models_and_says_what_is_wrong_with_others(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "models" / "bad.safetensors").write_bytes(b"\x80\x04" + b"\0" * 50)
+    result = run("list")
+    assert result.exit_code == 0
+    lines = {line.split()[0]: line for line in result.output.splitlines()}
+    assert "32x32" in lines["tiny"]
+    assert "pickled" in lines["bad"]
+    rows = {row["name"]: row for row in json.loads(run("list", "--json").output)}
+    assert rows["tiny"]["resolution"] == 32
+    assert "pickled" in rows["bad"]["error"]
+
+
+def test_info(run: Run) -> None:
+    told = json.loads(run("info", "tiny", "--json").output)
+    assert told["digest"].startswith("sha256:")
+    assert told["seconds_per_image"] == 0.5
+    assert told["digest"] in run("info", "tiny").output
+
+
+def test_a_sample_is_the_beginning_of_the_job_with_that_seed(run: Run, tmp_path: Path) -> None:
+    result = run(
+        "sample", "tiny", "-n", "5", "--seed", "3", "--columns", "2", "-o", "sheet.png", "--precision", "fp32"
+    )
+    assert result.exit_code == 0, result.output
+    with Image.open(tmp_path / "sheet.png") as sheet:
+        assert sheet.size == (64, 96)
+        pixels = np.asarray(sheet)
+    info = Registry(tmp_path / "models").get("tiny")
+    engine = load_engine(info, engine="openvino", precision="fp32", threads=1)
+    assert np.array_equal(pixels[32:64, 32:64], engine.generate([image_seed(3, 3)], {})[0])
+    assert (pixels[64:, 32:] == 255).all()
+
+
+def test_a_walk_is_a_loop_or_a_strip(run: Run, tmp_path: Path) -> None:
+    assert run("interpolate", "tiny", "--stops", "3", "--steps", "4", "-o", "walk.gif").exit_code == 0
+    with Image.open(tmp_path / "walk.gif") as walk:
+        assert (walk.size, walk.n_frames) == ((32, 32), 12)  # type: ignore[attr-defined]
+    assert run("interpolate", "tiny", "--stops", "3", "--steps", "4", "-o", "walk.png").exit_code == 0
+    with Image.open(tmp_path / "walk.png") as walk:
+        assert walk.size == (9 * 32, 32)
+
+
+def test_calibrate_measures_and_the_registry_uses_it(run: Run) -> None:
+    measured = json.loads(run("calibrate", "tiny", "-n", "3", "--json").output)
+    assert 0 < measured["seconds_per_image"] < 0.5
+    told = json.loads(run("info", "tiny", "--json").output)
+    assert told["seconds_per_image"] == measured["seconds_per_image"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "complaint"),
+    [
+        (("info", "nope"), "unknown model nope; there are:"),
+        (("info", "../tiny"), "not a path or URL"),
+        (("sample", "tiny", "-o", "sheet.jpg"), "must end in .png"),
+        (("sample", "tiny", "-o", "missing/sheet.png"), "no folder missing"),
+        (("sample", "tiny", "-n", "0", "-o", "sheet.png"), "0 is not in the range"),
+        (("sample", "tiny", "--seed", str(2**63), "-o", "sheet.png"), "is not in the range"),
+        (("sample", "tiny", "--engine", "torch", "--precision", "int8", "-o", "s.png"), "does not run int8"),
+        (("interpolate", "tiny", "-o", "walk.mp4"), "must end in .gif or .webp or .png"),
+    ],
+)
+def test_bad_input_gets_one_line(run: Run, arguments: tuple[str, ...], complaint: str) -> None:
+    result = run(*arguments)
+    assert result.exit_code in (1, 2)
+    assert complaint in result.stderr
+    assert result.stderr.startswith("error: ")
+    assert result.stderr.count("\n") == 1
+
+
+def test_help_lists_the_training_commands_too(run: Run) -> None:
+    output = run("--help").output
+    for name in ("calibrate", "export", "info", "interpolate", "list", "sample", "train"):
+        assert f"  {name} " in output
