@@ -66,7 +66,7 @@ def list_results(
             click.echo(line)
 
 
-@results.command()
+@results.command(short_help="Show a job, an image, or a task.")
 @job_argument
 @click.argument("index", required=False, type=click.IntRange(min=0))
 @click.option("--task", type=click.IntRange(min=0), help="Show a task's records.")
@@ -130,7 +130,7 @@ def download(
     download_job(store, manifest, _targets(manifest, targets), folder, as_json)
 
 
-@results.command("contact-sheet")
+@results.command("contact-sheet", short_help="Draw one PNG with all panels side by side.")
 @job_argument
 @click.option(
     "-o",
@@ -163,7 +163,7 @@ def make_contact_sheet(job_id: str, path: Path, max_images: int, store_url: str 
     click.echo(path)
 
 
-@results.command()
+@results.command(short_help="Set a job's targets side by side.")
 @job_argument
 @json_option
 @store_option

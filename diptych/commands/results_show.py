@@ -150,7 +150,7 @@ def _record_fields(stored: StoredRecord) -> dict[str, object]:
         "instance": f"{record.instance_id}, revision {record.worker_revision}",
         "delivery": f"{record.delivery_id}, attempt {record.delivery_attempt or 'unknown'}",
         "engine": f"{record.engine} {record.engine_version}, {record.precision}, {record.isa},"
-        f" {record.threads} threads, batches of {record.batch_size}",
+        f" threads {record.threads}, batch size {record.batch_size}",
         "CPU model": record.cpu_model,
         "images": f"{record.images_painted} painted, {record.images_found} found",
         "recorded": stamp(stored.created_at),
