@@ -55,7 +55,7 @@ class EngineCache:
         self._lock = threading.Lock()
         self._loaded: OrderedDict[tuple[str, str, Precision], Loaded] = OrderedDict()
         self._resolved: dict[tuple[str, str], ModelInfo] = {}
-        self._sound: tuple[str, int, int] | None = None
+        self._sound_digest = ""
 
     def resolve(self, name: str, digest: str) -> ModelInfo:
         """Return what is known of a model; its checkpoint is read once, not at every task.
@@ -108,14 +108,9 @@ class EngineCache:
             ModelError: it is not; the text says what is wrong.
         """
         info = self._registry().get(self._settings.default_model)
-        try:
-            found = info.path.stat()
-        except FileNotFoundError:
-            found = None
-        mark = (info.digest, found.st_mtime_ns, found.st_size) if found else None
-        if mark is None or mark != self._sound:
+        if info.digest != self._sound_digest:
             load_checkpoint(info.path)
-            self._sound = mark
+            self._sound_digest = info.digest
 
     def _registry(self) -> Registry:
         return Registry(self._settings.model_dir)
