@@ -112,6 +112,24 @@ def test_works_without_hard_links(
     assert list((directory_store.root / ".tmp").iterdir()) == []
 
 
+def test_a_claim_that_cannot_be_filled_is_given_up(
+    directory_store: DirectoryStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> None:
+        raise OSError(errno.EPERM, os.strerror(errno.EPERM))
+
+    def fill_up(*_: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(Path, "hardlink_to", refuse)
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "replace", fill_up)
+        with pytest.raises(StoreError, match="disk full"):
+            directory_store.create("a/b", b"x", BINARY)
+    assert directory_store.stat("a/b") is None
+    directory_store.create("a/b", b"x", BINARY)
+
+
 @pytest.mark.parametrize(
     ("number", "transient", "text"),
     [

@@ -83,9 +83,10 @@ def test_no_answer_is_passing_trouble(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 class Refuser(ThreadingHTTPServer):
-    """Answers every request with one status."""
+    """Answers every request with one status; if so told, all but uploads."""
 
     status = 503
+    created_anyway = False
     daemon_threads = True
 
 
@@ -94,9 +95,12 @@ class RefuserHandler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         self.rfile.read(int(self.headers.get("Content-Length") or 0))
-        self.send_response(self.server.status)
-        self.send_header("Content-Length", "0")
+        created = self.server.created_anyway and self.command == "POST"
+        body = b"{}" if created else b""
+        self.send_response(200 if created else self.server.status)
+        self.send_header("Content-Length", str(len(body)))
         self.end_headers()
+        self.wfile.write(body)
 
     do_POST = do_DELETE = do_GET  # noqa: N815
 
@@ -144,6 +148,20 @@ def test_tells_passing_trouble_from_lasting(
         with pytest.raises(StoreError, match=text) as caught:
             call()
         assert caught.value.transient is transient
+
+
+@pytest.mark.parametrize(("status", "fails"), [(403, False), (503, True)])
+def test_a_worker_need_not_be_allowed_to_delete(
+    refuser: Refuser, monkeypatch: pytest.MonkeyPatch, status: int, fails: bool
+) -> None:
+    monkeypatch.setenv("STORAGE_EMULATOR_HOST", f"http://127.0.0.1:{refuser.server_port}")
+    refuser.status, refuser.created_anyway = status, True
+    store = GcsStore("a-bucket", deadline_s=0.05)
+    if fails:
+        with pytest.raises(StoreError, match="cannot delete"):
+            store.check()
+    else:
+        store.check()
 
 
 def test_a_retried_create_that_had_succeeded_is_told_as_existing(gcs_store: GcsStore) -> None:

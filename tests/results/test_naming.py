@@ -29,7 +29,7 @@ LAYOUT = re.compile(
 )
 NASTY = ["../x", "a/../b", "a\0b", "x" * 64, "a\n", "-a", "A", "", ".", "a.b", "é", "\udc80", "job-a"]
 TEXTS = st.text(max_size=80) | st.sampled_from(NASTY) | st.from_regex(NAME, fullmatch=True)
-DATES_AND_DIGESTS = st.from_regex(r"\d{4}-\d{2}-\d{2}|sha256:[0-9a-f]{64}", fullmatch=True)
+DATES_AND_DIGESTS = st.from_regex(r"[0-9]{4}-[0-9]{2}-[0-9]{2}|sha256:[0-9a-f]{64}", fullmatch=True)
 NUMBERS = st.integers(-2, 10**9)
 
 
