@@ -116,11 +116,7 @@ def save_checkpoint(
             halves[name] = np.ascontiguousarray(tensors[name], dtype=np.float16)
         if not np.isfinite(halves[name]).all():
             raise CheckpointError(f"{path.name}: {name} holds values that are not finite in fp16")
-    text = config.to_json()
-    body = save(dict(halves))
-    start = 8 + int.from_bytes(body[:8], "little")
-    metadata = {CONFIG_KEY: text, SEAL_KEY: _seal(text, memoryview(body)[start:])}
-    content = save(dict(halves), metadata)
+    content = _with_config(save(halves), config.to_json())
     write_atomically(path, content)
     return f"sha256:{hashlib.sha256(content).hexdigest()}"
 
@@ -162,6 +158,16 @@ def write_atomically(path: Path, content: bytes) -> None:
     finally:
         if temporary is not None:
             temporary.unlink(missing_ok=True)
+
+
+def _with_config(file: bytes, config_text: str) -> bytes:
+    # Not left to the library: its metadata come in random order, and equal weights shall give equal files.
+    start = 8 + int.from_bytes(file[:8], "little")
+    header = json.loads(file[8:start])
+    header["__metadata__"] = {CONFIG_KEY: config_text, SEAL_KEY: _seal(config_text, memoryview(file)[start:])}
+    text = json.dumps(header, separators=(",", ":"), sort_keys=True).encode()
+    text += b" " * (-len(text) % 8)
+    return len(text).to_bytes(8, "little") + text + file[start:]
 
 
 def _sync_folder(folder: Path) -> None:
