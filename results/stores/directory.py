@@ -13,6 +13,7 @@ import time
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
+from stat import S_ISREG
 from typing import Final
 from urllib.parse import unquote, urlsplit
 from uuid import uuid4
@@ -93,11 +94,12 @@ class DirectoryStore:
         """Return what is known of an object, or None if there is none."""
         path = self._path(name)
         try:
-            return _info(name, path.stat()) if path.is_file() else None
-        except FileNotFoundError:
+            status = path.stat()
+        except (FileNotFoundError, NotADirectoryError):
             return None
         except OSError as error:
             raise reading_error(error, name, self._root) from error
+        return _info(name, status) if S_ISREG(status.st_mode) else None
 
     def find(self, names: Sequence[str]) -> dict[str, ObjectInfo]:
         """Return those of `names` that exist."""
