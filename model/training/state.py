@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import pickle
+import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -63,11 +64,15 @@ class RunFolder:
         """
         if not self.state_path.exists():
             return None
+        damaged = TrainingError(f"{self.state_path}: damaged, or no state of a training run")
+        # torch also reads bare pickles, and fails on damaged ones in too many ways; a state is always a zip.
+        if not zipfile.is_zipfile(self.state_path):
+            raise damaged
         try:
             kept = torch.load(self.state_path, map_location="cpu", weights_only=True)
             schema, shape, state = kept["schema"], kept["shape"], kept["state"]
         except (OSError, RuntimeError, pickle.UnpicklingError, EOFError, KeyError, TypeError, ValueError):
-            raise TrainingError(f"{self.state_path}: damaged, or no state of a training run") from None
+            raise damaged from None
         if schema != SCHEMA:
             raise TrainingError(f"{self.state_path}: schema {schema!r} is not {SCHEMA}")
         if shape != {"channels": list(config.channels), "latent_size": config.latent_size}:
