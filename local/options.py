@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 
@@ -18,6 +19,7 @@ class StackOptions:
         function_slots: the same for the function.
         celery_slots: painting processes of the target `celery`; 0 for none.
         port_broker: port on 127.0.0.1; 0 for any free one. The other ports likewise.
+        environment: variables of every service, on top of our own environment.
     """
 
     folder: Path
@@ -28,6 +30,7 @@ class StackOptions:
     port_broker: int = 0
     port_container: int = 0
     port_function: int = 0
+    environment: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def targets(self) -> tuple[str, ...]:

@@ -35,7 +35,8 @@ class Service:
         name: prefix of its log lines.
         role: when it ends.
         argv: command line.
-        ready: given the process id, returns "" when the service can be used, else what it lacks.
+        ready: given the process id, returns "" when the service can be used, else what it lacks; raises
+            StackError if it never will.
         env: its environment, on top of ours.
         unset: variables of our environment that it must not see.
         cwd: its working folder.

@@ -17,6 +17,7 @@ import psutil
 
 from local.addresses import Addresses
 from local.broker import broker_argv, broker_lacks
+from local.errors import StackError
 from local.options import StackOptions
 from local.ports import HOST, answers
 from local.service import Role, Service
@@ -138,7 +139,7 @@ def _environment(layout: Layout, target: Target, **more: str) -> dict[str, str]:
     }
     if layout.settings.model_dir:
         environment["DIPTYCH_MODEL_DIR"] = str(layout.settings.model_dir.resolve())
-    return {**environment, **more}
+    return {**environment, **layout.options.environment, **more}
 
 
 def _source(module: str) -> Path:
@@ -150,7 +151,11 @@ def _source(module: str) -> Path:
 
 
 def _health_lacks(port: int) -> str:
-    """Return "" if the container says that it is ready, else what it says instead."""
+    """Return "" if the container says that it is ready, else why it does not answer.
+
+    Raises:
+        StackError: it says that it cannot work; waiting would not help.
+    """
     connection = http.client.HTTPConnection(HOST, port, timeout=_HTTP_LIMIT_S)
     try:
         connection.request("GET", "/health/ready")
@@ -160,7 +165,9 @@ def _health_lacks(port: int) -> str:
         return f"no answer on port {port} ({error})"
     finally:
         connection.close()
-    return "" if response.status == http.HTTPStatus.OK else text
+    if response.status != http.HTTPStatus.OK:
+        raise StackError(f"the container cannot work: {text}")
+    return ""
 
 
 def _is_connected(pid: int, port: int) -> bool:

@@ -1,0 +1,56 @@
+"""`diptych demo`: what `make demo` runs."""
+
+from __future__ import annotations
+
+import re
+import signal
+
+import pytest
+
+from results.png import decode
+from tests.local.conftest import Start
+from tests.local.up_process import wait_until
+
+pytestmark = pytest.mark.stack
+
+
+def test_the_demo_shows_the_main_job_and_leaves_nothing_running(start: Start) -> None:
+    demo = start("demo", "-n", "6")
+    wait_until(lambda: "stack ready" in demo.text(), "the stack")
+    demo.look()
+    assert demo.wait() == 0, demo.text()
+    assert demo.survivors() == []
+
+    text = demo.text()
+    for word in ("round trip", "process time", "latency", "cold", "warm", "CPU per image", "peak memory"):
+        assert word in text
+    assert "container 6/6, function 6/6" in text
+    sheet = re.search(r"contact sheet +(\S+\.png)", text)
+    assert sheet is not None
+    picture = decode((demo.folder / sheet[1]).read_bytes())
+    assert picture.shape[0] > 64
+    assert picture.shape[1] > 128
+    for target in ("container", "function"):
+        place = re.search(rf"{target} +(\S+)/images/ and records/", text)
+        assert place is not None
+        assert len(list((demo.folder / place[1] / "images").glob("*.png"))) == 6
+        assert len(list((demo.folder / place[1] / "records").glob("*.json"))) == 2
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupted_demo_leaves_nothing_running(start: Start, number: signal.Signals) -> None:
+    demo = start("demo", "-n", "400")
+    wait_until(lambda: "stack ready" in demo.text(), "the stack")
+    demo.signal(number)
+    assert demo.wait() == 128 + number
+    assert demo.survivors() == []
+    assert "Traceback" not in demo.text()
+
+
+def test_a_demo_that_cannot_start_shows_why(start: Start) -> None:
+    demo = start("demo", "--model", "none-of-ours")
+    assert demo.wait() == 1
+    last = demo.text().splitlines()[-1]
+    assert last.startswith("error: ")
+    assert "none-of-ours" in last
+    assert demo.survivors() == []
