@@ -40,7 +40,7 @@ def train(
     Ctrl-C saves and stops; the same command goes on from there, equal to the last bit. The run's folder
     holds state.pt, stats.jsonl and sheets/.
     """
-    with _torch_wanted():
+    with torch_wanted():
         from model.training.config import load_training_config
         from model.training.loop import TrainingLoop, open_run, stop_on_signals
         from model.training.state import RunFolder
@@ -68,7 +68,7 @@ def train(
 @click.option("-o", "--output", type=ANY_PATH, required=True, help="The .safetensors file to write.")
 def export(config_path: Path, run_path: Path | None, output: Path) -> None:
     """Make a checkpoint of a run's averaged generator, also while the run goes on."""
-    with _torch_wanted():
+    with torch_wanted():
         from model.training.config import load_training_config
         from model.training.state import RunFolder, export_run
 
@@ -78,7 +78,8 @@ def export(config_path: Path, run_path: Path | None, output: Path) -> None:
 
 
 @contextmanager
-def _torch_wanted() -> Iterator[None]:
+def torch_wanted() -> Iterator[None]:
+    """Around an import: say which extra is missing, if one is."""
     try:
         yield
     except ModuleNotFoundError as error:

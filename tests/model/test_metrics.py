@@ -1,0 +1,84 @@
+"""Quality figures: about nothing between like and like, growing with damage."""
+
+from __future__ import annotations
+
+import sys
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from model.training import metrics
+from model.training.errors import DatasetError, TrainingError
+from model.training.quality import measure, neighbour_sheet
+
+pytest.importorskip("cv2")
+pytest.importorskip("efficientnet_lite_pytorch")
+
+
+def discs(count: int, seed: int, side: int = 32) -> NDArray[np.uint8]:
+    """Coloured discs at random places on grey."""
+    stream = np.random.default_rng(seed)
+    y, x = np.mgrid[:side, :side]
+    images = np.full((count, side, side, 3), 128, dtype=np.uint8)
+    for image in images:
+        top, left = stream.integers(8, side - 8, 2)
+        image[(y - top) ** 2 + (x - left) ** 2 < stream.integers(16, 64)] = stream.integers(0, 256, 3)
+    return images
+
+
+def test_kernel_distance_of_like_and_unlike() -> None:
+    stream = np.random.default_rng(0)
+    a, b = (stream.standard_normal((400, 16)).astype(np.float32) for _ in range(2))
+    assert abs(metrics.kernel_distance(a, b)) < 20
+    assert metrics.kernel_distance(a, b + 1) > 1000
+
+
+def test_features_tell_discs_from_noise() -> None:
+    noise = np.random.default_rng(0).integers(0, 256, (64, 32, 32, 3), dtype=np.uint8)
+    first, second, far = (metrics.features(images) for images in (discs(64, 1), discs(64, 2), noise))
+    assert first.shape == (64, 1280)
+    assert metrics.kernel_distance(first, far) > 20 * abs(metrics.kernel_distance(first, second))
+
+
+def test_sliced_wasserstein_grows_with_damage() -> None:
+    real, other = discs(100, 1), discs(100, 2)
+    noisy = (other + np.random.default_rng(0).integers(-30, 30, other.shape)).clip(0, 255).astype(np.uint8)
+    near, far = metrics.sliced_wasserstein(real, other), metrics.sliced_wasserstein(real, noisy)
+    assert set(near) == {32, 16}
+    assert far[32] > 3 * near[32]
+    assert metrics.sliced_wasserstein(real, real, seed=1)[16] < far[16]
+
+
+def test_a_copy_is_found() -> None:
+    training = discs(50, 1)
+    copies = training[[7, 31]].copy()
+    copies[:, 0, 0] = 0
+    indices, differences = metrics.nearest_neighbours(copies, training)
+    assert indices.tolist() == [7, 31]
+    assert (differences > 0).all()
+    assert (differences < 5).all()
+    sheet, columns = neighbour_sheet(np.concatenate([discs(5, 9), copies]), training)
+    assert (len(sheet), columns) == (14, 8)
+    np.testing.assert_array_equal(sheet[1], training[7] if (sheet[0] == copies[0]).all() else training[31])
+
+
+def test_a_report() -> None:
+    report = measure(discs(40, 1), discs(80, 2))
+    assert report.images == 40
+    assert report.face_rate == report.face_rate_real == 0
+    assert set(report.swd) == set(report.swd_real) == {32, 16}
+    assert report.nearest_median_real > 0
+    with pytest.raises(DatasetError, match="need 80 real ones"):
+        measure(discs(40, 1), discs(79, 2))
+
+
+@pytest.mark.parametrize(
+    ("module", "call"),
+    [("cv2", metrics.face_rate), ("efficientnet_lite_pytorch", metrics.features)],
+)
+def test_a_missing_extra_is_named(module: str, call: object, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, module, None)
+    assert callable(call)
+    with pytest.raises(TrainingError, match=rf"needs {module}: pip install 'diptych\[quality\]'"):
+        call(discs(1, 0))
