@@ -12,7 +12,7 @@ class StoreError(ResultsError):
 
     Args:
         message: what was wrong, where, and what to do, in one line.
-        transient: True if the same call may succeed later (429, 5xx, network, disk full).
+        transient: True if the same call may succeed later (429, 5xx, network).
     """
 
     def __init__(self, message: str, *, transient: bool) -> None:

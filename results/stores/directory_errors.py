@@ -25,9 +25,10 @@ def writing_error(error: OSError, name: str, root: Path) -> StoreError:
         root: the store's folder.
     """
     if error.errno in _FULL:
+        # It takes a person to end this: called transient, it would be delivered again for ever.
         return StoreError(
             f"disk full: cannot write {name} to the results folder {root}; free some space there",
-            transient=True,
+            transient=False,
         )
     if error.errno in _FORBIDDEN:
         return StoreError(

@@ -351,7 +351,7 @@ def test_failure_that_cannot_be_recorded_is_not_acknowledged(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def refuse(_name: str, _data: bytes) -> None:
-        raise StoreError("the disk is full", transient=True)
+        raise StoreError("the store is away", transient=True)
 
     store = FaultyStore(open_store(tmp_path.as_uri()), refuse)
     runtime = a_runtime(tmp_path, monkeypatch, store=store, load_error=UnknownModelError("x"))
