@@ -1,7 +1,4 @@
-"""Publishes on Celery: one message per task and target, in batches that the broker answers as a whole.
-
-celery is imported when something is published: it costs a fifth of a second that `--help` need not pay.
-"""
+"""Publishes on Celery: one message per task and target, in batches that the broker answers as a whole."""
 
 from __future__ import annotations
 
@@ -9,15 +6,15 @@ from collections.abc import Sequence
 from typing import Any, Final
 from uuid import uuid4
 
-from pipeline.celery_settings import celery_config, queue_name, task_name
+from pipeline.celery_settings import queue_name, task_name
 from pipeline.clock import utc_now
 from pipeline.envelope import queued_message
 from pipeline.errors import BrokerError
 from pipeline.messages import TaskMessage
 from pipeline.settings import Settings
+from producer.celery_connection import JOBS_KEY, connect, errors_of, is_redis, reason
 from results.documents import Target
 
-CONNECT_TRIES: Final = 2
 BATCH_COMMANDS: Final = 500
 """Commands in one round trip to the broker; 2.5 times the rate of one at a time (measured)."""
 
@@ -33,20 +30,21 @@ class CeleryPublisher:
         self._settings = settings
         self._app: Any = None
         self._producer: Any = None
+        self._noted: set[str] = set()
 
     def publish(self, tasks: Sequence[TaskMessage]) -> None:
         """See Publisher."""
-        from kombu.exceptions import KombuError
-
         self._connect()
-        errors = (KombuError, *self._producer.connection.connection_errors)
         try:
+            self._note_jobs({task.job_id for task in tasks})
             with self._producer.batch(BATCH_COMMANDS):
                 for task in tasks:
                     for target in task.targets:
                         self._send(task, target)
-        except errors as error:
-            raise BrokerError(f"the broker did not take the tasks: {self._reason(error)}") from error
+        except errors_of(self._producer.connection) as error:
+            raise BrokerError(
+                f"the broker did not take the tasks: {reason(self._settings, error)}"
+            ) from error
 
     def close(self) -> None:
         """See Publisher."""
@@ -55,25 +53,18 @@ class CeleryPublisher:
             self._producer = None
 
     def _connect(self) -> None:
-        if self._producer is not None:
-            return
-        from celery import Celery
-        from kombu.exceptions import KombuError
-
-        self._app = Celery("diptych", set_as_current=False)
-        self._app.conf.update(celery_config(self._settings))
-        try:
-            connection = self._app.connection_for_write()
-            connection.ensure_connection(max_retries=CONNECT_TRIES, interval_start=0.2, interval_step=0.2)
+        if self._producer is None:
+            self._app, connection = connect(self._settings)
             self._producer = self._app.amqp.Producer(connection)
-        except (KombuError, OSError) as error:
-            raise BrokerError(
-                f"the broker does not answer ({self._reason(error)}): start the local stack with"
-                " `diptych up`, or give --broker or DIPTYCH_BROKER_URL"
-            ) from error
-        except (KeyError, ValueError) as error:
-            # So kombu takes a scheme or a port that it does not know.
-            raise BrokerError(f"bad broker URL ({error.args[0]}): use redis://host:port/0") from error
+
+    def _note_jobs(self, job_ids: set[str]) -> None:
+        """Leave the jobs' names in the broker, before their tasks: see JOBS_KEY."""
+        new = job_ids - self._noted
+        connection = self._producer.connection
+        if new and is_redis(connection):
+            with connection.default_channel.conn_or_acquire() as client:
+                client.sadd(JOBS_KEY, *new)
+            self._noted |= new
 
     def _send(self, task: TaskMessage, target: Target) -> None:
         # One queue per target: here a message names the one target whose queue it is in.
@@ -90,11 +81,3 @@ class CeleryPublisher:
             retry=False,  # a batch that fails is uncertain; `resume` publishes it again as a whole
             ignore_result=True,
         )
-
-    def _reason(self, error: BaseException) -> str:
-        """The innermost cause, and where the broker is; the URL without its password."""
-        from kombu.utils.url import maybe_sanitize_url
-
-        while error.__cause__ is not None:
-            error = error.__cause__
-        return f"{maybe_sanitize_url(self._settings.broker_url)}: {error or type(error).__name__}"

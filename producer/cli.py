@@ -29,7 +29,11 @@ from producer.cli_output import (
 )
 
 if TYPE_CHECKING:
+    from pipeline.settings import Settings
+    from producer.publisher import Publisher
+    from producer.republish import Republication
     from results.documents import Target
+    from results.stores.base import Store
 
 _HELP: Final = {"help_option_names": ["-h", "--help"]}
 
@@ -186,23 +190,55 @@ def cancel(job_id: str, as_json: bool, store_url: str | None) -> None:
     metavar="AGE",
     help="Publish also what waits on a target that has finished nothing for AGE (90s, 10m, 2h).",
 )
+@click.option(
+    "--lost",
+    is_flag=True,
+    help="Publish also what waits and yet is neither in the broker's queue nor with a worker: both are"
+    " searched, and once more 2 s later if anything is missing. Queued and running tasks are left alone.",
+)
 @json_option
 @store_option
 @broker_option
 def resume(
-    job_id: str, stalled: timedelta | None, as_json: bool, store_url: str | None, broker_url: str | None
+    job_id: str,
+    stalled: timedelta | None,
+    lost: bool,
+    as_json: bool,
+    store_url: str | None,
+    broker_url: str | None,
 ) -> None:
-    """Publish the tasks that never reached the broker; with --stalled, also those that seem lost.
+    """Publish the tasks that never reached the broker; with an option, also those that got lost there.
+
+    A running `diptych up` does what --lost does by itself, after each death of its broker or of a deliverer.
 
     \b
+    diptych resume faces-64-20261124-235512-x7k2 --lost
     diptych resume faces-64-20261124-235512-x7k2 --stalled 10m
     """
     from producer.republish import resume as resume_job
 
     settings = settings_of(store_url=store_url, broker_url=broker_url)
     store, job_id = store_of(settings), checked_job(job_id)
-    done = publishing(settings, lambda publisher: resume_job(store, publisher, job_id, stalled))
-    show_republication(job_id, done, as_json, nothing="nothing is unpublished")
+    if lost:
+        done = publishing(
+            settings, lambda publisher: _resume_lost(store, publisher, settings, job_id, stalled)
+        )
+    else:
+        done = publishing(settings, lambda publisher: resume_job(store, publisher, job_id, stalled))
+    nothing = "nothing is unpublished or lost" if lost else "nothing is unpublished"
+    show_republication(job_id, done, as_json, nothing=nothing)
+
+
+def _resume_lost(
+    store: Store, publisher: Publisher, settings: Settings, job_id: str, stalled: timedelta | None
+) -> Republication:
+    from contextlib import closing
+
+    from producer.celery_queue import CeleryQueue
+    from producer.recovery import resume_lost
+
+    with closing(CeleryQueue(settings)) as queue:
+        return resume_lost(store, publisher, queue, job_id, stalled)
 
 
 @click.command(context_settings=_HELP)

@@ -106,12 +106,15 @@ def show_republication(job_id: str, done: Republication, as_json: bool, nothing:
                 "publication": done.publication,
                 "messages_published": done.messages,
                 "stalled": done.stalled,
+                "lost": dict(done.lost),
             }
         )
     if done.publication is None:
         return click.echo(f"job {job_id}: {nothing}")
-    note = f", {done.stalled:,} of them stalled" if done.stalled else ""
-    return click.echo(f"job {job_id}: {done.messages:,} tasks published again{note}")
+    counts = {"lost": sum(done.lost.values()), "stalled": done.stalled}
+    notes = [f", {count:,} of them {what}" for what, count in counts.items() if count]
+    tasks = "task" if done.messages == 1 else "tasks"
+    return click.echo(f"job {job_id}: {done.messages:,} {tasks} published again{''.join(notes)}")
 
 
 def watch_job(store: Store, job_id: str, as_json: bool) -> None:

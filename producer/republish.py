@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from pipeline.clock import utc_now
@@ -26,11 +27,13 @@ class Republication:
         publication: its number; None if there was nothing to do.
         messages: one per task and target.
         stalled: of these, how many had been published before without progress.
+        lost: of these, how many the broker had lost, by target.
     """
 
     publication: int | None
     messages: int
     stalled: int = 0
+    lost: Mapping[Target, int] = field(default_factory=dict)
 
 
 def cancel(store: Store, job_id: str) -> bool:
@@ -54,27 +57,33 @@ def cancel(store: Store, job_id: str) -> bool:
 
 
 def resume(
-    store: Store, publisher: Publisher, job_id: str, stalled_for: timedelta | None = None
+    store: Store,
+    publisher: Publisher,
+    job_id: str,
+    stalled_for: timedelta | None = None,
+    find_lost: Callable[[JobState], Mapping[Target, AbstractSet[int]]] | None = None,
 ) -> Republication:
     """Publish the tasks that no broker acknowledged.
 
     Args:
         stalled_for: publish also what is queued or running on a target on which nothing ended, and for
             which nothing was published, for this long.
+        find_lost: publish also what it finds: tasks whose messages are gone. It may refresh the state.
     Raises:
         RequestError: the job is cancelled.
         BrokerError, JobNotFound, StoreError: as they say.
     """
     state = _open(store, job_id)
+    lost = find_lost(state) if find_lost else {}
     stalled = 0
     wanted: dict[Target, set[int]] = {}
     for name, target in state.targets.items():
-        wanted[name] = set(target.tasks_in([TaskState.UNPUBLISHED]))
+        wanted[name] = {*target.tasks_in([TaskState.UNPUBLISHED]), *lost.get(name, ())}
         if stalled_for is not None and _is_stalled(state, target, utc_now() - stalled_for):
-            waiting = set(target.tasks_in([TaskState.PUBLISHED]))
+            waiting = set(target.tasks_in([TaskState.PUBLISHED])) - wanted[name]
             stalled += len(waiting)
             wanted[name] |= waiting
-    return _publish(store, publisher, state, wanted, stalled)
+    return publish_again(store, publisher, state, wanted, stalled, lost)
 
 
 def retry(store: Store, publisher: Publisher, job_id: str) -> Republication:
@@ -82,7 +91,38 @@ def retry(store: Store, publisher: Publisher, job_id: str) -> Republication:
     state = _open(store, job_id)
     ended = (TaskState.FAILED, TaskState.DEAD)
     wanted = {name: set(target.tasks_in(ended)) for name, target in state.targets.items()}
-    return _publish(store, publisher, state, wanted, stalled=0)
+    return publish_again(store, publisher, state, wanted)
+
+
+def publish_again(
+    store: Store,
+    publisher: Publisher,
+    state: JobState,
+    wanted: Mapping[Target, AbstractSet[int]],
+    stalled: int = 0,
+    lost: Mapping[Target, AbstractSet[int]] | None = None,
+) -> Republication:
+    """Publish tasks of a job as a publication of their own.
+
+    Args:
+        state: the job's, refreshed.
+        wanted: the tasks, by target.
+        stalled: how many of them are stalled, for the report.
+        lost: those of them that are lost, for the report.
+    Raises:
+        RequestError: another command is publishing the job at this moment.
+        BrokerError, StoreError: as they say.
+    """
+    runs = runs_of(
+        state.manifest.task_count,
+        lambda task: tuple(target for target, tasks in wanted.items() if task in tasks),
+    )
+    if not runs:
+        return Republication(None, 0)
+    publication = state.next_publication()
+    messages = publish_runs(store, publisher, state.manifest, publication, runs)
+    counts = {target: len(tasks) for target, tasks in (lost or {}).items()}
+    return Republication(publication, messages, stalled, counts)
 
 
 def runs_of(task_count: int, targets_of: Callable[[int], tuple[Target, ...]]) -> list[Run]:
@@ -112,17 +152,3 @@ def _is_stalled(state: JobState, target: TargetState, since: datetime) -> bool:
     """True if nothing was published, and nothing ended on this target, since then."""
     times = [time for time in (state.published_at, target.last_progress_at) if time]
     return all(time < since for time in times)
-
-
-def _publish(
-    store: Store, publisher: Publisher, state: JobState, wanted: dict[Target, set[int]], stalled: int
-) -> Republication:
-    runs = runs_of(
-        state.manifest.task_count,
-        lambda task: tuple(target for target, tasks in wanted.items() if task in tasks),
-    )
-    if not runs:
-        return Republication(None, 0)
-    publication = state.next_publication()
-    messages = publish_runs(store, publisher, state.manifest, publication, runs)
-    return Republication(publication, messages, stalled)

@@ -124,6 +124,10 @@ class TargetState:
         standing = (self._standing_problem(task) for task in sorted(self._problems))
         return [problem for problem in standing if problem]
 
+    def publication(self, task: int) -> int:
+        """The latest publication of a published task."""
+        return self._publication_of.get(task, 0)
+
     def highest_publication(self) -> int:
         """The highest publication number this target has seen."""
         numbers = [*self._publication_of.values(), *(p.publication for p in self._problems.values())]
@@ -164,7 +168,7 @@ class TargetState:
 
     def _standing_problem(self, task: int) -> Problem | None:
         problem = self._problems.get(task)
-        if not problem or self._done[task] or problem.publication < self._publication_of.get(task, 0):
+        if not problem or self._done[task] or problem.publication < self.publication(task):
             return None
         return problem
 

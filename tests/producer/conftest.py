@@ -8,11 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from redis import Redis
 
 from pipeline.errors import BrokerError
 from pipeline.messages import TaskMessage
 from pipeline.settings import Settings
 from producer.celery_publisher import CeleryPublisher
+from producer.publish import all_tasks, publish_runs
 from results import naming
 from results.documents import JSON_TYPE, Manifest, dump
 from results.stores.directory import DirectoryStore
@@ -93,3 +95,23 @@ def publisher(valkey: ValkeyServer) -> Iterator[CeleryPublisher]:
     publisher = CeleryPublisher(Settings(broker_url=valkey.url))
     yield publisher
     publisher.close()
+
+
+@pytest.fixture
+def settings(valkey: ValkeyServer) -> Settings:
+    return Settings(broker_url=valkey.url)
+
+
+@pytest.fixture
+def redis(valkey: ValkeyServer) -> Iterator[Redis]:
+    """A client of our own, to do behind kombu's back what a crash does."""
+    with Redis(port=valkey.port) as client:
+        yield client
+
+
+@pytest.fixture
+def job(store: DirectoryStore, publisher: CeleryPublisher) -> Manifest:
+    """A job of 4 tasks for each of two targets, all published."""
+    manifest = stored_job(store)
+    publish_runs(store, publisher, manifest, 0, [all_tasks(manifest)])
+    return manifest

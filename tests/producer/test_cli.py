@@ -100,6 +100,31 @@ def test_a_broker_that_is_down_leaves_a_job_that_can_be_resumed(run: Run, valkey
     assert run("resume", "j").stdout == "job j: nothing is unpublished\n"
 
 
+def test_resume_lost_says_what_it_found(
+    run: Run, valkey: ValkeyServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("producer.audit.LOOK_PAUSE_S", 0.0)
+    run(*SUBMIT)
+    nothing: dict[str, Any] = {
+        "job": "j",
+        "publication": None,
+        "messages_published": 0,
+        "stalled": 0,
+        "lost": {},
+    }
+    assert document(run("resume", "j", "--lost", "--json")) == nothing
+    assert run("resume", "j", "--lost").stdout == "job j: nothing is unpublished or lost\n"
+    valkey.command(f"DEL {queue_name('container')}")
+    found = {"publication": 1, "messages_published": 4, "lost": {"container": 4}}
+    assert document(run("resume", "j", "--lost", "--json")) == nothing | found
+    valkey.command(f"RPOP {queue_name('function')}")
+    assert run("resume", "j", "--lost").stdout == "job j: 1 task published again, 1 of them lost\n"
+    valkey.command("FLUSHALL")
+    result = run("resume", "j", "--lost")
+    assert result.exit_code == 1
+    assert result.stderr.startswith("error: this broker knows nothing of job j: ")
+
+
 def test_status_tells_what_failed_and_why(run: Run, store: DirectoryStore) -> None:
     run(*SUBMIT)
     finish(store, "function")

@@ -1,0 +1,69 @@
+"""Which tasks a broker has, read while it is at work."""
+
+from __future__ import annotations
+
+import base64
+import json
+from contextlib import closing
+
+import pytest
+from redis import Redis
+
+from pipeline.errors import BrokerError
+from pipeline.settings import Settings
+from producer.celery_publisher import CeleryPublisher
+from producer.celery_queue import PAGE_MESSAGES, CeleryQueue, QueuedTask
+from producer.publish import all_tasks, publish_runs
+from results.stores.directory import DirectoryStore
+from tests.producer.broker import CONTAINER, note_unacknowledged, pop
+from tests.producer.conftest import JOB, stored_job
+from tests.valkey import free_port
+
+
+def test_a_message_that_a_worker_takes_during_a_look_is_seen(
+    store: DirectoryStore, publisher: CeleryPublisher, settings: Settings, redis: Redis
+) -> None:
+    manifest = stored_job(store, count=PAGE_MESSAGES + 2, images_per_task=1, targets=("container",))
+    publish_runs(store, publisher, manifest, 0, [all_tasks(manifest)])
+    with closing(CeleryQueue(settings)) as queue:
+        look = queue.tasks(["container"])
+        seen = {next(look).task_index}
+        note_unacknowledged(redis, pop(redis))
+        redis.lpush(CONTAINER, "new")  # what comes in pushes the others on
+        seen.update(task.task_index for task in look)
+    assert seen == set(range(PAGE_MESSAGES + 2))
+
+
+def test_a_message_that_is_put_back_during_a_look_is_seen(
+    store: DirectoryStore, publisher: CeleryPublisher, settings: Settings, redis: Redis
+) -> None:
+    manifest = stored_job(store, count=PAGE_MESSAGES + 2, images_per_task=1, targets=("container",))
+    publish_runs(store, publisher, manifest, 0, [all_tasks(manifest)])
+    raw = pop(redis)
+    note_unacknowledged(redis, raw)
+    with closing(CeleryQueue(settings)) as queue:
+        look = queue.tasks(["container"])
+        first = [next(look), next(look)]  # what is held, and the first page
+        redis.lpush(CONTAINER, raw)
+        redis.hdel("unacked", "a-tag")
+        seen = {task.task_index for task in (*first, *look)}
+    assert seen == set(range(PAGE_MESSAGES + 2))
+
+
+@pytest.mark.usefixtures("job")
+def test_what_is_no_task_in_the_broker_is_passed_over(settings: Settings, redis: Redis) -> None:
+    body = base64.b64encode(json.dumps([[], {"message": {"data": "e30="}}, {}]).encode()).decode()
+    for junk in ("", "[]", '{"body": 7}', '{"body": "!"}', '{"body": "e30="}', json.dumps({"body": body})):
+        redis.lpush(CONTAINER, junk)
+    held = ("junk", "[1, 2]", json.dumps([None, "", CONTAINER]), '[{}, "", {"x": 1}]')
+    for tag, junk in enumerate(held):
+        redis.hset("unacked", str(tag), junk)
+    with closing(CeleryQueue(settings)) as queue:
+        assert [*queue.tasks(["container"])] == [QueuedTask(JOB, "container", task) for task in (3, 2, 1, 0)]
+
+
+def test_a_broker_that_cannot_be_read_is_an_error() -> None:
+    with pytest.raises(BrokerError, match="does not answer"):
+        [*CeleryQueue(Settings(broker_url=f"redis://127.0.0.1:{free_port()}/0")).tasks(["container"])]
+    with pytest.raises(BrokerError, match="no Redis or Valkey"):
+        CeleryQueue(Settings(broker_url="memory://")).jobs()
