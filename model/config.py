@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
-from typing import Annotated, Literal, Self
+from typing import Annotated, Final, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from model.errors import CheckpointError
+from model.gate import Gate
 
-SCHEMA = "diptych.checkpoint/1"
+SCHEMA: Final = "diptych.checkpoint/1"
 MIN_RESOLUTION = 4
 MAX_RESOLUTION = 1024
 
@@ -30,6 +31,7 @@ class GeneratorConfig(BaseModel):
         training_data: what the weights were trained on, in words.
         training_kimg: thousands of real images shown in training.
         seconds_per_image: nominal time of one image on one vCPU, in seconds.
+        gate: how far lower precisions stray from fp32; None if it was not measured.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True, allow_inf_nan=False)
@@ -46,6 +48,7 @@ class GeneratorConfig(BaseModel):
     training_data: str = Field(default="", max_length=2000)
     training_kimg: float = Field(default=0.0, ge=0)
     seconds_per_image: float = Field(default=0.05, gt=0, le=3600)
+    gate: Gate | None = None
 
     @model_validator(mode="after")
     def _shape_fits(self) -> Self:

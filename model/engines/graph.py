@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import Literal, cast
+from typing import Literal
 
 import numpy as np
 import openvino as ov
@@ -17,132 +17,150 @@ from numpy.typing import NDArray
 from openvino import opset13 as ops
 
 from model.config import GeneratorConfig
+from model.engines.kernels import quantise, to_subpixel, to_transposed
+from model.gate import ActivationRange
 
 Upsampling = Literal["transposed", "subpixel"]
 """How upsampling and convolution are fused: a transposed convolution, or a 2x2 one and depth-to-space."""
 
 Weights = Mapping[str, NDArray[np.float32]]
+LEVELS_OF_UINT8 = 256
 
 
-def build_graph(weights: Weights, config: GeneratorConfig, upsampling: Upsampling) -> ov.Model:
-    """Build the generator for one image.
+class GraphBuilder:
+    """Builds a generator for one image.
+
+    Between layers every `x` is L2-normalised over its channels, not yet scaled by sqrt(C).
 
     Args:
         weights: float32 tensors, as `config.tensor_shapes()` names them.
         config: the generator's config.
-        upsampling: form of the fused upsampling.
-    Returns:
-        A model: float32 latents [1, latent_size] -> uint8 image [1, H, W, 3].
+        upsampling: form of the fused upsampling; layers in int8 always take "subpixel", since a quantised
+            transposed convolution would run in floats.
+        int8_layers: convolutions to run in int8.
     """
-    latents = ops.parameter([1, config.latent_size], np.float32, name="latents")
-    builder = _Builder(weights, config, upsampling)
-    x = builder.input_layer(latents)
-    for level in range(len(config.channels)):
-        x = builder.block(x, level)
-    return ov.Model([builder.image(x)], [latents], config.name)
 
-
-class _Builder:
-    """Adds layers to a graph. Every `x` between layers is an L2-normalised one, not yet scaled by sqrt(C)."""
-
-    def __init__(self, weights: Weights, config: GeneratorConfig, upsampling: Upsampling) -> None:
+    def __init__(
+        self,
+        weights: Weights,
+        config: GeneratorConfig,
+        upsampling: Upsampling,
+        int8_layers: Mapping[str, ActivationRange] | None = None,
+    ) -> None:
         self._weights = weights
         self._config = config
         self._upsampling = upsampling
+        self._int8_layers = int8_layers or {}
+        self.conv_inputs: dict[str, ov.Output] = {}
+        """The input of each convolution, by layer, for who measures activations."""
+        self.kernels: dict[str, NDArray[np.float32]] = {}
+        """The kernel of each convolution [O, I, H, W], by layer, for the same."""
 
-    def input_layer(self, latents: ov.Node) -> ov.Node:
+    def build(self) -> ov.Model:
+        """Build the model: float32 latents [1, latent_size] -> uint8 image [1, H, W, 3]."""
+        latents = ops.parameter([1, self._config.latent_size], np.float32, name="latents")
+        x = self._input_layer(latents)
+        for level in range(len(self._config.channels)):
+            x = self._block(x, level)
+        return ov.Model([self._image(x)], [latents], self._config.name)
+
+    def _input_layer(self, latents: ov.Node) -> ov.Node:
         """[1, Z] -> [1, C0, 4, 4]."""
-        x = self._normalise(latents, self._config.latent_size)
-        weight = self._weights["input.weight"] * math.sqrt(self._config.latent_size)
-        x = ops.matmul(x, ops.constant(np.ascontiguousarray(weight)), False, True)
-        x = ops.add(x, ops.constant(self._weights["input.bias"][None]))
-        x = ops.reshape(x, ops.constant(np.array([1, self._config.channels[0], 4, 4])), False)
-        return self._activate(x, self._config.channels[0])
+        weight = self._weights["input.weight"] * np.float32(math.sqrt(self._config.latent_size))
+        x = ops.matmul(self._normalise(latents, self._config.latent_size), _constant(weight), False, True)
+        x = ops.add(x, _constant(self._weights["input.bias"][None]))
+        x = ops.reshape(x, _constant(np.array([1, self._config.channels[0], 4, 4])), False)
+        return self._normalise(self._leaky(x), self._config.channels[0])
 
-    def block(self, x: ov.Node, level: int) -> ov.Node:
+    def _block(self, x: ov.Node, level: int) -> ov.Node:
         """One level of the pyramid: [1, C, H, W] -> [1, C', 2H, 2W], but the first keeps its 4x4."""
-        here = self._config.channels[level]
         if level == 0:
-            return self._activate(self._conv(x, "blocks.0.conv"), here)
-        x = self._activate(self._upsample_conv(x, f"blocks.{level}.conv0"), here)
-        return self._activate(self._conv(x, f"blocks.{level}.conv1"), here)
+            return self._conv(x, "blocks.0.conv")
+        x = self._upsample_conv(x, f"blocks.{level}.conv0")
+        return self._conv(x, f"blocks.{level}.conv1")
 
-    def image(self, x: ov.Node) -> ov.Node:
+    def _image(self, x: ov.Node) -> ov.Node:
         """[1, C, H, W] -> uint8 [1, H, W, 3]."""
         weight = self._scaled("to_rgb") * np.float32(127.5)
         bias = (self._weights["to_rgb.bias"] + 1) * np.float32(127.5)
-        x = ops.convolution(x, ops.constant(weight), [1, 1], [0, 0], [0, 0], [1, 1])
-        x = ops.add(x, ops.constant(bias.reshape(1, 3, 1, 1)))
+        x = ops.convolution(x, _constant(weight), [1, 1], [0, 0], [0, 0], [1, 1])
+        x = ops.add(x, _constant(bias.reshape(1, 3, 1, 1)))
         x = ops.clamp(ops.round(x, "half_to_even"), 0.0, 255.0)
-        return ops.convert(ops.transpose(x, ops.constant(np.array([0, 2, 3, 1]))), "u8")
+        return ops.convert(ops.transpose(x, _constant(np.array([0, 2, 3, 1]))), "u8")
 
     def _conv(self, x: ov.Node, layer: str) -> ov.Node:
-        x = ops.convolution(x, ops.constant(self._scaled(layer)), [1, 1], [1, 1], [1, 1], [1, 1])
-        return self._add_bias(x, layer)
+        x, kernel = self._operands(x, layer, self._scaled(layer))
+        x = ops.convolution(x, kernel, [1, 1], [1, 1], [1, 1], [1, 1])
+        x = ops.add(x, _constant(self._bias(layer)))
+        return self._normalise(self._leaky(x), self._channels(layer))
 
     def _upsample_conv(self, x: ov.Node, layer: str) -> ov.Node:
-        kernel = fuse_upsampling(self._scaled(layer))
-        if self._upsampling == "transposed":
-            kernel = np.ascontiguousarray(kernel.transpose(1, 0, 2, 3))
+        weight = self._scaled(layer)
+        if self._upsampling == "transposed" and layer not in self._int8_layers:
+            kernel = to_transposed(weight)
+            self._note(x, layer, kernel.transpose(1, 0, 2, 3))
             x = ops.convolution_backprop_data(
-                x, ops.constant(kernel), [2, 2], pads_begin=[1, 1], pads_end=[1, 1], dilations=[1, 1]
+                x, _constant(kernel), [2, 2], pads_begin=[1, 1], pads_end=[1, 1], dilations=[1, 1]
             )
-            return self._add_bias(x, layer)
-        x = ops.convolution(x, ops.constant(to_subpixel(kernel)), [1, 1], [1, 1], [1, 1], [1, 1])
+            x = self._leaky(ops.add(x, _constant(self._bias(layer))))
+            return self._normalise(x, self._channels(layer))
+        x, kernel = self._operands(x, layer, to_subpixel(weight))
+        x = ops.convolution(x, kernel, [1, 1], [1, 1], [1, 1], [1, 1])
+        # Bias and ReLU before the pixels move, so that they are fused into the convolution.
+        x = self._leaky(ops.add(x, _constant(np.tile(self._bias(layer), (1, 4, 1, 1)))))
         x = ops.depth_to_space(x, "blocks_first", 2)
-        # Padding by 1 gave one pixel too many on every side.
-        first, last, step = (ops.constant(np.array([value, value])) for value in (1, -1, 1))
-        x = ops.slice(x, first, last, step, ops.constant(np.array([2, 3])))
-        return self._add_bias(x, layer)
+        first, last, step = (_constant(np.array([value, value])) for value in (1, -1, 1))
+        x = ops.slice(x, first, last, step, _constant(np.array([2, 3])))
+        return self._normalise(x, self._channels(layer))
 
-    def _add_bias(self, x: ov.Node, layer: str) -> ov.Node:
-        return ops.add(x, ops.constant(self._weights[f"{layer}.bias"].reshape(1, -1, 1, 1)))
+    def _operands(self, x: ov.Node, layer: str, kernel: NDArray[np.float32]) -> tuple[ov.Node, ov.Node]:
+        """The input and the kernel of a convolution, both rounded if it runs in int8."""
+        self._note(x, layer, kernel)
+        if layer not in self._int8_layers:
+            return x, _constant(kernel)
+        rounding = self._int8_layers[layer]
+        divisors = np.exp2(np.array(rounding.exponents, dtype=np.float32) / 4).reshape(1, -1, 1, 1)
+        low, high = _with_exact_zero(rounding.low, rounding.high)
+        x = ops.fake_quantize(
+            x,
+            _constant(low * divisors),
+            _constant(high * divisors),
+            _constant(np.full((1, 1, 1, 1), low)),
+            _constant(np.full((1, 1, 1, 1), high)),
+            LEVELS_OF_UINT8,
+        )
+        values, scales = quantise(kernel * divisors)
+        return x, ops.multiply(ops.convert(_constant(values), "f32"), _constant(scales))
 
-    def _activate(self, x: ov.Node, channels: int) -> ov.Node:
-        slope = ops.constant(np.array([self._config.leaky_slope], dtype=np.float32))
-        return self._normalise(ops.prelu(x, slope), channels)
+    def _note(self, x: ov.Node, layer: str, kernel: NDArray[np.float32]) -> None:
+        self.conv_inputs[layer] = x.output(0)
+        self.kernels[layer] = kernel
+
+    def _leaky(self, x: ov.Node) -> ov.Node:
+        return ops.prelu(x, _constant(np.array([self._config.leaky_slope], dtype=np.float32)))
 
     def _normalise(self, x: ov.Node, channels: int) -> ov.Node:
         # x * rsqrt(mean(x^2) + eps) = sqrt(C) * x * rsqrt(sum(x^2) + C * eps)
-        axes = ops.constant(np.array([1]))
-        return ops.normalize_l2(x, axes, channels * self._config.pixel_norm_eps, "add")
+        return ops.normalize_l2(x, _constant(np.array([1])), channels * self._config.pixel_norm_eps, "add")
 
     def _scaled(self, layer: str) -> NDArray[np.float32]:
         weight = self._weights[f"{layer}.weight"]
-        scaled = weight * np.float32(math.sqrt(weight.shape[1]))
-        return cast("NDArray[np.float32]", np.ascontiguousarray(scaled, dtype=np.float32))
+        return weight * np.float32(math.sqrt(weight.shape[1]))
+
+    def _bias(self, layer: str) -> NDArray[np.float32]:
+        return self._weights[f"{layer}.bias"].reshape(1, -1, 1, 1)
+
+    def _channels(self, layer: str) -> int:
+        return int(self._weights[f"{layer}.bias"].shape[0])
 
 
-def fuse_upsampling(weight: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Fuse nearest upsampling by 2 into the 3x3 convolution that follows it.
-
-    With y[o] = x[o // 2], tap k of the convolution reads x[i] at distance d = o - 2i of 1 - k or 2 - k, so
-    the kernel of the transposed convolution (stride 2, padding 1) has weight[1 - d] + weight[2 - d] at d + 1.
-
-    Args:
-        weight: [O, I, 3, 3].
-    Returns:
-        [O, I, 4, 4]: 16 multiplications for each input pixel in place of 36.
-    """
-    flipped = weight[:, :, ::-1, ::-1]
-    fused = np.zeros((*weight.shape[:2], 4, 4), dtype=np.float32)
-    for row in (0, 1):
-        for column in (0, 1):
-            fused[:, :, row : row + 3, column : column + 3] += flipped
-    return fused
+def _with_exact_zero(low: float, high: float) -> tuple[np.float32, np.float32]:
+    """Move a range so that 0, which padding brings in, is one of its 256 steps."""
+    step = (high - low) / (LEVELS_OF_UINT8 - 1)
+    zero = round(-low / step)
+    return np.float32(-zero * step), np.float32((LEVELS_OF_UINT8 - 1 - zero) * step)
 
 
-def to_subpixel(fused: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Turn a fused kernel into a plain 2x2 convolution with one output for each of the 4 subpixels.
-
-    Run with padding 1, its position j holds what belongs to the odd output pixel 2j - 1, then to the even
-    one 2j: depth-to-space puts them at 2j and 2j + 1, one too far, so the caller cuts one off each side.
-
-    Args:
-        fused: [O, I, 4, 4], from `fuse_upsampling`.
-    Returns:
-        [4 * O, I, 2, 2], in the order of DepthToSpace's blocks_first.
-    """
-    odd, even = [2, 0], [3, 1]
-    parts = [fused[:, :, rows, :][:, :, :, columns] for rows in (odd, even) for columns in (odd, even)]
-    return np.ascontiguousarray(np.concatenate(parts))
+def _constant(value: NDArray[np.generic]) -> ov.Node:
+    # Shared, not copied: the model keeps the array alive. It must be contiguous.
+    return ops.constant(np.ascontiguousarray(value), shared_memory=True)

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from model.config import GeneratorConfig
 from model.engines.isa import instruction_set
+from model.engines.precision import choose_precision, runs_bf16
 from model.errors import EngineError
 from model.protocol import Params
 from model.seeds import latents
 
-PRECISIONS: Final = ("fp32", "bf16")
+if TYPE_CHECKING:
+    from model.engines.graph import Upsampling
 
 
 class OpenVinoEngine:
@@ -26,7 +28,7 @@ class OpenVinoEngine:
     Args:
         weights: float32 tensors, as `config.tensor_shapes()` names them.
         config: the generator's config.
-        precision: "auto", "fp32" or "bf16".
+        precision: "auto", "fp32", "bf16" or "int8".
         threads: images painted at a time, one thread each.
     Raises:
         EngineError: OpenVINO is not installed, or cannot run this model here.
@@ -47,10 +49,8 @@ class OpenVinoEngine:
         except ImportError as error:
             raise EngineError(f"engine openvino is not installed (pip install openvino): {error}") from error
         self.version: str = ov.__version__.partition("-")[0]
-        self.precision = "fp32" if precision == "auto" else precision
-        if self.precision not in PRECISIONS:
-            raise EngineError(f"engine openvino does not run {precision}: it runs {', '.join(PRECISIONS)}")
         self.isa = instruction_set()
+        self.precision = choose_precision(precision, config.gate, self.isa)
         self.threads = threads
         self.resolution = config.resolution
         self.latent_size = config.latent_size
@@ -86,13 +86,18 @@ class OpenVinoEngine:
             images[index] = request.get_output_tensor(0).data[0]
 
     def _compile(self, ov: Any, weights: Mapping[str, NDArray[np.float32]], config: GeneratorConfig) -> Any:
-        from model.engines.graph import build_graph
+        from model.engines.graph import GraphBuilder
 
+        int8_layers = config.gate.int8_layers if config.gate and self.precision == "int8" else {}
+        # Under AVX2 OpenVINO cannot compile every transposed convolution.
+        upsampling: Upsampling = "transposed" if self.isa.startswith("avx512") else "subpixel"
+        in_floats = "bf16" if self.precision != "fp32" and runs_bf16(self.isa) else "f32"
         options = {
             "INFERENCE_NUM_THREADS": self.threads,
             "NUM_STREAMS": self.threads,
-            "INFERENCE_PRECISION_HINT": {"fp32": "f32", "bf16": "bf16"}[self.precision],
+            "INFERENCE_PRECISION_HINT": in_floats,
             # Every worker process would pin its threads to the same first cores.
             "ENABLE_CPU_PINNING": False,
         }
-        return ov.Core().compile_model(build_graph(weights, config, "transposed"), "CPU", options)
+        graph = GraphBuilder(weights, config, upsampling, int8_layers).build()
+        return ov.Core().compile_model(graph, "CPU", options)
