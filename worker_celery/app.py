@@ -30,6 +30,7 @@ from worker_celery.courier import Courier
 from worker_celery.parcel import Parcel
 from worker_celery.pusher import HttpPusher
 from worker_celery.shared_drain import SharedDrain
+from worker_celery.transport import TRANSPORT
 
 GIVE_BACK_PAUSE_S: Final = 1.0
 """Before a message that could not be dealt with is given back, so that a lasting error does not spin."""
@@ -52,7 +53,7 @@ def settings() -> Settings:
 app = Celery("diptych")
 # Celery warns root of pickled messages; only JSON is accepted here.
 warnings.filterwarnings("ignore", category=SecurityWarning)
-app.add_defaults(lambda: celery_config(settings()))
+app.add_defaults(lambda: celery_config(settings()) | {"broker_transport": TRANSPORT})
 
 
 def deliver(task: Task, *_: Any, **arguments: Any) -> str:

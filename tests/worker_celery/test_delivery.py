@@ -202,3 +202,48 @@ def test_a_worker_without_a_broker_says_so_in_one_line(workers: Workers) -> None
     (line,) = [line for line in workers.log_text().splitlines() if line.startswith("error: ")]
     assert "no broker" in line
     assert "Traceback" not in workers.log_text()
+
+
+def test_an_acknowledgement_that_a_dead_broker_misses_does_not_stop_the_worker(
+    publisher: CeleryPublisher, valkey: ValkeyServer, workers: Workers, target: HttpTarget
+) -> None:
+    """With its only slot taken a worker asks the broker for nothing, so that nothing else tells it."""
+    hold = threading.Event()
+
+    def reply(_: dict[str, Any]) -> Reply:
+        hold.wait(20)
+        return 204, {}
+
+    target.reply = reply
+    publisher.publish([task(0), task(1)])
+    workers.start("container", visibility_timeout_s=2)
+    wait_until(lambda: target.bodies, "the first delivery")
+    valkey.kill()
+    hold.set()
+    wait_until(lambda: "Couldn't ack" in workers.log_text(), "an acknowledgement that fails")
+    valkey.start()
+    wait_until(lambda: len(set(target.message_ids())) == 2, "the second task")
+    wait_until(lambda: all_acknowledged(valkey), "every acknowledgement")
+
+
+def test_a_worker_that_loses_its_broker_with_a_task_in_hand_goes_on(
+    publisher: CeleryPublisher, valkey: ValkeyServer, workers: Workers, target: HttpTarget
+) -> None:
+    hold = threading.Event()
+
+    def reply(_: dict[str, Any]) -> Reply:
+        hold.wait(20)
+        return 204, {}
+
+    target.reply = reply
+    publisher.publish([task(0)])
+    worker = workers.start("container", concurrency=2, visibility_timeout_s=2)
+    wait_until(lambda: target.bodies, "the first delivery")
+    valkey.kill()
+    wait_until(lambda: "Connection to broker lost" in workers.log_text(), "the loss")
+    valkey.start()
+    hold.set()
+    publisher.publish([task(1)])
+    wait_until(lambda: len(set(target.message_ids())) == 2, "the second task")
+    wait_until(lambda: all_acknowledged(valkey), "every acknowledgement")
+    assert worker.poll() is None
