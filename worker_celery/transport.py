@@ -1,16 +1,13 @@
-"""kombu's Redis transport, made to outlive its broker.
+"""kombu's Redis transport, with an acknowledgement that may fail.
 
 As it comes, an acknowledgement that fails keeps its slot taken for ever: a worker with no other slot asks the
-broker for nothing more, and so never learns that its connection is gone. And a worker that loses its
-connection with a task in hand ends with an AttributeError, because it cannot give the message back.
-
-Neither message is lost: both lie in the broker, and are delivered again after the visibility timeout.
+broker for nothing more, and so never learns that its connection is gone. The message is not lost: it lies in
+the broker still, and is delivered again after the visibility timeout.
 """
 
 from __future__ import annotations
 
-import logging
-from typing import Any, Final
+from typing import Final
 
 import redis
 from kombu.transport import redis as kombu_redis
@@ -18,8 +15,6 @@ from kombu.transport import virtual
 
 TRANSPORT: Final = "worker_celery.transport:Transport"
 """Celery's `broker_transport`."""
-
-log = logging.getLogger(__name__)
 
 
 class QoS(kombu_redis.QoS):
@@ -32,16 +27,6 @@ class QoS(kombu_redis.QoS):
         except (redis.RedisError, OSError):
             virtual.QoS.ack(self, delivery_tag)  # type: ignore[no-untyped-call]
             raise
-
-    def restore_unacked(self, client: Any = None) -> None:
-        """Give back what is held, if the broker can be reached."""
-        held = len(self._delivered)
-        try:
-            super().restore_unacked(client)  # type: ignore[no-untyped-call]
-        # AttributeError: kombu has closed its connection before, and cannot open another.
-        except (redis.RedisError, OSError, AttributeError):
-            self._delivered.clear()
-            log.warning("%d messages in hand come again after the visibility timeout", held)
 
 
 class Channel(kombu_redis.Channel):
