@@ -1,4 +1,4 @@
-"""The registry: which models there are, told from their checkpoints' headers alone (no runtime imported)."""
+"""The registry: which models there are, told from headers and descriptors alone (no runtime imported)."""
 
 from __future__ import annotations
 
@@ -10,9 +10,12 @@ from typing import Final
 from model.calibration import calibration_file, load_calibrations
 from model.checkpoint import digest as hash_file
 from model.checkpoint import read_header
+from model.descriptor import SUFFIX as DESCRIPTOR_SUFFIX
+from model.descriptor import read_descriptor
 from model.errors import CheckpointError, DigestError, UnknownModelError
 
 SUFFIX: Final = ".safetensors"
+SHIPPED_FOLDER: Final = Path(__file__).parent / "checkpoints"
 NAME_PATTERN: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
 
 _digests: dict[tuple[Path, int, int], str] = {}
@@ -24,14 +27,15 @@ class ModelInfo:
 
     Args:
         name: registered name, matches [a-z0-9][a-z0-9-]{0,62}.
-        family: "pgan", …; decides which params a job may carry.
-        resolution: height and width of an image in pixels.
-        digest: "sha256:<hex>" of the checkpoint file.
-        path: the checkpoint.
+        family: "pgan", "diffusers", "onnx", "python"; decides which params a job may carry.
+        resolution: height and width of an image in pixels; the longer side, if they differ.
+        digest: "sha256:<hex>" of the checkpoint file, or of what a descriptor pins.
+        path: the checkpoint or the descriptor.
         parameters: number of weights.
         licence: licence of the weights.
         training_data: what it was trained on, in words.
         seconds_per_image: nominal or calibrated time of one image on one vCPU.
+        takes: names of the params that a job may give; None: any that the family takes.
     """
 
     name: str
@@ -44,21 +48,26 @@ class ModelInfo:
     training_data: str
     seconds_per_image: float
 
+    @property
+    def shipped(self) -> bool:
+        """True if its checkpoint comes with this program, so that every worker has it."""
+        return self.path.parent == SHIPPED_FOLDER
+
 
 class Registry:
-    """Models by name: the shipped checkpoints, then those of `model_dir`.
+    """Models by name: the shipped checkpoints, then checkpoints and descriptors of `model_dir`.
 
     A file's name without its suffix is the model's name. `model_dir` beats the shipped ones: digests keep
     jobs apart, so a user may retrain a model under its old name.
 
     Args:
-        model_dir: a folder of more `<name>.safetensors`, or None.
+        model_dir: a folder of more `<name>.safetensors` and `<name>.model.json`, or None.
         calibrations: file of measured times; by default the user's own (see `model calibrate`).
     """
 
     def __init__(self, model_dir: Path | None = None, calibrations: Path | None = None) -> None:
         self._model_dir = model_dir
-        self._folders = [Path(__file__).parent / "checkpoints", *([model_dir] if model_dir else [])]
+        self._folders = [SHIPPED_FOLDER, *([model_dir] if model_dir else [])]
         self._calibrations = calibrations
 
     def names(self) -> list[str]:
@@ -70,12 +79,23 @@ class Registry:
 
         Raises:
             UnknownModelError: no such model; the text lists those there are.
-            CheckpointError: its header is damaged.
+            CheckpointError: its header or descriptor is damaged.
         """
-        path = self._find(name)
+        return self.describe(name, self._find(name))
+
+    def describe(self, name: str, path: Path) -> ModelInfo:
+        """Say what a checkpoint or a descriptor is, wherever it lies.
+
+        Args:
+            name: the name to register it under.
+            path: the checkpoint or the descriptor.
+        Raises:
+            CheckpointError: it is damaged, or cannot be read.
+        """
+        if path.name.endswith(DESCRIPTOR_SUFFIX):
+            return self._described(name, path)
         config = read_header(path).config
         digest = file_digest(path)
-        measured = load_calibrations(self._calibrations or calibration_file()).get(digest)
         return ModelInfo(
             name=name,
             family=config.family,
@@ -85,7 +105,8 @@ class Registry:
             parameters=config.parameters,
             licence=config.licence,
             training_data=config.training_data,
-            seconds_per_image=measured.seconds_per_image if measured else config.seconds_per_image,
+            seconds_per_image=self._seconds_per_image(digest, config.seconds_per_image),
+            takes=(),
         )
 
     def resolve(self, name: str, digest: str) -> ModelInfo:
@@ -97,7 +118,7 @@ class Registry:
         Raises:
             UnknownModelError: no such model.
             DigestError: the model here has another digest.
-            CheckpointError: its header is damaged.
+            CheckpointError: its header or descriptor is damaged.
         """
         info = self.get(name)
         if info.digest != digest:
@@ -106,6 +127,25 @@ class Registry:
                 "give this worker the checkpoint that the job was submitted with, or submit again"
             )
         return info
+
+    def _described(self, name: str, path: Path) -> ModelInfo:
+        descriptor = read_descriptor(path)
+        return ModelInfo(
+            name=name,
+            family=descriptor.family,
+            resolution=descriptor.resolution,
+            digest=descriptor.digest,
+            path=path,
+            parameters=descriptor.parameters,
+            licence=descriptor.licence,
+            training_data=descriptor.training_data,
+            seconds_per_image=self._seconds_per_image(descriptor.digest, descriptor.seconds_per_image),
+            takes=descriptor.takes,
+        )
+
+    def _seconds_per_image(self, digest: str, nominal: float) -> float:
+        measured = load_calibrations(self._calibrations or calibration_file()).get(digest)
+        return measured.seconds_per_image if measured else nominal
 
     def _find(self, name: str) -> Path:
         if not NAME_PATTERN.fullmatch(name):
@@ -122,9 +162,11 @@ class Registry:
     def _paths(self) -> dict[str, Path]:
         found: dict[str, Path] = {}
         for folder in self._folders:
-            for path in sorted(folder.glob(f"*{SUFFIX}")):
-                if NAME_PATTERN.fullmatch(path.stem):
-                    found[path.stem] = path
+            for suffix in (SUFFIX, DESCRIPTOR_SUFFIX):
+                for path in sorted(folder.glob(f"*{suffix}")):
+                    name = path.name.removesuffix(suffix)
+                    if NAME_PATTERN.fullmatch(name):
+                        found[name] = path
         return found
 
     def _listed(self) -> str:
@@ -132,7 +174,7 @@ class Registry:
 
 
 def file_digest(path: Path) -> str:
-    """The digest of a checkpoint, hashed once per process as long as the file stays as it is.
+    """The digest of a file, hashed once per process as long as the file stays as it is.
 
     Raises:
         CheckpointError: the file cannot be read.

@@ -1,0 +1,133 @@
+"""Descriptors: models that are no checkpoint of ours, told by a small JSON file on the operator's side.
+
+`<name>.model.json` says which family paints, where its files are, and what every one of them hashes to. The
+model's digest covers what paints and not where it lies, so that the same files give the same digest on
+every machine.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Final, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from model.checkpoint import write_atomically
+from model.errors import CheckpointError, DigestError
+
+SCHEMA: Final = "diptych.model/1"
+SUFFIX: Final = ".model.json"
+MAX_BYTES: Final = 4 << 20
+MIN_RESOLUTION: Final = 4
+MAX_RESOLUTION: Final = 4096
+
+Family = Literal["diffusers", "onnx", "python"]
+OptionValue = str | int | float | bool
+Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+
+
+class Descriptor(BaseModel):
+    """What `diptych model add` writes.
+
+    Args:
+        family: what paints it.
+        source: an absolute path; for a hub's model "owner/name@commit"; for python "package.module:factory".
+        local: whether `source` is a path, whose files are those of `files`.
+        resolution: the longer side of an image in pixels.
+        takes: names of the params that a job may give; None: any.
+        options: what the operator set or `add` found out; pixels may depend on it.
+        files: SHA-256 (hex) of every file, by its path below `source` (a file's own name, if it is one).
+        parameters: number of weights, 0 if it cannot be told.
+        licence: licence of the weights.
+        training_data: what it was trained on, in words.
+        seconds_per_image: nominal time of one image, in seconds.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True, allow_inf_nan=False)
+
+    schema_version: Literal["diptych.model/1"] = Field(default=SCHEMA, alias="schema")
+    family: Family
+    source: str = Field(min_length=1, max_length=4096)
+    local: bool
+    resolution: int = Field(ge=MIN_RESOLUTION, le=MAX_RESOLUTION)
+    takes: tuple[str, ...] | None = None
+    options: dict[str, OptionValue] = Field(default_factory=dict)
+    files: dict[str, Sha256] = Field(default_factory=dict)
+    parameters: int = Field(default=0, ge=0)
+    licence: str = Field(default="unknown", min_length=1, max_length=200)
+    training_data: str = Field(default="", max_length=2000)
+    seconds_per_image: float = Field(default=1.0, gt=0, le=3600)
+
+    @model_validator(mode="after")
+    def _is_pinned(self) -> Self:
+        if (self.local or self.family == "python") and not self.files:
+            raise ValueError("no files are pinned")
+        return self
+
+    @property
+    def digest(self) -> str:
+        """ "sha256:<hex>" of all that the pixels depend on: equal wherever the same files are."""
+        painted_by = {
+            "schema": SCHEMA,
+            "family": self.family,
+            "source": "" if self.local else self.source,
+            "resolution": self.resolution,
+            "options": self.options,
+            "files": self.files,
+        }
+        canonical = json.dumps(painted_by, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
+        return f"sha256:{hashlib.sha256(canonical.encode()).hexdigest()}"
+
+
+def read_descriptor(path: Path) -> Descriptor:
+    """Read and check a descriptor; none of the files that it names is touched.
+
+    Raises:
+        CheckpointError: missing, not JSON, of another schema, or a value outside its limits.
+    """
+    try:
+        with path.open("rb") as file:
+            content = file.read(MAX_BYTES + 1)
+    except OSError as error:
+        raise CheckpointError(f"{path.name}: cannot be read: {error.strerror}") from None
+    if len(content) > MAX_BYTES:
+        raise CheckpointError(f"{path.name}: more than {MAX_BYTES >> 20} MiB: not a descriptor")
+    try:
+        return Descriptor.model_validate_json(content)
+    except ValidationError as error:
+        raise CheckpointError(f"{path.name}: not a sound descriptor: {first_complaint(error)}") from None
+
+
+def write_descriptor(path: Path, descriptor: Descriptor) -> None:
+    """Write a descriptor, atomically. Raises CheckpointError if it cannot be written."""
+    document: dict[str, Any] = descriptor.model_dump(mode="json", by_alias=True)
+    write_atomically(path, json.dumps(document, indent=1, ensure_ascii=False).encode() + b"\n")
+
+
+def check_pins(found: Mapping[str, str], pinned: Mapping[str, str], where: str) -> None:
+    """Compare the files that are there with those that were there when the model was added.
+
+    Args:
+        found: SHA-256 (hex) by relative path, as they are now.
+        pinned: the same, as the descriptor says.
+        where: what holds them, for the message.
+    Raises:
+        DigestError: a file has changed, gone, or come; the text names the first.
+    """
+    for name in sorted(found.keys() | pinned.keys()):
+        if found.get(name) == pinned.get(name):
+            continue
+        what = "is missing" if name not in found else "is new" if name not in pinned else "has changed"
+        raise DigestError(
+            f"{where}: {name} {what} since the model was added: put it back, or remove and add the model"
+        )
+
+
+def first_complaint(error: ValidationError) -> str:
+    """The first of pydantic's complaints, on one line."""
+    first = error.errors()[0]
+    where = ".".join(str(part) for part in first["loc"])
+    return f"{where}: {first['msg']}" if where else str(first["msg"])
