@@ -77,9 +77,8 @@ class Demo:
         if state.status is not JobStatus.SUCCEEDED:
             raise self._failure(f"job {manifest.job_id} ended {state.status}")
         self._show(store, manifest)
-        click.echo(
-            f"done in {time.monotonic() - started:.1f} s; nothing is left running" if stack else "done"
-        )
+        left = "nothing is left running" if stack else "the stack runs on"
+        click.echo(f"done in {time.monotonic() - started:.1f} s; {left}")
 
     def _enter_stack(self, held: ExitStack) -> Stack | None:
         """Start a stack that ends with `held`, unless one runs here."""
@@ -134,9 +133,8 @@ class Demo:
         sheet.write_bytes(contact_sheet(store, manifest.job_id))
         click.echo(f"\ncontact sheet  {_short(sheet)}")
         for target in manifest.targets:
-            click.echo(
-                f"{target:<14} {_place(store, target_prefix(manifest.job_id, target))}images/, records/"
-            )
+            place = _place(store, target_prefix(manifest.job_id, target))
+            click.echo(f"{target:<14} {place}images/*.png, records/*.json")
         click.echo(f"manifest       {_place(store, job_prefix(manifest.job_id))}job.json")
         click.echo(f"next           {program()} results show {manifest.job_id}")
         click.echo(f"               {program()} up   # keeps a stack running\n")

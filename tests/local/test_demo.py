@@ -31,7 +31,7 @@ def test_the_demo_shows_the_main_job_and_leaves_nothing_running(start: Start) ->
     assert picture.shape[0] > 64
     assert picture.shape[1] > 128
     for target in ("container", "function"):
-        place = re.search(rf"{target} +(\S+)/images/ and records/", text)
+        place = re.search(rf"{target} +(\S+)/images/\*\.png, records/\*\.json", text)
         assert place is not None
         assert len(list((demo.folder / place[1] / "images").glob("*.png"))) == 6
         assert len(list((demo.folder / place[1] / "records").glob("*.json"))) == 2
