@@ -47,6 +47,7 @@ class ModelInfo:
     licence: str
     training_data: str
     seconds_per_image: float
+    takes: tuple[str, ...] | None = ()
 
     @property
     def shipped(self) -> bool:
