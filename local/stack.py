@@ -12,9 +12,11 @@ from pathlib import Path
 from typing import TextIO
 
 from local.addresses import choose_addresses
+from local.auditor import Auditor
 from local.console import Console
 from local.folder import StackFolder
 from local.options import StackOptions
+from local.service import Role
 from local.services import Layout, stages
 from local.supervisor import Supervisor
 from pipeline.clock import rfc3339, utc_now
@@ -59,7 +61,10 @@ class Stack:
             work_folder=self._folder.work,
             socket_folder=self._sockets,
         )
-        self._supervisor = Supervisor(stages(layout), self._console)
+        self._supervisor = Supervisor(stages(layout), self._console, on_restart=self._restarted)
+        places = {"store_url": self.store_url, "broker_url": self.addresses.broker_url}
+        self._auditor = Auditor(settings.model_copy(update=places), self._supervisor.note)
+        self._broker_is_old = any(self._folder.broker.iterdir())
         self.ended = threading.Event()
         """Set once nothing of it is left."""
 
@@ -72,11 +77,15 @@ class Stack:
 
         def ready() -> None:
             self._folder.write_run_file(self._run_file())
+            if self._broker_is_old:
+                # The stack before this one may have been killed.
+                self._auditor.request()
             on_ready()
 
         try:
             self._supervisor.run(ready)
         finally:
+            self._auditor.close()
             self._console.close()
             shutil.rmtree(self._sockets, ignore_errors=True)
             self._folder.close()
@@ -89,6 +98,10 @@ class Stack:
     def pid(self, service: str) -> int | None:
         """Process id of a service that is running now."""
         return self._supervisor.pid(service)
+
+    def _restarted(self, role: Role) -> None:
+        if role is not Role.WORKER:  # a delivery to a dead worker fails, and comes again
+            self._auditor.request()
 
     def _run_file(self) -> RunFile:
         return RunFile(

@@ -9,10 +9,11 @@ import signal
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
+from datetime import datetime
 from queue import Empty, SimpleQueue
 from typing import Final
 
-from local.console import Console
+from local.console import OWN_NAME, Console
 from local.errors import StackError
 from local.service import Child, Ended, Event, Line, Role, Service, Stop
 from local.warden import Warden
@@ -38,12 +39,19 @@ class Supervisor:
     Args:
         stages: the services of a stage start together, once those of the stage before are ready.
         console: where their lines go.
+        on_restart: called with the role of a service that died and was started again.
     """
 
-    def __init__(self, stages: Sequence[Sequence[Service]], console: Console) -> None:
+    def __init__(
+        self,
+        stages: Sequence[Sequence[Service]],
+        console: Console,
+        on_restart: Callable[[Role], None] = lambda _: None,
+    ) -> None:
         self._stages = stages
         self._services = {service.name: service for stage in stages for service in stage}
         self._console = console
+        self._on_restart = on_restart
         self._events: SimpleQueue[Event] = SimpleQueue()
         self._children: dict[str, Child] = {}
         self._crashes: Counter[str] = Counter()
@@ -72,6 +80,10 @@ class Supervisor:
     def stop(self) -> None:
         """End the stack; once more: at once. May be called from any thread or signal handler."""
         self._events.put(Stop())
+
+    def note(self, text: str) -> None:
+        """Show a line of the stack's own. May be called from any thread."""
+        self._events.put(Line(OWN_NAME, text, datetime.now()))
 
     def pid(self, name: str) -> int | None:
         """Process id of a service that is running now."""
@@ -109,6 +121,7 @@ class Supervisor:
             for name in [name for name, at in self._restart_at.items() if at <= now]:
                 del self._restart_at[name]
                 self._spawn(self._services[name])
+                self._on_restart(self._services[name].role)
 
     def _plan_restart(self, ended: Ended) -> None:
         name = ended.name

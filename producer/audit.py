@@ -30,7 +30,7 @@ def pause_between_looks() -> None:
 
 
 def find_lost(
-    states: Sequence[JobState], queue: CeleryQueue, pause: Callable[[], None] = pause_between_looks
+    states: Sequence[JobState], queue: CeleryQueue, pause: Callable[[], object] = pause_between_looks
 ) -> dict[str, LostTasks]:
     """Find the lost tasks of jobs that were published through this broker.
 

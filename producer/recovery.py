@@ -39,14 +39,15 @@ class Recovery:
 
     def as_lines(self) -> list[str]:
         """For people: a line for each job that lost something, and for each problem."""
-        return [
-            f"{done.messages:,} lost {'task' if done.messages == 1 else 'tasks'} of job {job_id} published again"
-            for job_id, done in self.republished.items()
-        ] + [*self.problems]
+        found = []
+        for job_id, done in self.republished.items():
+            tasks = "task" if done.messages == 1 else "tasks"
+            found.append(f"job {job_id}: {done.messages:,} lost {tasks} published again")
+        return [*found, *self.problems]
 
 
 def recover_lost(
-    store: Store, settings: Settings, pause: Callable[[], None] = pause_between_looks
+    store: Store, settings: Settings, pause: Callable[[], object] = pause_between_looks
 ) -> Recovery:
     """Publish the lost tasks of every running job that was published through this broker.
 
@@ -79,7 +80,7 @@ def resume_lost(
     queue: CeleryQueue,
     job_id: str,
     stalled_for: timedelta | None = None,
-    pause: Callable[[], None] = pause_between_looks,
+    pause: Callable[[], object] = pause_between_looks,
 ) -> Republication:
     """Do what `resume` does, and publish the job's lost tasks too.
 

@@ -46,7 +46,7 @@ def test_a_message_that_is_gone_is_published_again_once(
     before = waiting(redis)
     lost = task_in(pop(redis))
     found = recover(store, settings)
-    assert found.as_lines() == [f"1 lost task of job {JOB} published again"]
+    assert found.as_lines() == [f"job {JOB}: 1 lost task published again"]
     assert (found.jobs, dict(found.republished[JOB].lost)) == (1, {"container": 1})
     assert waiting(redis) == before
     again = task_in(redis.lindex(CONTAINER, 0))
