@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+import tempfile
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -32,13 +33,22 @@ class Calibration:
     images: int
 
 
+def user_cache_folder() -> Path:
+    """The platform's cache folder for this user and program; of a user without a home, a temporary one."""
+    try:
+        if sys.platform == "darwin":
+            base = Path.home() / "Library" / "Caches"
+        else:
+            base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    except RuntimeError:
+        # An unknown user id without HOME, as containers may have it.
+        base = Path(tempfile.gettempdir()) / f"cache-{os.getuid()}"
+    return base / "diptych"
+
+
 def calibration_file() -> Path:
-    """Where calibrations are kept: the platform's cache folder for this user."""
-    if sys.platform == "darwin":
-        base = Path.home() / "Library" / "Caches"
-    else:
-        base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    return base / "diptych" / "calibration.json"
+    """Where calibrations are kept."""
+    return user_cache_folder() / "calibration.json"
 
 
 def load_calibrations(path: Path) -> dict[str, Calibration]:

@@ -54,6 +54,11 @@ class ModelInfo:
         """True if its checkpoint comes with this program, so that every worker has it."""
         return self.path.parent == SHIPPED_FOLDER
 
+    @property
+    def is_checkpoint(self) -> bool:
+        """True if it is one checkpoint file, which may travel; a descriptor holds for one machine only."""
+        return self.path.name.endswith(SUFFIX)
+
 
 class Registry:
     """Models by name: the shipped checkpoints, then checkpoints and descriptors of `model_dir`.

@@ -5,17 +5,21 @@ from __future__ import annotations
 import threading
 import time
 from collections import OrderedDict
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, Protocol
 
 from model.checkpoint import load_checkpoint
+from model.errors import CheckpointError, DigestError, UnknownModelError
 from model.protocol import Engine
 from model.registry import ModelInfo, Registry
+from pipeline.model_source import ModelSource
 from pipeline.settings import Settings
 from results.documents import Precision
 
 CAPACITY: Final = 2
 """Engines kept: a worker serves one model, or changes from one to the next; each holds its weights."""
+RELOADS: Final = 2
+"""Another process may evict a fetched checkpoint just before it is loaded; so often in a row, hardly."""
 
 
 class EngineLoader(Protocol):
@@ -47,27 +51,35 @@ class EngineCache:
     Args:
         settings: which engine, how many threads, where the models are.
         load: loads an engine; by default the real one, imported at the first use.
+        source: where models come from that the registry lacks; None: from nowhere.
     """
 
-    def __init__(self, settings: Settings, load: EngineLoader | None = None) -> None:
+    def __init__(
+        self, settings: Settings, load: EngineLoader | None = None, source: ModelSource | None = None
+    ) -> None:
         self._settings = settings
         self._load = load
+        self._source = source
         self._lock = threading.Lock()
         self._loaded: OrderedDict[tuple[str, str, Precision], Loaded] = OrderedDict()
         self._resolved: dict[tuple[str, str], ModelInfo] = {}
+        self._fetch_s: dict[tuple[str, str], float] = {}
         self._sound_digest = ""
 
     def resolve(self, name: str, digest: str) -> ModelInfo:
         """Return what is known of a model; its checkpoint is read once, not at every task.
+
+        The registry's own comes first; one that it lacks may have been pushed to the store.
 
         Args:
             name: registered name.
             digest: "sha256:<hex>" that its checkpoint must have.
         Raises:
             ModelError: unknown model, another digest, a damaged header.
+            CacheError, StoreError: a pushed model cannot be fetched now.
         """
         if (name, digest) not in self._resolved:
-            self._resolved[name, digest] = self._registry().resolve(name, digest)
+            self._resolved[name, digest] = self._find(name, digest)
         return self._resolved[name, digest]
 
     def get(self, name: str, digest: str, precision: Precision) -> Loaded:
@@ -79,22 +91,22 @@ class EngineCache:
             precision: what the job asks for.
         Raises:
             ModelError: unknown model, another digest, a damaged checkpoint, an engine not installed.
+            CacheError, StoreError: a pushed model cannot be fetched now.
         """
         key = (name, digest, precision)
         with self._lock:
             if key in self._loaded:
                 self._loaded.move_to_end(key)
                 return self._loaded[key]
+            # A fetch by `resolve` just before is part of what loading costs.
+            fetch_s = self._fetch_s.pop((name, digest), 0.0)
             started_s = time.monotonic()
-            info = self.resolve(name, digest)
-            engine = self._loader()(
-                info, engine=self._settings.engine, precision=precision, threads=self._settings.threads
-            )
             # Kept with a load time of 0: only the caller that waited for it pays for the load.
-            self._loaded[key] = Loaded(engine, info, 0.0)
+            self._loaded[key] = loaded = self._load_engine(name, digest, precision)
+            self._fetch_s.pop((name, digest), None)
             while len(self._loaded) > CAPACITY:
                 self._loaded.popitem(last=False)
-            return Loaded(engine, info, time.monotonic() - started_s)
+            return replace(loaded, load_s=time.monotonic() - started_s + fetch_s)
 
     def preload(self) -> None:
         """Load the default model as a job that names no precision would. Raises ModelError."""
@@ -114,6 +126,36 @@ class EngineCache:
 
     def _registry(self) -> Registry:
         return Registry(self._settings.model_dir)
+
+    def _find(self, name: str, digest: str) -> ModelInfo:
+        try:
+            return self._registry().resolve(name, digest)
+        except (UnknownModelError, DigestError) as error:
+            if self._source is None:
+                raise
+            started_s = time.monotonic()
+            info = self._source.fetch(name, digest, error)
+            self._fetch_s[name, digest] = time.monotonic() - started_s
+            return info
+
+    def _load_engine(self, name: str, digest: str, precision: Precision) -> Loaded:
+        """Load once; and again if the checkpoint was evicted or replaced between its look-up and its load."""
+        for _ in range(RELOADS):
+            info = self.resolve(name, digest)
+            try:
+                return self._load_once(info, precision)
+            except (CheckpointError, DigestError) as error:
+                # What was known of it holds no longer.
+                self._resolved.pop((name, digest), None)
+                if isinstance(error, CheckpointError) and info.path.exists():
+                    raise
+        return self._load_once(self.resolve(name, digest), precision)
+
+    def _load_once(self, info: ModelInfo, precision: Precision) -> Loaded:
+        engine = self._loader()(
+            info, engine=self._settings.engine, precision=precision, threads=self._settings.threads
+        )
+        return Loaded(engine, info, 0.0)
 
     def _loader(self) -> EngineLoader:
         if self._load is None:

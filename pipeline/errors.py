@@ -27,6 +27,10 @@ class BusyError(PipelineError):
         self.retry_after_s = retry_after_s
 
 
+class CacheError(PipelineError):
+    """A fetched checkpoint can be kept nowhere here. It takes a person; another worker may do better."""
+
+
 class BrokerError(PipelineError):
     """The broker cannot be reached, or refused a message. Transient."""
 

@@ -10,12 +10,13 @@ from model.errors import ModelError
 from model.families import validate_params
 from pipeline.attempt import Attempt
 from pipeline.clock import utc_now
+from pipeline.errors import CacheError
 from pipeline.messages import TaskMessage
 from pipeline.metering import Meter
 from pipeline.outcomes import Delivery, Outcome, Result
 from pipeline.painting import Painter
 from pipeline.recording import build_record, commit, record_failure
-from pipeline.retries import draining, out_of_memory, store_retry
+from pipeline.retries import draining, no_cache, out_of_memory, store_retry
 from pipeline.runtime import Runtime
 from pipeline.watch import CANCELLED, Watch
 from results.errors import DocumentError, ImageConflict, ImageError, StoreError
@@ -55,6 +56,8 @@ def process_task(
             return _attempt(attempt)
         except StoreError as error:
             return store_retry(error)
+        except CacheError as error:
+            return no_cache(error)
         except MemoryError:
             return out_of_memory()
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from pipeline.errors import CacheError
 from pipeline.outcomes import Outcome, Result
 from results.errors import StoreError
 
@@ -22,6 +23,11 @@ def store_retry(error: StoreError) -> Result:
 def out_of_memory() -> Result:
     """Another instance may have more; a task that no instance can hold must end."""
     return Result(Outcome.RETRY, "out_of_memory", "out of memory: give the worker more", at_fault=True)
+
+
+def no_cache(error: CacheError) -> Result:
+    """Another instance may have room for the model; a task that no instance can serve must end."""
+    return Result(Outcome.RETRY, "model_cache_unusable", str(error), at_fault=True)
 
 
 def draining() -> Result:

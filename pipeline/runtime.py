@@ -12,9 +12,12 @@ from typing import Final
 from model.errors import ModelError
 from pipeline.drain import Drain
 from pipeline.engine_cache import EngineCache, EngineLoader
+from pipeline.errors import CacheError
 from pipeline.instance import this_instance
+from pipeline.model_source import ModelSource
 from pipeline.settings import Settings
 from results.documents import Target
+from results.errors import StoreError
 from results.stores.base import Store
 from results.stores.open import open_store
 
@@ -54,7 +57,7 @@ class Runtime:
         self.target: Target = target
         self.drain = drain or Drain(settings.drain_s)
         self.store = store or open_store(settings.require_store_url())
-        self.engines = EngineCache(settings, load_engine)
+        self.engines = EngineCache(settings, load_engine, ModelSource(self.store, settings))
         self.instance = this_instance(settings)
         self.io = ThreadPoolExecutor(IO_THREADS, thread_name_prefix="store")
         self.slot = threading.Semaphore(1)
@@ -73,7 +76,7 @@ class Runtime:
         try:
             self.engines.preload()
             self.preloaded = True
-        except ModelError as error:
+        except (ModelError, CacheError, StoreError) as error:
             _log.error("cannot preload %s: %s", self.settings.default_model, error)
 
     def count_request(self) -> int:

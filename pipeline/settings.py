@@ -8,7 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import Field, ValidationError
+from pydantic import ByteSize, Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from pipeline.errors import SettingsError
@@ -27,6 +27,12 @@ class Settings(BaseSettings):
     container_url: str = Field("", description="push endpoint of the container worker")
     function_url: str = Field("", description="push endpoint of the function worker")
     model_dir: Path | None = Field(None, description="more checkpoints, beside the shipped ones")
+    cache_dir: Path | None = Field(
+        None, description="where pushed models are kept; default: diptych/models in the user's cache"
+    )
+    cache_bytes: ByteSize = Field(
+        ByteSize(1024**3), ge=1, description="most that they take, e.g. 2GiB; the longest unused go first"
+    )
 
     # What a worker does
     target: Target | None = Field(None, description="which target this worker is")

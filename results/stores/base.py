@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
+
+Progress = Callable[[int], None]
+"""Told how many bytes are through so far; after a failed try it may fall back."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,9 +34,16 @@ class Store(Protocol):
         """`file:///…` or `gs://bucket/prefix`, without a trailing slash."""
         ...
 
-    def create(self, name: str, data: bytes, content_type: str) -> ObjectInfo:
+    def create(
+        self, name: str, data: bytes, content_type: str, progress: Progress | None = None
+    ) -> ObjectInfo:
         """Create an object, whole and durable, if there is none of that name.
 
+        Args:
+            name: the object's name.
+            data: its content.
+            content_type: its media type, for stores that keep one.
+            progress: told now and then how much is written; for content of many megabytes.
         Raises:
             ObjectExists: there is one already; it is left as it is.
             StoreError: anything else.

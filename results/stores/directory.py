@@ -19,12 +19,15 @@ from urllib.parse import unquote, urlsplit
 from uuid import uuid4
 
 from results.errors import ObjectExists, ObjectNotFound, StoreError
-from results.stores.base import ObjectInfo
+from results.stores.base import ObjectInfo, Progress
 from results.stores.directory_errors import reading_error, writing_error
 from results.stores.object_names import HIDDEN_FOLDER, check_object_name, check_prefix
 
 STALE_TEMP_S: Final = 24 * 3600.0
 """Temporary files of that age belong to a writer that died."""
+
+WRITE_BYTES: Final = 4 * 1024 * 1024
+"""Written at a time, so that the progress of a large object can be told."""
 
 _NO_HARD_LINKS: Final = frozenset({errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK})
 _CREATE_ATTEMPTS: Final = 100
@@ -63,11 +66,17 @@ class DirectoryStore:
         """The folder."""
         return self._root
 
-    def create(self, name: str, data: bytes, content_type: str) -> ObjectInfo:  # noqa: ARG002 - Protocol
+    def create(
+        self,
+        name: str,
+        data: bytes,
+        content_type: str,  # noqa: ARG002 (the Protocol's)
+        progress: Progress | None = None,
+    ) -> ObjectInfo:
         """Create an object, whole and durable, if there is none of that name (see `Store.create`)."""
         path = self._path(name)
         try:
-            temp = self._write_temp(data)
+            temp = self._write_temp(data, progress)
             try:
                 _place(temp, path)
                 _sync_folder(path.parent)
@@ -147,7 +156,7 @@ class DirectoryStore:
     def _path(self, name: str) -> Path:
         return self._root / check_object_name(name)
 
-    def _write_temp(self, data: bytes) -> Path:
+    def _write_temp(self, data: bytes, progress: Progress | None = None) -> Path:
         """Write `data`, durable, to a file of its own in the root's file system."""
         folder = self._root / HIDDEN_FOLDER
         _make_folder(folder)
@@ -156,7 +165,9 @@ class DirectoryStore:
             with path.open("xb", buffering=0) as file:
                 view = memoryview(data)
                 while view:
-                    view = view[file.write(view) :]
+                    view = view[file.write(view[:WRITE_BYTES]) :]
+                    if progress:
+                        progress(len(data) - len(view))
                 os.fsync(file.fileno())
                 # The creation time is when the object appears, not when its writing began.
                 os.utime(file.fileno())

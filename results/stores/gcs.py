@@ -7,6 +7,7 @@ to an emulator, without credentials.
 
 from __future__ import annotations
 
+import io
 import os
 import re
 from collections import defaultdict
@@ -17,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Final
 from uuid import uuid4
 
 from results.errors import ObjectExists, ObjectNotFound, StoreError
-from results.stores.base import ObjectInfo
+from results.stores.base import ObjectInfo, Progress
 from results.stores.gcs_errors import client_errors, store_error
 from results.stores.object_names import HIDDEN_FOLDER, check_object_name, check_prefix
 
@@ -27,7 +28,8 @@ if TYPE_CHECKING:
 CONNECTIONS: Final = 64
 """Kept-alive connections: as many threads can use one store without opening new ones."""
 SINGLE_REQUEST_BYTES: Final = 8 * 1024 * 1024
-"""google-cloud-storage sends more than this as a resumable upload."""
+"""google-cloud-storage sends more than this as a resumable upload; here in parts of this size, so that a
+slow line fails and repeats a part and not the whole."""
 TIMEOUT_S: Final = (10.0, 60.0)
 """To connect, and between two bytes of an answer."""
 
@@ -68,16 +70,27 @@ class GcsStore:
         """`gs://bucket/prefix`, without a trailing slash."""
         return f"gs://{self._bucket_name}/{self._prefix}".rstrip("/")
 
-    def create(self, name: str, data: bytes, content_type: str) -> ObjectInfo:
+    def create(
+        self, name: str, data: bytes, content_type: str, progress: Progress | None = None
+    ) -> ObjectInfo:
         """Create an object, whole and durable, if there is none of that name (see `Store.create`)."""
         blob = self._blob(name)
-        if len(data) > SINGLE_REQUEST_BYTES and self.stat(name) is not None:
-            # The real service checks the precondition of a resumable upload too; fake-gcs-server does not.
-            raise ObjectExists(name)
+        if len(data) > SINGLE_REQUEST_BYTES:
+            if self.stat(name) is not None:
+                # The service checks the precondition of a resumable upload too; fake-gcs-server does not.
+                raise ObjectExists(name)
+            blob.chunk_size = SINGLE_REQUEST_BYTES
         with self._errors("create", name):
-            blob.upload_from_string(
-                data, content_type=content_type, if_generation_match=0, timeout=TIMEOUT_S, retry=self._retry
+            blob.upload_from_file(
+                _Told(data, progress) if progress else io.BytesIO(data),
+                size=len(data),
+                content_type=content_type,
+                if_generation_match=0,
+                timeout=TIMEOUT_S,
+                retry=self._retry,
             )
+        if progress:
+            progress(len(data))
         return self._info(blob)
 
     def read(self, name: str) -> bytes:
@@ -192,6 +205,18 @@ class GcsStore:
             yield
         except client_errors() as error:
             raise store_error(error, verb, name, f"gs://{self._bucket_name}") from error
+
+
+class _Told(io.BytesIO):
+    """Content that tells how much of it is sent: all that was read before the next part is asked for."""
+
+    def __init__(self, data: bytes, progress: Progress) -> None:
+        super().__init__(data)
+        self._progress = progress
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        self._progress(self.tell())
+        return super().read(size)
 
 
 def _build_client() -> Client:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 
-from results.stores.base import ObjectInfo, Store
+from results.stores.base import ObjectInfo, Progress, Store
 
 
 class FaultyStore:
@@ -23,9 +23,11 @@ class FaultyStore:
     def url(self) -> str:
         return self.inner.url
 
-    def create(self, name: str, data: bytes, content_type: str) -> ObjectInfo:
+    def create(
+        self, name: str, data: bytes, content_type: str, progress: Progress | None = None
+    ) -> ObjectInfo:
         self.on_create(name, data)
-        return self.inner.create(name, data, content_type)
+        return self.inner.create(name, data, content_type, progress)
 
     def read(self, name: str) -> bytes:
         return self.inner.read(name)
