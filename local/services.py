@@ -139,6 +139,8 @@ def _environment(layout: Layout, target: Target, **more: str) -> dict[str, str]:
     }
     if layout.settings.model_dir:
         environment["DIPTYCH_MODEL_DIR"] = str(layout.settings.model_dir.resolve())
+    if layout.settings.cache_dir:
+        environment["DIPTYCH_CACHE_DIR"] = str(layout.settings.cache_dir.resolve())
     return {**environment, **layout.options.environment, **more}
 
 

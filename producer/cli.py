@@ -22,6 +22,7 @@ from producer.cli_options import (
 from producer.cli_output import (
     print_lines,
     publishing,
+    push_bar,
     show_plan,
     show_republication,
     show_submission,
@@ -68,6 +69,9 @@ _HELP: Final = {"help_option_names": ["-h", "--help"]}
 )
 @click.option("--job", "job_id", metavar="NAME", help="Name the job: the same request again is the same job.")
 @click.option("--images-per-task", type=int, help="1 to 256.  [default: about 30 s of work]")
+@click.option(
+    "--no-push", is_flag=True, help="Leave the model's checkpoint out of the store: every worker has it."
+)
 @click.option("--dry-run", is_flag=True, help="Show the plan; write and publish nothing.")
 @click.option("-w", "--watch", "watching", is_flag=True, help="Follow the job to its end.")
 @json_option
@@ -76,6 +80,7 @@ _HELP: Final = {"help_option_names": ["-h", "--help"]}
 def submit(
     targets: tuple[str, ...],
     params: tuple[tuple[str, Any], ...],
+    no_push: bool,
     dry_run: bool,
     watching: bool,
     as_json: bool,
@@ -84,6 +89,8 @@ def submit(
     **request: Any,
 ) -> None:
     """Ask for N images of a model, from each target. Prints the job's name and returns.
+
+    A checkpoint of your own is put into the store first, where workers that lack it fetch it.
 
     \b
     diptych submit -n 64 --watch
@@ -104,12 +111,14 @@ def submit(
     store = store_of(settings)
     settings.require_broker_url()
     job_id = draft.manifest.job_id
+    bar = push_bar(draft.model)
     try:
-        submission = publishing(settings, lambda publisher: submit_draft(store, publisher, draft))
-    except KeyboardInterrupt:
-        click.echo(
-            f"job {job_id} may be part published: `diptych resume {job_id}` publishes the rest", err=True
+        submission = publishing(
+            settings,
+            lambda publisher: submit_draft(store, publisher, draft, push=not no_push, progress=bar),
         )
+    except KeyboardInterrupt:
+        click.echo(f"if job {job_id} was begun, `diptych resume {job_id}` publishes the rest of it", err=True)
         raise
     show_submission(submission, as_json)
     if watching:

@@ -12,13 +12,14 @@ import click
 from producer.cli_options import print_json
 
 if TYPE_CHECKING:
+    from model.registry import ModelInfo
     from pipeline.settings import Settings
     from producer.publisher import Publisher
     from producer.republish import Republication
     from producer.submit import Draft, Submission
     from producer.watch import Display
     from results.job_state import JobState
-    from results.stores.base import Store
+    from results.stores.base import Progress, Store
 
 ResultT = TypeVar("ResultT")
 
@@ -33,6 +34,26 @@ def publishing(settings: Settings, action: Callable[[Publisher], ResultT]) -> Re
     settings.require_broker_url()
     with closing(CeleryPublisher(settings)) as publisher:
         return action(publisher)
+
+
+def push_bar(model: ModelInfo) -> Progress | None:
+    """A progress bar for the push of a model, drawn once something is on its way; None without a terminal."""
+    if not sys.stderr.isatty():
+        return None
+    size_bytes = model.path.stat().st_size
+    bar = click.progressbar(length=size_bytes, label=f"pushing {model.name}", file=sys.stderr)
+
+    def show(sent_bytes: int) -> None:
+        bar.update(sent_bytes - bar.pos)
+        if sent_bytes >= size_bytes:
+            bar.render_finish()
+
+    return show
+
+
+def megabytes(size_bytes: int) -> str:
+    """E.g. "46.1 MB"."""
+    return f"{size_bytes / 1e6:.1f} MB"
 
 
 def print_lines(lines: Iterable[str]) -> None:
@@ -78,7 +99,14 @@ def show_submission(submission: Submission, as_json: bool) -> None:
                 "tasks_per_target": manifest.task_count,
                 "messages_published": submission.messages,
                 "tasks_unpublished": submission.unpublished,
+                "model_pushed_bytes": submission.pushed_bytes,
             }
+        )
+    if submission.pushed_bytes:
+        click.echo(
+            f"pushed {manifest.model} ({megabytes(submission.pushed_bytes)}) to the store: workers fetch it"
+            " from there",
+            err=True,
         )
     if submission.created:
         note = (

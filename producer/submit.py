@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from importlib import metadata
 from typing import Any, Final
 
 from model.families import validate_params
-from model.registry import Registry
+from model.registry import ModelInfo, Registry
 from pipeline.clock import utc_now
 from pipeline.errors import BrokerError, RequestError
+from pipeline.model_push import push_model
 from producer.plan import Plan, make_plan
 from producer.publish import all_tasks, publish_runs, task_message
 from producer.publisher import Publisher
@@ -20,7 +21,7 @@ from results.documents import JSON_TYPE, Manifest, Precision, Target, dump
 from results.errors import ObjectExists
 from results.job_state import JobState, load_manifest
 from results.naming import check_name, manifest_name
-from results.stores.base import Store
+from results.stores.base import Progress, Store
 from results.target_state import TaskState
 
 _BASE36: Final = "0123456789abcdefghijklmnopqrstuvwxyz"
@@ -59,6 +60,7 @@ class Draft:
 
     manifest: Manifest
     plan: Plan
+    model: ModelInfo
     seed_given: bool
 
 
@@ -71,12 +73,14 @@ class Submission:
         created: False if the same request had been submitted under this name before.
         messages: published now, one per task and target.
         unpublished: tasks of an earlier submission that never reached the broker: `resume` publishes them.
+        pushed_bytes: size of the model's checkpoint, if it had to be put into the store.
     """
 
     manifest: Manifest
     created: bool
     messages: int
     unpublished: int
+    pushed_bytes: int = 0
 
 
 def draft_job(request: JobRequest, registry: Registry) -> Draft:
@@ -106,30 +110,52 @@ def draft_job(request: JobRequest, registry: Registry) -> Draft:
         submitted_with=_version(),
     )
     task_message(manifest, 0, 0, now, manifest.targets).encode()
-    return Draft(manifest, plan, seed_given=request.seed is not None)
+    return Draft(manifest, plan, model, seed_given=request.seed is not None)
 
 
-def submit(store: Store, publisher: Publisher, draft: Draft) -> Submission:
+def submit(
+    store: Store,
+    publisher: Publisher,
+    draft: Draft,
+    *,
+    push: bool = True,
+    progress: Progress | None = None,
+) -> Submission:
     """Write the manifest, then publish every task. The same request under the same name is the same job.
 
+    Args:
+        store: the store.
+        publisher: the queue.
+        draft: the checked request.
+        push: put the model's checkpoint into the store first, unless it is there or workers have it anyway.
+        progress: told how much of the checkpoint is through.
     Raises:
+        ModelError: the checkpoint is damaged.
         RequestError: the name belongs to a job of another request; the text says what differs.
         StoreError: the store cannot be written.
         BrokerError: the broker gave up; the job is accepted, and the text says how to go on.
     """
     manifest = draft.manifest
     store.check()
+    pushed_bytes = _push(store, draft.model, progress) if push else 0
     try:
         store.create(manifest_name(manifest.job_id), dump(manifest), JSON_TYPE)
     except ObjectExists:
-        return _join(store, draft)
+        return replace(_join(store, draft), pushed_bytes=pushed_bytes)
     try:
         messages = publish_runs(store, publisher, manifest, 0, [all_tasks(manifest)])
     except BrokerError as error:
         raise BrokerError(
             f"{error}; job {manifest.job_id} is kept: `diptych resume {manifest.job_id}` publishes the rest"
         ) from error
-    return Submission(manifest, created=True, messages=messages, unpublished=0)
+    return Submission(manifest, created=True, messages=messages, unpublished=0, pushed_bytes=pushed_bytes)
+
+
+def _push(store: Store, model: ModelInfo, progress: Progress | None) -> int:
+    """Before the manifest: no worker shall meet a task whose model is still on its way."""
+    if model.shipped or not model.is_checkpoint:
+        return 0
+    return push_model(store, model, progress)
 
 
 def _join(store: Store, draft: Draft) -> Submission:

@@ -24,6 +24,7 @@ MAX_SHEET_IMAGES: Final = 1024
 LAZY: Final = {
     "train": ("diptych.commands.model_train", "Train a Progressive GAN, or go on with a run."),
     "export": ("diptych.commands.model_train", "Make a checkpoint of a training run."),
+    "push": ("diptych.commands.model_push", "Put a model into the store, where workers fetch it."),
     "gate": ("diptych.commands.model_gate", "Measure lower precisions, so that auto may use them."),
     "quality": ("diptych.commands.model_quality", "Measure a model against real images."),
 }
