@@ -9,7 +9,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TextIO
+from typing import Final, TextIO
 
 from local.addresses import choose_addresses
 from local.auditor import Auditor
@@ -23,6 +23,9 @@ from pipeline.clock import rfc3339, utc_now
 from pipeline.run_file import RunFile
 from pipeline.settings import default_store_url, load_settings
 from results.stores.open import open_store
+
+_CONTROL_SOCKET: Final = "gunicorn.ctl"
+_MAX_SOCKET_BYTES: Final = 100  # macOS takes 103, Linux 107
 
 
 class Stack:
@@ -50,8 +53,7 @@ class Stack:
         except BaseException:
             self._folder.close()
             raise
-        # gunicorn inside functions-framework makes a control socket, whose path may have 107 bytes at most.
-        self._sockets = Path(tempfile.mkdtemp(prefix="diptych-"))
+        self._sockets = _socket_folder(self._folder.work)
         layout = Layout(
             options,
             settings,
@@ -87,7 +89,8 @@ class Stack:
         finally:
             self._auditor.close()
             self._console.close()
-            shutil.rmtree(self._sockets, ignore_errors=True)
+            if self._sockets != self._folder.work:
+                shutil.rmtree(self._sockets, ignore_errors=True)
             self._folder.close()
             self.ended.set()
 
@@ -114,6 +117,12 @@ class Stack:
             log_file=str(self.log_file),
             targets=self.options.targets,
         )
+
+
+def _socket_folder(work: Path) -> Path:
+    """Where gunicorn inside functions-framework makes its control socket: a path of few bytes."""
+    fits = len(os.fsencode(work / _CONTROL_SOCKET)) <= _MAX_SOCKET_BYTES
+    return work if fits else Path(tempfile.mkdtemp(prefix="diptych-"))
 
 
 @contextmanager

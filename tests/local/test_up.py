@@ -137,6 +137,17 @@ def test_a_service_that_cannot_be_used_ends_the_start_with_its_reason(start: Sta
     assert stack.survivors() == []
 
 
+def test_a_folder_with_a_very_long_path_will_do(start: Start, tmp_path: Path) -> None:
+    folder = tmp_path / ("a" * 60) / ("b" * 60)
+    folder.mkdir(parents=True)
+    stack = start("up", *ANY_PORTS, folder=folder)
+    stack.wait_ready()
+    stack.signal(signal.SIGTERM)
+    assert stack.wait() == 0
+    assert "Traceback" not in stack.text()
+    assert "control socket" not in stack.text()
+
+
 def test_celery_paints_as_a_third_target(start: Start) -> None:
     stack = start("up", *ANY_PORTS, "--celery-workers", "1")
     assert stack.wait_ready().targets == ("container", "function", "celery")
