@@ -22,6 +22,7 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 _HELP: Final = {"help_option_names": ["-h", "--help"]}
 MAX_SHEET_IMAGES: Final = 1024
 LAZY: Final = {
+    "dataset": ("diptych.commands.model_dataset", "Make training data: synthetic faces."),
     "train": ("diptych.commands.model_train", "Train a Progressive GAN, or go on with a run."),
     "export": ("diptych.commands.model_train", "Make a checkpoint of a training run."),
     "push": ("diptych.commands.model_push", "Put a model into the store, where workers fetch it."),
