@@ -80,7 +80,7 @@ def hints(view: dict[str, Any]) -> list[str]:
     if not JobStatus(view["status"]).ended and view["idle_s"] > IDLE_HINT_S:
         found.append(
             f"nothing new for {view['idle_s']:.0f} s: are the workers up?"
-            f" `diptych resume {job} --stalled 10m` publishes waiting tasks again"
+            f" `diptych resume {job} --lost` publishes again what the broker has lost"
         )
     return found
 
