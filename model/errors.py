@@ -37,3 +37,9 @@ class EngineError(ModelError):
     """An engine is not installed here, or cannot run this model."""
 
     code = "engine_unavailable"
+
+
+class FormError(ModelError):
+    """What the operator gave to `model add` or `model remove` cannot be used."""
+
+    code = "bad_form"

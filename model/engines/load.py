@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from model.checkpoint import load_checkpoint
+from model.checkpoint import read_tensors
 from model.errors import DigestError, EngineError
 from model.protocol import Engine
 from model.registry import ModelInfo, file_digest
@@ -16,7 +16,7 @@ def load_engine(info: ModelInfo, *, engine: str, precision: str, threads: int) -
 
     Args:
         info: the model, from the registry.
-        engine: "openvino" or "torch".
+        engine: "openvino" or "torch"; families other than "pgan" have one engine each, and ignore it.
         precision: "auto", "fp32", "bf16" or "int8".
         threads: inference threads, at least 1. The pixels do not depend on it.
     Raises:
@@ -30,9 +30,13 @@ def load_engine(info: ModelInfo, *, engine: str, precision: str, threads: int) -
         raise EngineError(f"unknown precision {precision}: there are {', '.join(PRECISIONS)}")
     if threads < 1:
         raise EngineError(f"threads must be at least 1, not {threads}")
+    if info.family != "pgan":
+        from model.engines.described import load_described
+
+        return load_described(info, precision=precision, threads=threads)
     if file_digest(info.path) != info.digest:
         raise DigestError(f"{info.path.name} has changed since it was registered as {info.digest[:19]}")
-    weights, config = load_checkpoint(info.path)
+    weights, config = read_tensors(info.path)
     # Imported here: each runtime is large, and a worker uses one.
     if engine == "torch":
         from model.engines.torch import TorchEngine

@@ -1,0 +1,136 @@
+"""Adding a diffusers pipeline: told from its configs; its weights are hashed, not loaded."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from pathlib import Path
+from typing import Any, Final
+
+from model.adding.request import AddRequest
+from model.checkpoint import MAX_HEADER_BYTES
+from model.descriptor import Descriptor, OptionValue
+from model.errors import CheckpointError, FormError
+from model.families import validate_params
+from model.hashing import hash_tree
+from model.hub import COMMIT, NAME, REVISION, resolve, snapshot
+
+NOMINAL_S: Final = 10.0
+"""Time of one image until `model calibrate` has measured it."""
+_VARIANT: Final = re.compile(r"[a-z0-9_]{1,16}")
+
+
+def describe_diffusers(source: str, request: AddRequest) -> Descriptor:
+    """Describe a folder, or a model of the hub that has been downloaded to this machine.
+
+    Args:
+        source: a folder, or "owner/name[@revision]".
+        request: what else the operator says.
+    Raises:
+        FormError: neither a folder nor a hub's name, an unknown option, a resolution that cannot be told.
+        CheckpointError: not a pipeline of text-to-image or unconditional kind.
+        EngineError: the extra is not installed.
+    """
+    request.only("steps", "guidance", "variant")
+    folder, pinned, local = _find(source)
+    from model.engines.diffusers import params_of, pipeline_class, read_index
+
+    takes = params_of(pipeline_class(folder))
+    options = _options(request, takes)
+    return Descriptor(
+        family="diffusers",
+        source=pinned,
+        local=local,
+        resolution=request.resolution or _resolution(folder, read_index(folder)),
+        takes=takes,
+        options=options,
+        files=hash_tree(folder) if local else {},
+        parameters=_parameters(folder, str(options.get("variant", ""))),
+        licence=request.licence,
+        training_data=request.training_data,
+        seconds_per_image=request.seconds_per_image or NOMINAL_S,
+    )
+
+
+def _find(source: str) -> tuple[Path, str, bool]:
+    """The folder, what pins it, and whether that is a path."""
+    path = Path(source).expanduser()
+    if path.is_dir():
+        return path, str(path.absolute()), True
+    name, at, revision = source.partition("@")
+    if not NAME.fullmatch(name) or (at and not REVISION.fullmatch(revision)):
+        raise FormError(f"{source[:200]}: no such folder, and no OWNER/NAME[@REVISION] of the hub")
+    commit = resolve(name, revision or "main")
+    if commit is None:
+        raise FormError(
+            f"{name}: this machine does not know which commit {revision or 'main'} is: download it with"
+            f" `hf download {name}`, or pin a commit: {name}@COMMIT (40 hex digits)"
+        )
+    folder = snapshot(f"{name}@{commit}")
+    if folder is None:
+        raise FormError(f"{name} at {commit[:12]} is not here: hf download {name} --revision {commit}")
+    assert COMMIT.fullmatch(commit)
+    return folder, f"{name}@{commit}", False
+
+
+def _options(request: AddRequest, takes: tuple[str, ...]) -> dict[str, OptionValue]:
+    given = {name: request.options[name] for name in ("steps", "guidance") if name in request.options}
+    # The prompt is the job's; the others have the very limits that a job's have.
+    checked = validate_params("diffusers", given, [name for name in takes if name != "prompt"])
+    options: dict[str, OptionValue] = {name: value for name, value in checked.items() if value is not None}
+    variant = request.options.get("variant")
+    if variant is not None:
+        if not isinstance(variant, str) or not _VARIANT.fullmatch(variant):
+            raise FormError("option variant must be the middle of the weights' file names, such as fp16")
+        options["variant"] = variant
+    return options
+
+
+def _resolution(folder: Path, index: dict[str, Any]) -> int:
+    """From the denoiser's latents and the decoder's upsamplings; a pipeline's own default is the same."""
+    side: Any = None
+    for part in ("unet", "transformer"):
+        if part in index:
+            side = _config(folder / part).get("sample_size")
+    if isinstance(side, list):
+        side = max(side)
+    scale = 1
+    for part in ("vae", "vqvae"):
+        if part in index:
+            scale = 2 ** (len(_config(folder / part).get("block_out_channels", [1])) - 1)
+    if not isinstance(side, int) or not 4 <= side * scale <= 4096:
+        raise FormError(f"{folder.name}: its configs do not tell how large its images are: give --resolution")
+    return side * scale
+
+
+def _config(part: Path) -> dict[str, Any]:
+    try:
+        config = json.loads((part / "config.json").read_bytes())
+    except (OSError, ValueError, RecursionError):
+        raise CheckpointError(f"{part.parent.name}: no sound {part.name}/config.json") from None
+    return config if isinstance(config, dict) else {}
+
+
+def _parameters(folder: Path, variant: str) -> int:
+    """Number of weights, from the headers of the safetensors files that will be loaded."""
+    total = 0
+    for path in sorted(folder.glob("*/*.safetensors")):
+        # "model.fp16.safetensors", "model-00001-of-00002.safetensors"
+        middle = path.name.split(".")[1:-1]
+        if (variant in middle) if variant else not middle:
+            total += _weights(path)
+    if not total:
+        kind = f"of variant {variant} " if variant else ""
+        raise CheckpointError(f"{folder.name}: no safetensors weights {kind}in it; nothing else is loaded")
+    return total
+
+
+def _weights(path: Path) -> int:
+    try:
+        with path.open("rb") as file:
+            length = int.from_bytes(file.read(8), "little")
+            header: dict[str, Any] = json.loads(file.read(min(length, 16 * MAX_HEADER_BYTES)))
+        return sum(math.prod(tensor["shape"]) for name, tensor in header.items() if name != "__metadata__")
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        raise CheckpointError(f"{path.name}: not a sound safetensors file") from None

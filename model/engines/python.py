@@ -1,0 +1,147 @@
+"""A user's own engine: made by a factory that the operator has registered, and watched at its edges."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final, cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from model.descriptor import MAX_RESOLUTION, MIN_RESOLUTION, Descriptor, OptionValue
+from model.errors import EngineError, ModelError
+from model.hashing import hash_tree
+from model.protocol import Engine, Params
+
+MAX_NAME: Final = 64
+PRECISIONS: Final = ("fp32", "bf16", "int8")
+
+
+class PythonEngine:
+    """Stands before a user's engine: what it returns is checked, what it raises becomes one of our errors.
+
+    Args:
+        engine: what the factory returned, checked by `check_engine`.
+        source: "package.module:factory", for messages.
+    """
+
+    def __init__(self, engine: Engine, source: str) -> None:
+        self.name = engine.name
+        self.version = engine.version
+        self.precision = engine.precision
+        self.isa = engine.isa
+        self.threads = engine.threads
+        self.resolution = engine.resolution
+        self._engine = engine
+        self._source = source
+
+    def generate(self, seeds: Sequence[int], params: Params) -> NDArray[np.uint8]:
+        """Generate one image per seed; see `model.protocol.Engine.generate`."""
+        try:
+            images = self._engine.generate(seeds, params)
+        except (ModelError, MemoryError):
+            raise
+        except Exception as error:
+            raise EngineError(f"{self._source} failed: {_told(error)}") from error
+        good = isinstance(images, np.ndarray) and images.dtype == np.uint8 and images.ndim == 4
+        if not good or images.shape[0] != len(seeds) or images.shape[3] != 3:
+            found = (
+                f"{images.dtype} {images.shape}" if isinstance(images, np.ndarray) else type(images).__name__
+            )
+            raise EngineError(f"{self._source} painted {found}, not uint8 [{len(seeds)}, H, W, 3]")
+        return images
+
+
+def load_python(descriptor: Descriptor, *, precision: str, threads: int) -> PythonEngine:
+    """Load a user's own engine as its descriptor says.
+
+    Raises:
+        EngineError: the factory cannot be imported, fails, or returns something that is no Engine.
+    """
+    engine = make_engine(descriptor.source, descriptor.options, precision=precision, threads=threads)
+    if engine.resolution != descriptor.resolution:
+        raise EngineError(
+            f"{descriptor.source} paints {engine.resolution} px, but was added with {descriptor.resolution}"
+        )
+    return PythonEngine(engine, descriptor.source)
+
+
+def make_engine(source: str, options: Mapping[str, OptionValue], *, precision: str, threads: int) -> Engine:
+    """Import a factory and call it: factory(precision=…, threads=…, options={…}).
+
+    Args:
+        source: "package.module:factory".
+        options: as the operator gave them.
+        precision: "auto", "fp32", "bf16" or "int8".
+        threads: inference threads, at least 1.
+    Raises:
+        EngineError: it cannot be imported, fails, or returns something that is no Engine.
+    """
+    factory = _import(source)
+    try:
+        engine = factory(precision=precision, threads=threads, options=dict(options))
+    except (ModelError, MemoryError):
+        raise
+    except Exception as error:
+        raise EngineError(f"{source} failed: {_told(error)}") from error
+    return check_engine(engine, source)
+
+
+def check_engine(engine: Any, source: str) -> Engine:
+    """Refuse what is no `model.protocol.Engine`. Raises EngineError, saying what is missing."""
+    if not callable(getattr(engine, "generate", None)):
+        raise EngineError(
+            f"{source} returned {type(engine).__name__}, which is no Engine: it has no generate()"
+        )
+    for field in ("name", "version", "precision", "isa"):
+        value = getattr(engine, field, None)
+        if not isinstance(value, str) or not 0 < len(value) <= MAX_NAME:
+            raise EngineError(f"{source} returned no Engine: its {field} must be a text of 1..{MAX_NAME}")
+    if engine.precision not in PRECISIONS:
+        raise EngineError(f"{source}: the engine's precision must be one of {', '.join(PRECISIONS)}")
+    for field, least, most in (("threads", 1, 4096), ("resolution", MIN_RESOLUTION, MAX_RESOLUTION)):
+        value = getattr(engine, field, None)
+        if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= most:
+            raise EngineError(f"{source} returned no Engine: its {field} must be a number in {least}..{most}")
+    return cast("Engine", engine)
+
+
+def hash_module(source: str) -> dict[str, str]:
+    """SHA-256 (hex) of a factory's source file, by its name. The module itself is not imported.
+
+    Args:
+        source: "package.module:factory".
+    Raises:
+        EngineError: there is no such module, or it has no source file.
+    """
+    module = source.partition(":")[0]
+    try:
+        spec = importlib.util.find_spec(module)
+    except (ModuleNotFoundError, ValueError):
+        spec = None
+    except Exception as error:
+        raise EngineError(f"{source}: its package cannot be imported: {_told(error)}") from error
+    if spec is None:
+        raise EngineError(f"{source}: no module {module} here: install it, or put its folder on PYTHONPATH")
+    if spec.origin is None or not spec.origin.endswith(".py"):
+        raise EngineError(f"{source}: {module} has no source file of its own, so that it cannot be pinned")
+    return hash_tree(Path(spec.origin))
+
+
+def _import(source: str) -> Callable[..., Any]:
+    module, _, attribute = source.partition(":")
+    try:
+        factory = getattr(importlib.import_module(module), attribute, None)
+    except Exception as error:
+        raise EngineError(f"{source} cannot be imported: {_told(error)}") from error
+    if not callable(factory):
+        raise EngineError(f"{source}: {module} has no factory {attribute}")
+    return factory  # type: ignore[no-any-return]
+
+
+def _told(error: Exception) -> str:
+    text = " ".join(str(error).split())
+    return f"{type(error).__name__}: {text[:300]}" if text else type(error).__name__
