@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from typing import Final, Protocol
 
 from model.checkpoint import load_checkpoint
+from model.engines.described import check_described
 from model.errors import CheckpointError, DigestError, UnknownModelError
 from model.protocol import Engine
 from model.registry import ModelInfo, Registry
@@ -121,7 +122,10 @@ class EngineCache:
         """
         info = self._registry().get(self._settings.default_model)
         if info.digest != self._sound_digest:
-            load_checkpoint(info.path)
+            if info.family == "pgan":
+                load_checkpoint(info.path)
+            else:
+                check_described(info)
             self._sound_digest = info.digest
 
     def _registry(self) -> Registry:

@@ -86,9 +86,10 @@ def _run(attempt: Attempt) -> Result:
     if found and _is_recorded(attempt):
         return Result(Outcome.DUPLICATE, "already_recorded")
 
-    family = runtime.engines.resolve(task.model, task.model_digest).family
+    model = runtime.engines.resolve(task.model, task.model_digest)
     # In their normal form, so that equal requests leave equal provenance.
-    attempt = replace(attempt, task=task.model_copy(update={"params": validate_params(family, task.params)}))
+    params = validate_params(model.family, task.params, model.takes)
+    attempt = replace(attempt, task=task.model_copy(update={"params": params}))
     loaded = runtime.engines.get(task.model, task.model_digest, task.precision)
     meter.add("model_load", loaded.load_s)
     prior_requests = runtime.count_request()

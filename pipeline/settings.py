@@ -11,6 +11,7 @@ from typing import Any, Literal
 from pydantic import ByteSize, Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from model.folders import user_model_dir
 from pipeline.errors import SettingsError
 from pipeline.run_file import RUN_FOLDER, RunFile, find_run_file
 from results.documents import Target
@@ -26,7 +27,10 @@ class Settings(BaseSettings):
     broker_url: str = Field("", description="redis://host:port/0 for Celery")
     container_url: str = Field("", description="push endpoint of the container worker")
     function_url: str = Field("", description="push endpoint of the function worker")
-    model_dir: Path | None = Field(None, description="more checkpoints, beside the shipped ones")
+    model_dir: Path | None = Field(
+        default_factory=user_model_dir,
+        description="more models, beside the shipped ones; default: the user's data folder",
+    )
     cache_dir: Path | None = Field(
         None, description="where pushed models are kept; default: diptych/models in the user's cache"
     )

@@ -92,7 +92,7 @@ def draft_job(request: JobRequest, registry: Registry) -> Draft:
         MessageError: the params do not fit into a message.
     """
     model = registry.get(request.model)
-    params = validate_params(model.family, dict(request.params or {}))
+    params = validate_params(model.family, dict(request.params or {}), model.takes)
     plan = make_plan(request.count, model.seconds_per_image, request.images_per_task)
     now = utc_now()
     manifest = Manifest(

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import click
 
-from producer.cli_options import json_option, print_json, settings_of
+from producer.cli_options import ParamAssignment, json_option, print_json, settings_of
 
 if TYPE_CHECKING:
     from model.protocol import Engine
@@ -24,8 +24,11 @@ MAX_SHEET_IMAGES: Final = 1024
 LAZY: Final = {
     "dataset": ("diptych.commands.model_dataset", "Make training data: synthetic faces."),
     "train": ("diptych.commands.model_train", "Train a Progressive GAN, or go on with a run."),
+    "add": ("diptych.commands.model_add", "Register a pipeline, an ONNX file or an engine of your own."),
+    "remove": ("diptych.commands.model_add", "Take a model out of the registry again."),
     "export": ("diptych.commands.model_train", "Make a checkpoint of a training run."),
     "push": ("diptych.commands.model_push", "Put a model into the store, where workers fetch it."),
+    "calibrate": ("diptych.commands.model_calibrate", "Time a model on this machine."),
     "gate": ("diptych.commands.model_gate", "Measure lower precisions, so that auto may use them."),
     "quality": ("diptych.commands.model_quality", "Measure a model against real images."),
 }
@@ -66,6 +69,13 @@ folder_option = click.option(
     type=click.Path(path_type=Path),
     help="A folder of more checkpoints.  [default: DIPTYCH_MODEL_DIR]",
 )
+params_option = click.option(
+    "--param",
+    "params",
+    multiple=True,
+    type=ParamAssignment(),
+    help="A parameter of the model's family, such as prompt='a cat'; may be given again.",
+)
 seed_option = click.option("--seed", type=click.IntRange(0, 2**63 - 1), default=7, show_default=True)
 
 
@@ -102,7 +112,7 @@ def list_(model_dir: Path | None, as_json: bool) -> None:
     rows: list[dict[str, Any]] = []
     for name in registry.names():
         try:
-            rows.append(_as_dict(registry.get(name)))
+            rows.append(as_dict(registry.get(name)))
         except ModelError as error:
             rows.append({"name": name, "error": str(error)})
     if as_json:
@@ -126,9 +136,10 @@ def list_(model_dir: Path | None, as_json: bool) -> None:
 @json_option
 def info(name: str, model_dir: Path | None, as_json: bool) -> None:
     """Say what is known of a model."""
-    row = _as_dict(_registry(model_dir).get(name))
+    row = as_dict(_registry(model_dir).get(name))
     if as_json:
         return print_json(row)
+    row["takes"] = "any params" if row["takes"] is None else ", ".join(row["takes"]) or "no params"
     width = max(map(len, row)) + 2
     for key, value in row.items():
         click.echo(f"{key.replace('_', ' '):<{width}}{f'{value:,}' if isinstance(value, int) else value}")
@@ -142,18 +153,28 @@ def info(name: str, model_dir: Path | None, as_json: bool) -> None:
 )
 @click.option("--columns", type=click.IntRange(1, 64), help="[default: a square sheet]")
 @click.option("-o", "--output", type=click.Path(path_type=Path), required=True, help="The .png to write.")
+@params_option
 @seed_option
 @engine_options
-def sample(name: str, count: int, columns: int | None, output: Path, seed: int, **engine: Any) -> None:
+def sample(
+    name: str,
+    count: int,
+    columns: int | None,
+    output: Path,
+    params: tuple[tuple[str, Any], ...],
+    seed: int,
+    **engine: Any,
+) -> None:
     """Paint a sheet of images: the first COUNT of a job with this seed."""
     from diptych.commands.model_pictures import check_suffix, save_sheet
     from model.seeds import image_seed
 
     check_suffix(output, ".png")
-    _, loaded = _load(name, **engine)
+    checked = checked_params(name, params, engine["model_dir"])
+    _, loaded = load(name, **engine)
     seeds = [image_seed(seed, index) for index in range(count)]
     with _progress(len(seeds)) as bar:
-        images = [loaded.generate([seeds[index]], {})[0] for index in bar]
+        images = [loaded.generate([seeds[index]], checked)[0] for index in bar]
     save_sheet(images, output, columns)
     click.echo(f"{output}: {count} images of {name}, seed {seed}, {loaded.name} {loaded.precision}")
 
@@ -184,7 +205,7 @@ def interpolate(name: str, stops: int, steps: int, output: Path, seed: int, **en
     from model.walk import walk
 
     check_suffix(output, ".gif", ".webp", ".png")
-    _, loaded = _load(name, **engine)
+    _, loaded = load(name, **engine)
     if not isinstance(loaded, LatentEngine):
         raise EngineError(f"{name} has no latents to walk between")
     looped = output.suffix.lower() != ".png"
@@ -199,47 +220,6 @@ def interpolate(name: str, stops: int, steps: int, output: Path, seed: int, **en
     click.echo(f"{output}: {len(images)} images between {stops} of {name}, seed {seed}")
 
 
-@model.command()
-@name_argument
-@click.option(
-    "-n", "--count", type=click.IntRange(3, 1000), default=20, show_default=True, help="Images timed."
-)
-@engine_options
-@json_option
-def calibrate(name: str, count: int, as_json: bool, **engine: Any) -> None:
-    """Time a model on this machine; `submit` then sizes its tasks by that."""
-    import statistics
-    import time
-
-    from model.calibration import Calibration, calibration_file, save_calibration
-    from model.seeds import image_seed
-
-    found, loaded = _load(name, **engine)
-    loaded.generate([image_seed(0, 0)], {})  # The first inference still allocates.
-    times_s = []
-    for index in range(count):
-        started_s = time.perf_counter()
-        loaded.generate([image_seed(0, index)], {})
-        times_s.append(time.perf_counter() - started_s)
-    measured = Calibration(
-        digest=found.digest,
-        seconds_per_image=statistics.median(times_s),
-        engine=loaded.name,
-        precision=loaded.precision,
-        isa=loaded.isa,
-        images=count,
-    )
-    save_calibration(calibration_file(), measured)
-    if as_json:
-        from dataclasses import asdict
-
-        return print_json({"name": name, **asdict(measured)})
-    return click.echo(
-        f"{name}: {measured.seconds_per_image:.4f} s per image"
-        f" ({measured.engine} {measured.precision} on {measured.isa}; kept in {calibration_file()})"
-    )
-
-
 def _progress(count: int) -> AbstractContextManager[Iterable[int]]:
     return click.progressbar(range(count), label="painting", file=sys.stderr, hidden=not sys.stderr.isatty())
 
@@ -250,9 +230,20 @@ def _registry(model_dir: Path | None) -> Registry:
     return Registry(settings_of(model_dir=model_dir).model_dir)
 
 
-def _load(
+def checked_params(
+    name: str, params: tuple[tuple[str, Any], ...], model_dir: Path | None
+) -> dict[str, str | int | float | bool | None]:
+    """A job's params, checked as a submission's are. Raises ModelError."""
+    from model.families import validate_params
+
+    found = _registry(model_dir).get(name)
+    return validate_params(found.family, dict(params), found.takes)
+
+
+def load(
     name: str, *, model_dir: Path | None, engine: str | None, precision: str, threads: int
 ) -> tuple[ModelInfo, Engine]:
+    """Load a model as the options and settings say. Raises ModelError or SettingsError."""
     from model.engines.load import load_engine
     from model.registry import Registry
 
@@ -261,7 +252,8 @@ def _load(
     return found, load_engine(found, engine=settings.engine, precision=precision, threads=threads)
 
 
-def _as_dict(found: ModelInfo) -> dict[str, Any]:
+def as_dict(found: ModelInfo) -> dict[str, Any]:
+    """What is known of a model, as JSON has it."""
     from dataclasses import asdict
 
     return asdict(found) | {"path": str(found.path)}

@@ -112,7 +112,6 @@ def load_diffusers(descriptor: Descriptor, folder: Path, *, precision: str, thre
     on_gpu = torch.cuda.is_available()
     chosen = _precision(precision, on_gpu)
     kind = pipeline_class(folder)
-    _be_quiet()
     variant = descriptor.options.get("variant")
     try:
         pipeline = kind.from_pretrained(
@@ -162,6 +161,7 @@ def pipeline_class(folder: Path) -> Any:
     Raises:
         CheckpointError: an unknown class, or parts that would run code from elsewhere.
     """
+    _be_quiet()
     index = read_index(folder)
     kind = getattr(diffusers, index["_class_name"], None)
     if not inspect.isclass(kind) or not issubclass(kind, diffusers.DiffusionPipeline):
