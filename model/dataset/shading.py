@@ -78,11 +78,8 @@ def shade_strands(
     """
     row, column = np.nonzero(layer.index >= 0)
     which, segment = np.divmod(layer.index[row, column], turned.shape[1])
-    along, across = layer.place[row, column, 0:1], layer.place[row, column, 1]
-    start, end = turned[which, segment], turned[which, segment + 1]
-    place = start + along * (end - start)
-    after = turned[which, np.minimum(segment + 2, turned.shape[1] - 1)]
-    tangent = unit((1 - along) * (end - start) + along * (after - start) / 2)
+    across = layer.place[row, column, 1]
+    place, tangent = _on_strands(turned, which, segment, layer.place[row, column, 0:1])
     normal = unit(out[which, segment])
     depth = strands.depth[which]
     lit = shadow.lit(place, 0.07)
@@ -98,6 +95,14 @@ def shade_strands(
     body = hue * (direct[:, None] * light.colour + ambient) * openness[:, None]
     gloss = shine * (0.07 + 0.30 * colour.mean()) * light.key * highlight * (0.5 + 0.5 * depth)
     return row, column, (body + gloss[:, None] * (0.4 + 0.6 * colour / colour.max())).astype(np.float32)
+
+
+def _on_strands(turned: Floats, which: Ints, segment: Ints, along: Floats) -> tuple[Floats, Floats]:
+    """Places [M, 3] on segments of strands [N, L, 3], and tangents that turn smoothly along them."""
+    start, end = turned[which, segment], turned[which, segment + 1]
+    after = turned[which, np.minimum(segment + 2, turned.shape[1] - 1)]
+    tangent = unit((1 - along) * (end - start) + along * (after - start) / 2)
+    return start + along * (end - start), tangent
 
 
 def develop(linear: Floats, factor: int) -> NDArray[np.uint8]:

@@ -7,12 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from model.dataset.assets import Floats, Ints
-from model.dataset.bust_field import LATTICE_STEP, LOW, STEP, bust_field, carry, sample_field
-from model.dataset.jit import compiled
+from model.dataset.bust_field import LATTICE_STEP, LOW, STEP, bust_field, carry
+from model.dataset.growing import grow_strands
 from model.dataset.scalp import Roots
-
-FACE_TOP, FACE_MIDDLE = 7.86, 7.0
-"""Heights at rest between which the oval that hair keeps free closes; below the middle it stays as wide."""
 
 
 @dataclass(frozen=True)
@@ -91,7 +88,7 @@ def grow(roots: Roots, chosen: Ints, growth: Growth, points: int) -> tuple[Float
         Points [N, L, 3], unit vectors away from the body [N, L, 3], and how many points are in use [N].
     """
     field = bust_field()
-    return _grow(
+    return grow_strands(
         roots.rest[chosen],
         growth.start,
         growth.length,
@@ -107,84 +104,6 @@ def grow(roots: Roots, chosen: Ints, growth: Growth, points: int) -> tuple[Float
         LOW,
         float(STEP),
     )
-
-
-@compiled
-def _grow(
-    rest: Floats,
-    start: Floats,
-    length: Floats,
-    height: Floats,
-    floor: Floats,
-    clear: Floats,
-    side: Floats,
-    pulls: tuple[float, float, float, float],
-    tie: Floats,
-    count: int,
-    distance: Floats,
-    gradient: Floats,
-    low: Floats,
-    step: float,
-) -> tuple[Floats, Floats, Ints]:
-    weight, cling, swept, pull = pulls
-    total = rest.shape[0]
-    points = np.empty((total, count, 3), dtype=np.float32)
-    away = np.empty((total, count, 3), dtype=np.float32)
-    counts = np.full(total, count, dtype=np.int32)
-    for n in range(total):
-        x, y, z = rest[n, 0], rest[n, 1], rest[n, 2]
-        dx, dy, dz = start[n, 0], start[n, 1], start[n, 2]
-        stride = length[n] / (count - 1)
-        nx, ny, nz = 0.0, 0.0, 0.0
-        for s in range(count):
-            gx = sample_field(gradient, low, step, x, y, z, 0)
-            gy = sample_field(gradient, low, step, x, y, z, 1)
-            gz = sample_field(gradient, low, step, x, y, z, 2)
-            size = np.sqrt(gx * gx + gy * gy + gz * gz) + 1e-6
-            gx, gy, gz = gx / size, gy / size, gz / size
-            if s == 0:
-                nx, ny, nz = gx, gy, gz
-            nx, ny, nz = 0.7 * nx + 0.3 * gx, 0.7 * ny + 0.3 * gy, 0.7 * nz + 0.3 * gz
-            if s > 0:
-                above = sample_field(distance, low, step, x, y, z, 0)
-                ceiling = height[n] * min(1.0, s * stride / 0.12)
-                lift = ceiling - above
-                near = cling if y > 7.0 else 0.0
-                move = lift if lift > 0 else near * max(lift, -0.3)
-                x, y, z = x + gx * move, y + gy * move, z + gz * move
-                bx, by, bz = x - points[n, s - 1, 0], y - points[n, s - 1, 1], z - points[n, s - 1, 2]
-                size = np.sqrt(bx * bx + by * by + bz * bz) + 1e-6
-                dx, dy, dz = bx / size, by / size, bz / size
-            points[n, s, 0], points[n, s, 1], points[n, s, 2] = x, y, z
-            away[n, s, 0], away[n, s, 1], away[n, s, 2] = nx, ny, nz
-            if counts[n] == count and y < floor[n] and s > 1:
-                counts[n] = s + 1
-                for rest_s in range(s + 1, count):
-                    points[n, rest_s] = points[n, s]
-                    away[n, rest_s] = away[n, s]
-                break
-            if pull > 0:
-                tx, ty, tz = tie[0] - x, tie[1] - y, tie[2] - z
-                far = np.sqrt(tx * tx + ty * ty + tz * tz) + 1e-6
-                if far < 0.12:
-                    counts[n] = s + 1
-                    for rest_s in range(s + 1, count):
-                        points[n, rest_s] = points[n, s]
-                        away[n, rest_s] = away[n, s]
-                    break
-                dx, dy, dz = dx + pull * tx / far, dy + pull * ty / far, dz + pull * tz / far
-            dx, dy, dz = dx * (1 - weight), dy * (1 - weight) - weight, dz * (1 - weight)
-            if y < 7.1:
-                dz -= swept * weight
-            size = np.sqrt(dx * dx + dy * dy + dz * dz) + 1e-6
-            dx, dy, dz = dx / size, dy / size, dz / size
-            x, y, z = x + dx * stride, y + dy * stride, z + dz * stride
-            if clear[n] > 0 and y < FACE_TOP and z > (0.45 if y > 6.75 else -0.25):
-                high = max(0.0, y - FACE_MIDDLE) / (FACE_TOP - FACE_MIDDLE)
-                edge = clear[n] * np.sqrt(1.0 - high * high)
-                if x * side[n] < edge:
-                    x += (edge * side[n] - x) * 0.7
-    return points, away, counts
 
 
 def curl(points: Floats, arc: Floats, phase: Floats, amplitude: float, turns: float) -> Floats:
