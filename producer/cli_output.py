@@ -44,7 +44,8 @@ def push_bar(model: ModelInfo) -> Progress | None:
     bar = click.progressbar(length=size_bytes, label=f"pushing {model.name}", file=sys.stderr)
 
     def show(sent_bytes: int) -> None:
-        bar.update(sent_bytes - bar.pos)
+        # A part that has to be sent again does not draw the bar back.
+        bar.update(max(sent_bytes - bar.pos, 0))
         if sent_bytes >= size_bytes:
             bar.render_finish()
 

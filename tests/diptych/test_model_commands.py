@@ -12,9 +12,12 @@ from click.testing import CliRunner, Result
 from PIL import Image
 
 from diptych.cli import main
+from model.checkpoint import digest
 from model.engines.load import load_engine
 from model.registry import Registry
 from model.seeds import image_seed
+from results.naming import model_name
+from results.stores.directory import DirectoryStore
 from tests.model.random_checkpoints import save_random
 
 Run = Callable[..., Result]
@@ -84,9 +87,27 @@ def test_calibrate_measures_and_the_registry_uses_it(run: Run) -> None:
     assert told["seconds_per_image"] == measured["seconds_per_image"]
 
 
+def test_push_puts_a_model_into_the_store_once(run: Run, tmp_path: Path) -> None:
+    store = DirectoryStore(tmp_path / "store")
+    first = run("push", "tiny", "--store", store.url)
+    assert first.exit_code == 0, first.stderr
+    assert f"to {store.url}" in first.output
+    path = tmp_path / "models" / "tiny.safetensors"
+    assert store.read(model_name(digest(path))) == path.read_bytes()
+    assert "is already in" in run("push", "tiny", "--store", store.url).output
+    told = json.loads(run("push", "tiny", "--store", store.url, "--json").output)
+    assert told == {"name": "tiny", "digest": digest(path), "store": store.url, "pushed_bytes": 0}
+    # One that is shipped may be pushed too: for workers of another version.
+    assert json.loads(run("push", "faces-64", "--store", store.url, "--json").output)["pushed_bytes"] > 0
+
+
 @pytest.mark.parametrize(
     ("arguments", "complaint"),
     [
+        (("push", "nope", "--store", "file:///x"), "unknown model nope"),
+        (("push", "../tiny", "--store", "file:///x"), "not a path or URL"),
+        (("push", "tiny", "--store", "s3://x"), "bad store URL"),
+        (("push", "tiny"), "no store"),
         (("info", "nope"), "unknown model nope; there are:"),
         (("info", "../tiny"), "not a path or URL"),
         (("sample", "tiny", "-o", "sheet.jpg"), "must end in .png"),
@@ -107,5 +128,5 @@ def test_bad_input_gets_one_line(run: Run, arguments: tuple[str, ...], complaint
 
 def test_help_lists_the_training_commands_too(run: Run) -> None:
     output = run("--help").output
-    for name in ("calibrate", "export", "info", "interpolate", "list", "sample", "train"):
+    for name in ("calibrate", "export", "info", "interpolate", "list", "push", "sample", "train"):
         assert f"  {name} " in output

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -11,8 +12,10 @@ import pytest
 from click.testing import CliRunner, Result
 
 from diptych.cli import main
+from model.registry import Registry
 from pipeline.celery_settings import queue_name
 from pipeline.clock import utc_now
+from producer.cli_output import push_bar
 from results import naming
 from results.documents import JSON_TYPE, DeadLetter, dump
 from results.stores.directory import DirectoryStore
@@ -67,6 +70,41 @@ def test_submit_as_json(run: Run) -> None:
     assert (found["job"], found["created"], found["messages_published"]) == ("j", True, 4)
     assert found["request"]["targets"] == ["celery"]
     assert found["request"]["precision"] == "fp32"
+
+
+def test_submit_pushes_a_model_of_the_users_own(run: Run, store: DirectoryStore) -> None:
+    assert run(*SUBMIT, "--no-push").exit_code == 0
+    assert list(store.list("models/")) == []
+    result = run("submit", "-n", 1, "-m", "tiny", "--job", "k")
+    assert result.stdout == "k\n"
+    assert "pushed tiny (0.0 MB) to the store: workers fetch it from there" in result.stderr
+    (pushed,) = store.list("models/")
+    assert pushed.size_bytes > 0
+    found = document(run("submit", "-n", 1, "-m", "tiny", "--job", "l", "--json"))
+    assert found["model_pushed_bytes"] == 0
+
+
+def test_a_long_push_shows_a_bar(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Terminal(io.StringIO):
+        def isatty(self) -> bool:
+            return True
+
+    save_tiny(tmp_path)
+    model = Registry(tmp_path).get("tiny")
+    size = model.path.stat().st_size
+    monkeypatch.setattr("sys.stderr", io.StringIO())
+    assert push_bar(model) is None
+    terminal = Terminal()
+    monkeypatch.setattr("sys.stderr", terminal)
+    bar = push_bar(model)
+    assert bar is not None
+    assert terminal.getvalue() == ""
+    for sent in (0, size // 2, size // 4, size):
+        bar(sent)
+    text = terminal.getvalue()
+    assert "pushing tiny" in text
+    assert " 50%" in text
+    assert "100%" in text.rstrip().rpartition("\r")[2]
 
 
 def test_a_dry_run_writes_and_publishes_nothing(

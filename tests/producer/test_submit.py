@@ -8,15 +8,18 @@ from typing import Any
 
 import pytest
 
-from model.errors import ParamsError, UnknownModelError
+from model.errors import CheckpointError, ParamsError, UnknownModelError
 from model.registry import Registry
 from pipeline.errors import BrokerError, RequestError
 from producer.republish import resume
 from producer.submit import Draft, JobRequest, draft_job, submit
 from results.errors import StoreError
 from results.job_state import load_manifest
+from results.naming import manifest_name, model_name
+from results.stores.base import ObjectInfo
 from results.stores.directory import DirectoryStore
 from tests.pipeline.checkpoints import save_tiny
+from tests.pipeline.stores import FaultyStore
 from tests.producer.conftest import ListPublisher
 
 
@@ -103,6 +106,46 @@ def test_a_store_that_cannot_be_written_is_told_before_anything_is_published(
     with pytest.raises(StoreError, match=str(blocked)):
         submit(DirectoryStore.from_url(blocked.as_uri()), publisher, draft(registry))
     assert publisher.tasks == []
+
+
+def test_a_model_of_the_users_own_is_pushed_once_and_before_the_job(
+    registry: Registry, store: DirectoryStore
+) -> None:
+    written: list[str] = []
+    noting = FaultyStore(store, lambda name, _data: written.append(name))
+    submission = submit(noting, ListPublisher(), draft(registry))
+    model = registry.get("tiny")
+    assert submission.pushed_bytes == model.path.stat().st_size
+    assert written[:2] == [model_name(model.digest), manifest_name("my-job")]
+    assert submit(noting, ListPublisher(), draft(registry, job_id="another")).pushed_bytes == 0
+    assert written.count(model_name(model.digest)) == 1
+
+
+def test_a_job_whose_model_cannot_be_pushed_is_not_begun(store: DirectoryStore, tmp_path: Path) -> None:
+    save_tiny(tmp_path)
+    path = tmp_path / "tiny.safetensors"
+    path.write_bytes(path.read_bytes()[:-1] + b"?")
+    publisher = ListPublisher()
+    with pytest.raises(CheckpointError, match="damaged"):
+        submit(store, publisher, draft(Registry(tmp_path)))
+    assert list(store.list("")) == []
+    assert publisher.tasks == []
+
+
+def test_a_push_can_be_left_out(registry: Registry, store: DirectoryStore) -> None:
+    assert submit(store, ListPublisher(), draft(registry), push=False).pushed_bytes == 0
+    assert list(store.list("models/")) == []
+
+
+def test_a_shipped_model_costs_no_look_at_the_store(store: DirectoryStore) -> None:
+    class Blind(FaultyStore):
+        def stat(self, name: str) -> ObjectInfo | None:
+            raise AssertionError(f"looked {name} up")
+
+    blind = Blind(store, lambda _name, _data: None)
+    submission = submit(blind, ListPublisher(), draft(Registry(), model="faces-64"))
+    assert (submission.created, submission.pushed_bytes) == (True, 0)
+    assert list(store.list("models/")) == []
 
 
 def test_names_are_made_for_jobs_that_have_none(registry: Registry) -> None:

@@ -57,6 +57,16 @@ class TestStore:
             store.create("models/x", data + b"!", BINARY)
         assert store.read("models/x") == data
 
+    def test_tells_the_progress_of_a_big_object(self, store: Store) -> None:
+        data = random.Random(1).randbytes(20 * 1024 * 1024)
+        told: list[int] = []
+        store.create("models/x", data, BINARY, told.append)
+        assert store.read("models/x") == data
+        assert told == sorted(told)
+        assert told[-1] == len(data)
+        # In parts, of which none is the whole: else nothing would move for minutes.
+        assert len({sent for sent in told if 0 < sent < len(data)}) >= 2
+
     def test_leaves_an_object_as_it_is(self, store: Store) -> None:
         first = store.create("a/b", b"first", BINARY)
         with pytest.raises(ObjectExists) as caught:

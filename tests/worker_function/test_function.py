@@ -13,9 +13,11 @@ import requests
 from cloudevents.conversion import to_binary, to_structured
 from cloudevents.http import CloudEvent
 
+from model.registry import Registry
 from pipeline.clock import utc_now
 from pipeline.envelope import push_body, queued_message
 from pipeline.messages import TaskMessage
+from pipeline.model_push import push_model
 from results.documents import load
 from results.naming import record_name
 from results.record import Record
@@ -94,6 +96,17 @@ def test_a_real_cloud_event(site: Site, index: int, convert: Any) -> None:
     record = site.record(task)
     assert (record.target, record.message_id, record.engine) == ("function", f"m{index}", "openvino")
     assert record.published_at is not None
+
+
+def test_a_pushed_model_needs_no_new_bundle(site: Site, tmp_path: Path) -> None:
+    digest = save_tiny(tmp_path, name="fresh", width=12)
+    push_model(site.store, Registry(tmp_path).get("fresh"))
+    task = site.task(20, model="fresh", model_digest=digest)
+    answer = site.push(push_body(site.message(task), "projects/p/subscriptions/s", 1))
+    assert answer.status_code == 200, site.server.text()
+    record = site.record(task)
+    assert (record.model, record.model_digest, record.images_painted) == ("fresh", digest, 3)
+    assert record.model_load_s > 0
 
 
 def test_the_push_body_as_it_is(site: Site) -> None:

@@ -1,0 +1,303 @@
+"""Pushed models: a worker that has none paints them all the same, and trusts nothing but the digest."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from model.checkpoint import digest as hash_file
+from model.engines.load import load_engine
+from model.errors import CheckpointError, DigestError, UnknownModelError
+from model.registry import Registry
+from pipeline.clock import utc_now
+from pipeline.engine_cache import CAPACITY, EngineCache
+from pipeline.envelope import push_body, queued_message
+from pipeline.errors import RequestError
+from pipeline.handle import handle_push
+from pipeline.model_push import push_model
+from pipeline.model_source import ModelSource
+from pipeline.outcomes import Outcome, Result
+from pipeline.runtime import Runtime
+from pipeline.settings import Settings
+from results.documents import Failure, load
+from results.errors import StoreError
+from results.naming import image_name, model_name, record_name
+from results.record import Record
+from results.stores.base import Store
+from results.stores.directory import DirectoryStore
+from tests.pipeline.checkpoints import save_tiny
+from tests.pipeline.fakes import QuickEngine
+from tests.pipeline.stores import FaultyStore
+from tests.pipeline.tasks import a_task
+
+
+class ReadingStore(FaultyStore):
+    """Notes how long each read took; fails one on order."""
+
+    def __init__(self, inner: Store, error: StoreError | None = None) -> None:
+        super().__init__(inner, lambda _name, _data: None)
+        self.error = error
+        self.reads_s: list[float] = []
+
+    def read(self, name: str) -> bytes:
+        if self.error:
+            raise self.error
+        started_s = time.monotonic()
+        content = super().read(name)
+        self.reads_s.append(time.monotonic() - started_s)
+        return content
+
+
+@pytest.fixture
+def models(tmp_path: Path) -> Path:
+    """The user's own models, which no worker has."""
+    return tmp_path / "models"
+
+
+@pytest.fixture
+def directory_store(tmp_path: Path) -> DirectoryStore:
+    return DirectoryStore(tmp_path / "store")
+
+
+@pytest.fixture(params=["directory", "gcs"])
+def store(request: pytest.FixtureRequest) -> Store:
+    """Both real stores in turn."""
+    found: Store = request.getfixturevalue(f"{request.param}_store")
+    return found
+
+
+def pushed(store: Store, models: Path, name: str = "tiny", **shape: int) -> str:
+    digest = save_tiny(models, name=name, **shape)
+    assert push_model(store, Registry(models).get(name)) > 0
+    return digest
+
+
+def a_worker(store: Store, cache: Path, **settings: Any) -> Runtime:
+    """A worker with the shipped models alone, and the real engine."""
+    return Runtime(Settings(store_url=store.url, cache_dir=cache, **settings), "container", store=store)
+
+
+def deliver(runtime: Runtime, **task: Any) -> Result:
+    message = queued_message(a_task(**task), "m7", utc_now())
+    return handle_push(push_body(message, "projects/local/subscriptions/container", 1), runtime)
+
+
+def the_failure(store: Store) -> Failure:
+    (info,) = store.list("jobs/job-a/container/failures/")
+    return load(Failure, store.read(info.name), info.name)
+
+
+def test_a_worker_without_the_model_paints_what_one_with_it_paints(
+    store: Store, models: Path, tmp_path: Path
+) -> None:
+    digest = pushed(store, models)
+    runtime = a_worker(store, tmp_path / "cache")
+    assert deliver(runtime, model_digest=digest).outcome is Outcome.DONE
+    owner = a_worker(store, tmp_path / "unused", model_dir=models)
+    assert deliver(owner, model_digest=digest, job_id="job-b").outcome is Outcome.DONE
+    for index in range(3):
+        here, there = (store.read(image_name(job, "container", index)) for job in ("job-a", "job-b"))
+        assert here == there
+    assert not (tmp_path / "unused").exists()
+    record = load(Record, store.read(record_name("job-a", "container", 0)), "record")
+    assert (record.model, record.model_digest, record.engine) == ("tiny", digest, "openvino")
+
+
+def test_a_model_is_fetched_once_by_a_machine(directory_store: Store, models: Path, tmp_path: Path) -> None:
+    digest = pushed(directory_store, models)
+    store = ReadingStore(directory_store)
+    runtime = a_worker(store, tmp_path / "cache")
+    for task in range(2):
+        assert deliver(runtime, model_digest=digest, task_index=task, first_index=3 * task).outcome == "done"
+    other_process = a_worker(store, tmp_path / "cache")
+    assert deliver(other_process, model_digest=digest, job_id="job-b").outcome is Outcome.DONE
+    assert len(store.reads_s) == 1
+
+
+def test_the_name_only_names(directory_store: Store, models: Path, tmp_path: Path) -> None:
+    digest = pushed(directory_store, models, name="their-name")
+    runtime = a_worker(directory_store, tmp_path / "cache")
+    assert deliver(runtime, model="our-name", model_digest=digest).outcome is Outcome.DONE
+
+
+def test_a_model_retrained_under_its_old_name_is_fetched_by_its_digest(
+    directory_store: Store, models: Path, tmp_path: Path
+) -> None:
+    digest = pushed(directory_store, models, width=12)
+    old = tmp_path / "old"
+    assert save_tiny(old) != digest
+    runtime = a_worker(directory_store, tmp_path / "cache", model_dir=old)
+    assert deliver(runtime, model_digest=digest).outcome is Outcome.DONE
+
+
+def test_a_model_that_is_replaced_while_a_worker_runs_is_fetched(
+    directory_store: Store, models: Path, tmp_path: Path
+) -> None:
+    digest = pushed(directory_store, models)
+    here = tmp_path / "here"
+    shutil.copytree(models, here)
+    runtime = a_worker(directory_store, tmp_path / "cache", model_dir=here)
+    assert runtime.engines.resolve("tiny", digest).path.parent == here
+    save_tiny(here, width=12)
+    assert deliver(runtime, model_digest=digest).outcome is Outcome.DONE
+
+
+def test_a_tampered_object_is_refused_and_recorded(store: Store, models: Path, tmp_path: Path) -> None:
+    digest = save_tiny(models)
+    content = bytearray((models / "tiny.safetensors").read_bytes())
+    content[-1] ^= 1
+    store.create(model_name(digest), bytes(content), "application/octet-stream")
+    result = deliver(a_worker(store, tmp_path / "cache"), model_digest=digest)
+    assert (result.outcome, result.reason) == (Outcome.FAILED, "bad_checkpoint")
+    failure = the_failure(store)
+    assert failure.error == "bad_checkpoint"
+    assert "is not what its name says" in failure.detail
+    assert not list((tmp_path / "cache").glob("*.safetensors"))
+
+
+def test_what_is_no_checkpoint_is_refused_though_its_hash_is_right(
+    directory_store: Store, tmp_path: Path
+) -> None:
+    other = tmp_path / "pickle"
+    other.write_bytes(b"\x80\x04" + b"\0" * 100)
+    digest = hash_file(other)
+    directory_store.create(model_name(digest), other.read_bytes(), "application/octet-stream")
+    result = deliver(a_worker(directory_store, tmp_path / "cache"), model_digest=digest)
+    assert (result.outcome, result.reason) == (Outcome.FAILED, "bad_checkpoint")
+    assert "pickled" in result.detail
+
+
+def test_what_was_never_pushed_fails_as_before_and_says_how_to_push(
+    store: Store, models: Path, tmp_path: Path
+) -> None:
+    digest = save_tiny(models, width=12)
+    result = deliver(a_worker(store, tmp_path / "cache"), model_digest=digest)
+    assert (result.outcome, result.reason) == (Outcome.FAILED, "unknown_model")
+    assert "`diptych model push tiny`" in the_failure(store).detail
+    old = tmp_path / "old"
+    save_tiny(old)
+    result = deliver(a_worker(store, tmp_path / "cache", model_dir=old), model_digest=digest, job_id="job-b")
+    assert (result.outcome, result.reason) == (Outcome.FAILED, "model_digest_mismatch")
+
+
+@pytest.mark.parametrize(("transient", "reason"), [(True, "store_unavailable"), (False, "store_refused")])
+def test_trouble_with_the_store_gives_the_task_back(
+    directory_store: Store, models: Path, tmp_path: Path, transient: bool, reason: str
+) -> None:
+    digest = pushed(directory_store, models)
+    store = ReadingStore(directory_store, StoreError("away", transient=transient))
+    runtime = a_worker(store, tmp_path / "cache")
+    result = deliver(runtime, model_digest=digest)
+    assert (result.outcome, result.reason) == (Outcome.RETRY, reason)
+    assert list(directory_store.list("jobs/")) == []
+    store.error = None
+    assert deliver(runtime, model_digest=digest).outcome is Outcome.DONE
+
+
+def test_a_model_larger_than_the_cache_is_refused_unread(
+    directory_store: Store, models: Path, tmp_path: Path
+) -> None:
+    digest = pushed(directory_store, models)
+    store = ReadingStore(directory_store)
+    result = deliver(a_worker(store, tmp_path / "cache", cache_bytes=1000), model_digest=digest)
+    assert (result.outcome, result.reason) == (Outcome.FAILED, "bad_checkpoint")
+    assert "DIPTYCH_CACHE_BYTES" in result.detail
+    assert store.reads_s == []
+
+
+def test_a_checkpoint_that_was_evicted_meanwhile_is_fetched_again(
+    directory_store: Store, models: Path, tmp_path: Path
+) -> None:
+    names = [f"m{number}" for number in range(CAPACITY + 1)]
+    digests = {
+        name: pushed(directory_store, models, name=name, width=8 + number)
+        for number, name in enumerate(names)
+    }
+    store = ReadingStore(directory_store)
+    engines = a_worker(store, tmp_path / "cache").engines
+    for name in names:
+        engines.get(name, digests[name], "fp32")
+    shutil.rmtree(tmp_path / "cache")
+    # Its engine is gone too, but where its checkpoint was is known still.
+    assert engines.get(names[0], digests[names[0]], "fp32").load_s > 0
+    assert len(store.reads_s) == len(names) + 1
+
+
+def test_the_fetch_counts_as_loading(directory_store: Store, models: Path, tmp_path: Path) -> None:
+    digest = pushed(directory_store, models)
+    store = ReadingStore(directory_store)
+    settings = Settings(store_url=store.url, cache_dir=tmp_path / "cache")
+    quick = lambda info, **_: QuickEngine()  # noqa: ARG005, E731
+    cache = EngineCache(settings, quick, ModelSource(store, settings))
+    cache.resolve("tiny", digest)
+    assert cache.get("tiny", digest, "auto").load_s >= store.reads_s[0]
+    assert cache.get("tiny", digest, "auto").load_s == 0
+    # With the checkpoint at hand, another engine of it costs no fetch again.
+    assert cache.get("tiny", digest, "fp32").load_s < store.reads_s[0]
+
+
+def test_without_a_source_nothing_is_fetched(models: Path) -> None:
+    with pytest.raises(UnknownModelError):
+        EngineCache(Settings(model_dir=models)).resolve("tiny", "sha256:" + "0" * 64)
+
+
+def test_pushing_again_sends_nothing(store: Store, models: Path) -> None:
+    digest = pushed(store, models)
+    model = Registry(models).get("tiny")
+    assert push_model(store, model) == 0
+    assert store.read(model_name(digest)) == model.path.read_bytes()
+
+
+def test_a_push_that_comes_second_is_fine(directory_store: Store, models: Path) -> None:
+    digest = save_tiny(models)
+    model = Registry(models).get("tiny")
+    content = model.path.read_bytes()
+
+    def be_quicker(name: str, _data: bytes) -> None:
+        directory_store.create(name, content, "application/octet-stream")
+
+    assert push_model(FaultyStore(directory_store, be_quicker), model) == 0
+    assert directory_store.read(model_name(digest)) == content
+
+
+def test_damaged_models_are_not_pushed(directory_store: Store, models: Path) -> None:
+    save_tiny(models)
+    path = models / "tiny.safetensors"
+    path.write_bytes(path.read_bytes()[:-1] + b"?")
+    with pytest.raises(CheckpointError, match="damaged"):
+        push_model(directory_store, Registry(models).get("tiny"))
+    model = Registry(models).get("tiny")
+    save_tiny(models, width=12)
+    with pytest.raises(DigestError, match="changed meanwhile"):
+        push_model(directory_store, model)
+    assert list(directory_store.list("models/")) == []
+
+
+def test_an_object_that_is_not_whole_is_told(directory_store: Store, models: Path) -> None:
+    digest = save_tiny(models)
+    directory_store.create(model_name(digest), b"half", "application/octet-stream")
+    with pytest.raises(CheckpointError, match=r"is damaged \(4 bytes"):
+        push_model(directory_store, Registry(models).get("tiny"))
+
+
+def test_only_checkpoints_travel(directory_store: Store, models: Path) -> None:
+    save_tiny(models)
+    from dataclasses import replace
+
+    model = replace(Registry(models).get("tiny"), family="onnx", path=models / "tiny.model.json")
+    with pytest.raises(RequestError, match="`diptych model add`"):
+        push_model(directory_store, model)
+
+
+def test_a_fetched_model_is_as_registered(directory_store: Store, models: Path, tmp_path: Path) -> None:
+    digest = pushed(directory_store, models)
+    settings = Settings(store_url=directory_store.url, cache_dir=tmp_path / "cache")
+    fetched = ModelSource(directory_store, settings).fetch("other", digest, UnknownModelError("no"))
+    registered = Registry(models).get("tiny")
+    assert (fetched.name, fetched.digest) == ("other", digest)
+    assert (fetched.family, fetched.resolution) == (registered.family, registered.resolution)
+    assert load_engine(fetched, engine="openvino", precision="fp32", threads=1).resolution == 16
