@@ -10,6 +10,7 @@ Output x in [-1, 1] becomes uint8 as clip(round((x + 1) * 127.5), 0, 255).
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 import math
 import os
@@ -26,10 +27,13 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    Tensor = NDArray[np.float16] | NDArray[np.float32]
+
 CONFIG_KEY = "diptych"
 SEAL_KEY = "diptych.sha256"
 MAX_HEADER_BYTES = 1 << 20
 ITEM_BYTES = {"F16": 2, "F32": 4}
+NUMPY_TYPES = {"F16": "<f2", "F32": "<f4"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,12 +45,14 @@ class Header:
         seal: SHA-256 (hex) over config JSON and tensor bytes, as stored.
         config_text: the config JSON as stored; the seal covers these very bytes.
         data_start: byte offset of the tensors in the file.
+        places: each tensor's type ("F16", "F32") and its byte offset from `data_start`.
     """
 
     config: GeneratorConfig
     seal: str
     config_text: str
     data_start: int
+    places: Mapping[str, tuple[str, int]]
 
 
 def read_header(path: Path) -> Header:
@@ -71,21 +77,36 @@ def load_checkpoint(path: Path) -> tuple[dict[str, NDArray[np.float32]], Generat
         CheckpointError: as `read_header`, or the bytes are not those that were saved.
     """
     import numpy as np
-    from safetensors import SafetensorError
-    from safetensors.numpy import load
 
-    header = read_header(path)
+    tensors, config = read_tensors(path)
+    return {name: tensor.astype(np.float32) for name, tensor in tensors.items()}, config
+
+
+def read_tensors(path: Path) -> tuple[dict[str, Tensor], GeneratorConfig]:
+    """Read the weights as they are stored, checked like `load_checkpoint`'s, without a copy of each.
+
+    Returns:
+        Read-only float16 or float32 tensors, as `config.tensor_shapes()` names them, and the config.
+    Raises:
+        CheckpointError: as `load_checkpoint`.
+    """
+    import numpy as np
+
     try:
         content = path.read_bytes()
     except OSError as error:
         raise CheckpointError(f"{path.name}: cannot be read: {error.strerror}") from None
+    header = _parse_header(path, io.BytesIO(content), len(content))
     if _seal(header.config_text, memoryview(content)[header.data_start :]) != header.seal:
         raise CheckpointError(f"{path.name}: damaged: its bytes are not those that were saved")
-    try:
-        tensors = load(content)
-    except SafetensorError as error:
-        raise CheckpointError(f"{path.name}: not a sound safetensors file: {error}") from None
-    return {name: tensor.astype(np.float32) for name, tensor in tensors.items()}, header.config
+    tensors: dict[str, Tensor] = {}
+    for name, shape in header.config.tensor_shapes().items():
+        dtype, offset = header.places[name]
+        flat = np.frombuffer(
+            content, np.dtype(NUMPY_TYPES[dtype]), math.prod(shape), header.data_start + offset
+        )
+        tensors[name] = flat.reshape(shape)
+    return tensors, header.config
 
 
 def save_checkpoint(
@@ -206,15 +227,18 @@ def _parse_header(path: Path, file: BinaryIO, size: int) -> Header:
         config = GeneratorConfig.from_json(config_text)
     except CheckpointError as error:
         raise CheckpointError(f"{path.name}: {error}") from None
-    _check_entries(path, document, config, size - 8 - length)
-    return Header(config=config, seal=seal, config_text=config_text, data_start=8 + length)
+    places = _check_entries(path, document, config, size - 8 - length)
+    return Header(config, seal, config_text, data_start=8 + length, places=places)
 
 
-def _check_entries(path: Path, entries: dict[str, Any], config: GeneratorConfig, data_bytes: int) -> None:
+def _check_entries(
+    path: Path, entries: dict[str, Any], config: GeneratorConfig, data_bytes: int
+) -> dict[str, tuple[str, int]]:
     shapes = config.tensor_shapes()
     if set(entries) != set(shapes):
         raise CheckpointError(f"{path.name}: {_first_difference(set(entries), set(shapes))}")
     spans: list[tuple[int, int]] = []
+    places: dict[str, tuple[str, int]] = {}
     for name, shape in shapes.items():
         try:
             dtype, stored = entries[name]["dtype"], tuple(entries[name]["shape"])
@@ -228,12 +252,14 @@ def _check_entries(path: Path, entries: dict[str, Any], config: GeneratorConfig,
         if not fits:
             raise CheckpointError(f"{path.name}: the entry of {name} is damaged")
         spans.append((begin, end))
+        places[name] = (dtype, begin)
     spans.sort()
     ends = [0, *(end for _, end in spans)]
     if any(begin != before for (begin, _), before in zip(spans, ends, strict=False)):
         raise CheckpointError(f"{path.name}: its header is damaged")
     if ends[-1] != data_bytes:
         raise CheckpointError(f"{path.name}: cut short: {data_bytes} bytes of weights, not {ends[-1]}")
+    return places
 
 
 def _first_difference(found: set[str], wanted: set[str]) -> str:

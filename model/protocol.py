@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 Params = Mapping[str, str | int | float | bool | None]
+Weights = Mapping[str, NDArray[np.float16] | NDArray[np.float32]]
 
 
 class Engine(Protocol):

@@ -19,11 +19,11 @@ from openvino import opset13 as ops
 from model.config import GeneratorConfig
 from model.engines.kernels import quantise, to_subpixel, to_transposed
 from model.gate import ActivationRange
+from model.protocol import Weights
 
 Upsampling = Literal["transposed", "subpixel"]
 """How upsampling and convolution are fused: a transposed convolution, or a 2x2 one and depth-to-space."""
 
-Weights = Mapping[str, NDArray[np.float32]]
 LEVELS_OF_UINT8 = 256
 
 
@@ -33,7 +33,7 @@ class GraphBuilder:
     Between layers every `x` is L2-normalised over its channels, not yet scaled by sqrt(C).
 
     Args:
-        weights: float32 tensors, as `config.tensor_shapes()` names them.
+        weights: float16 or float32 tensors, as `config.tensor_shapes()` names them.
         config: the generator's config.
         upsampling: form of the fused upsampling; layers in int8 always take "subpixel", since a quantised
             transposed convolution would run in floats.
@@ -66,9 +66,9 @@ class GraphBuilder:
 
     def _input_layer(self, latents: ov.Node) -> ov.Node:
         """[1, Z] -> [1, C0, 4, 4]."""
-        weight = self._weights["input.weight"] * np.float32(math.sqrt(self._config.latent_size))
+        weight = self._scaled("input")
         x = ops.matmul(self._normalise(latents, self._config.latent_size), _constant(weight), False, True)
-        x = ops.add(x, _constant(self._weights["input.bias"][None]))
+        x = ops.add(x, _constant(self._float("input.bias")[None]))
         x = ops.reshape(x, _constant(np.array([1, self._config.channels[0], 4, 4])), False)
         return self._normalise(self._leaky(x), self._config.channels[0])
 
@@ -82,7 +82,7 @@ class GraphBuilder:
     def _image(self, x: ov.Node) -> ov.Node:
         """[1, C, H, W] -> uint8 [1, H, W, 3]."""
         weight = self._scaled("to_rgb") * np.float32(127.5)
-        bias = (self._weights["to_rgb.bias"] + 1) * np.float32(127.5)
+        bias = (self._float("to_rgb.bias") + 1) * np.float32(127.5)
         x = ops.convolution(x, _constant(weight), [1, 1], [0, 0], [0, 0], [1, 1])
         x = ops.add(x, _constant(bias.reshape(1, 3, 1, 1)))
         x = ops.clamp(ops.round(x, "half_to_even"), 0.0, 255.0)
@@ -145,10 +145,14 @@ class GraphBuilder:
 
     def _scaled(self, layer: str) -> NDArray[np.float32]:
         weight = self._weights[f"{layer}.weight"]
-        return weight * np.float32(math.sqrt(weight.shape[1]))
+        # To float32 and scaled in one pass: a large model has tens of millions of weights.
+        return np.multiply(weight, np.float32(math.sqrt(weight.shape[1])), dtype=np.float32)
 
     def _bias(self, layer: str) -> NDArray[np.float32]:
-        return self._weights[f"{layer}.bias"].reshape(1, -1, 1, 1)
+        return self._float(f"{layer}.bias").reshape(1, -1, 1, 1)
+
+    def _float(self, name: str) -> NDArray[np.float32]:
+        return self._weights[name].astype(np.float32)
 
     def _channels(self, layer: str) -> int:
         return int(self._weights[f"{layer}.bias"].shape[0])

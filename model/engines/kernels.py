@@ -87,8 +87,10 @@ def quantise(kernel: NDArray[np.float32]) -> QuantisedKernel:
     Args:
         kernel: [O, I, H, W].
     """
-    largest = np.abs(kernel).max(axis=(1, 2, 3), keepdims=True)
+    flat = kernel.reshape(len(kernel), -1)
+    largest = np.maximum(flat.max(axis=1), -flat.min(axis=1))
     # A channel of zeros alone may have any scale.
     scales = np.where(largest > 0, largest, np.float32(1)) / np.float32(INT8_MAX)
-    values = np.clip(np.rint(kernel / scales), -INT8_MAX, INT8_MAX).astype(np.int8)
-    return QuantisedKernel(values, scales.astype(np.float32))
+    steps = flat / scales[:, None]
+    values = np.rint(steps, out=steps).astype(np.int8).reshape(kernel.shape)
+    return QuantisedKernel(values, scales.astype(np.float32).reshape(-1, 1, 1, 1))

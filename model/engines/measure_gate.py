@@ -17,18 +17,21 @@ from numpy.typing import NDArray
 from openvino import opset13 as ops
 
 from model.config import GeneratorConfig
-from model.engines.graph import GraphBuilder, Weights
+from model.engines.graph import GraphBuilder
 from model.engines.isa import instruction_set
 from model.engines.openvino import OpenVinoEngine
 from model.engines.precision import runs_bf16, runs_int8
 from model.errors import EngineError
 from model.gate import MIN_PSNR_DB, ActivationRange, Gate, LowPrecision, PrecisionFigures
+from model.protocol import Weights
 from model.seeds import image_seed, latents
 
 MARGIN_DB: Final = 0.75
 """int8 must clear the gate by this much on a few seeds: the least over many is lower."""
 SEARCH_SEEDS: Final = 24
 RANGE_SEEDS: Final = 16
+SMALL_SHARE: Final = 0.04
+"""Early convolutions are small: rounding them costs quality and time to load, and gains nothing."""
 REACH: Final = 0.9
 """Share of the largest activation that is still told apart: clipping the rest costs less than it gains."""
 SEED: Final = 1
@@ -43,7 +46,7 @@ def measure_gate(
     """Measure a checkpoint's lower precisions on this machine.
 
     Args:
-        weights: float32 tensors, as `config.tensor_shapes()` names them.
+        weights: float16 or float32 tensors, as `config.tensor_shapes()` names them.
         config: the generator's config; what its `gate` says is not used.
         seeds: images to compare.
         report: told what is being done, in a line.
@@ -60,7 +63,7 @@ def measure_gate(
     if runs_bf16(isa):
         report("comparing bf16 with fp32")
         figures["bf16"] = trial.figures("bf16", {})
-    layers = _search(trial, ranges, report)
+    layers = _search(trial, _worthwhile(ranges, config), report)
     while layers:
         report(f"comparing int8 in {len(layers)} layers with fp32")
         figures["int8"] = trial.figures("int8", layers)
@@ -180,6 +183,18 @@ def _search(
         else:
             too_many = count
     return _last(ranges, most)
+
+
+def _worthwhile(ranges: Mapping[str, ActivationRange], config: GeneratorConfig) -> dict[str, ActivationRange]:
+    """The convolutions but the first few, which together hold less than `SMALL_SHARE` of the arithmetic."""
+    work = []
+    for layer in ranges:
+        level = int(layer.split(".")[1])
+        outputs, inputs = config.tensor_shapes()[f"{layer}.weight"][:2]
+        taps = 4 if layer.endswith("conv0") else 9  # Fused with the upsampling, 4 taps make a pixel.
+        work.append(outputs * inputs * taps * 4**level)
+    small = np.cumsum(work) < SMALL_SHARE * sum(work)
+    return _last(ranges, int((~small).sum()))
 
 
 def _last(ranges: Mapping[str, ActivationRange], count: int) -> dict[str, ActivationRange]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,7 +12,7 @@ from model.config import GeneratorConfig
 from model.engines.isa import instruction_set
 from model.engines.precision import choose_precision, runs_bf16
 from model.errors import EngineError
-from model.protocol import Params
+from model.protocol import Params, Weights
 from model.seeds import latents
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ class OpenVinoEngine:
     paint more images at a time. Batches were measured to gain nothing (docs/adr/0010-engine.md).
 
     Args:
-        weights: float32 tensors, as `config.tensor_shapes()` names them.
+        weights: float16 or float32 tensors, as `config.tensor_shapes()` names them.
         config: the generator's config.
         precision: "auto", "fp32", "bf16" or "int8".
         threads: images painted at a time, one thread each.
@@ -38,7 +38,7 @@ class OpenVinoEngine:
 
     def __init__(
         self,
-        weights: Mapping[str, NDArray[np.float32]],
+        weights: Weights,
         config: GeneratorConfig,
         *,
         precision: str,
@@ -85,7 +85,7 @@ class OpenVinoEngine:
             request.wait()
             images[index] = request.get_output_tensor(0).data[0]
 
-    def _compile(self, ov: Any, weights: Mapping[str, NDArray[np.float32]], config: GeneratorConfig) -> Any:
+    def _compile(self, ov: Any, weights: Weights, config: GeneratorConfig) -> Any:
         from model.engines.graph import GraphBuilder
 
         int8_layers = config.gate.int8_layers if config.gate and self.precision == "int8" else {}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from model.config import GeneratorConfig
 from model.engines.isa import instruction_set
 from model.errors import EngineError
-from model.protocol import Params
+from model.protocol import Params, Weights
 from model.seeds import latents
 
 try:
@@ -28,7 +28,7 @@ class TorchEngine:
     more threads paint more images at a time.
 
     Args:
-        weights: float32 tensors, as `config.tensor_shapes()` names them.
+        weights: float16 or float32 tensors, as `config.tensor_shapes()` names them.
         config: the generator's config.
         precision: "auto" or "fp32".
         threads: images painted at a time.
@@ -40,7 +40,7 @@ class TorchEngine:
 
     def __init__(
         self,
-        weights: Mapping[str, NDArray[np.float32]],
+        weights: Weights,
         config: GeneratorConfig,
         *,
         precision: str,
@@ -56,7 +56,10 @@ class TorchEngine:
         self.resolution = config.resolution
         self.latent_size = config.latent_size
         self._config = config
-        self._weights = {name: torch.from_numpy(value).to(self._device) for name, value in weights.items()}
+        self._weights = {
+            name: torch.from_numpy(np.array(value, dtype=np.float32)).to(self._device)
+            for name, value in weights.items()
+        }
 
     def generate(self, seeds: Sequence[int], params: Params) -> NDArray[np.uint8]:  # noqa: ARG002 (pgan: none)
         """Generate one image per seed; see `model.protocol.Engine.generate`."""
