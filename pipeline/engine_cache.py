@@ -151,7 +151,9 @@ class EngineCache:
             except (CheckpointError, DigestError) as error:
                 # What was known of it holds no longer.
                 self._resolved.pop((name, digest), None)
-                if isinstance(error, CheckpointError) and info.path.exists():
+                moved_on = isinstance(error, DigestError) or not info.path.exists()
+                # A descriptor whose files have changed stays wrong, and they may take minutes to hash.
+                if not (info.is_checkpoint and moved_on):
                     raise
         return self._load_once(self.resolve(name, digest), precision)
 

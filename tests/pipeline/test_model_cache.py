@@ -201,7 +201,9 @@ def test_a_full_disk_gives_the_task_back_and_leaves_nothing_half_written(
     store = DirectoryStore(tmp_path / "store")
     checkpoint = (tmp_path / "models" / "tiny.safetensors").read_bytes()
     store.create(model_name(digest), checkpoint, "application/octet-stream")
-    runtime = Runtime(Settings(store_url=store.url, cache_dir=tmp_path / "cache"), "container", store=store)
+    runtime = Runtime(
+        Settings(store_url=store.url, model_dir=None, cache_dir=tmp_path / "cache"), "container", store=store
+    )
 
     def no_space(_descriptor: int) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ import pytest
 from model.checkpoint import digest as hash_file
 from model.engines.load import load_engine
 from model.errors import CheckpointError, DigestError, UnknownModelError
-from model.registry import Registry
+from model.registry import ModelInfo, Registry
 from pipeline.clock import utc_now
 from pipeline.engine_cache import CAPACITY, EngineCache
 from pipeline.envelope import push_body, queued_message
@@ -78,7 +79,8 @@ def pushed(store: Store, models: Path, name: str = "tiny", **shape: int) -> str:
 
 def a_worker(store: Store, cache: Path, **settings: Any) -> Runtime:
     """A worker with the shipped models alone, and the real engine."""
-    return Runtime(Settings(store_url=store.url, cache_dir=cache, **settings), "container", store=store)
+    chosen = {"model_dir": None, "cache_dir": cache, **settings}
+    return Runtime(Settings(store_url=store.url, **chosen), "container", store=store)
 
 
 def deliver(runtime: Runtime, **task: Any) -> Result:
@@ -227,12 +229,28 @@ def test_a_checkpoint_that_was_evicted_meanwhile_is_fetched_again(
     assert len(store.reads_s) == len(names) + 1
 
 
+def test_a_descriptor_whose_files_have_changed_is_loaded_once(models: Path) -> None:
+    digest = save_tiny(models)
+    loads: list[str] = []
+
+    def refuse(info: ModelInfo, *, engine: str, precision: str, threads: int) -> QuickEngine:  # noqa: ARG001
+        loads.append(info.name)
+        raise DigestError("a file has changed")
+
+    class Described(EngineCache):
+        def resolve(self, name: str, digest: str) -> ModelInfo:
+            return replace(super().resolve(name, digest), family="onnx", path=models / "tiny.model.json")
+
+    with pytest.raises(DigestError, match="has changed"):
+        Described(Settings(model_dir=models), refuse).get("tiny", digest, "auto")
+    assert loads == ["tiny"]
+
+
 def test_the_fetch_counts_as_loading(directory_store: Store, models: Path, tmp_path: Path) -> None:
     digest = pushed(directory_store, models)
     store = ReadingStore(directory_store)
-    settings = Settings(store_url=store.url, cache_dir=tmp_path / "cache")
-    quick = lambda info, **_: QuickEngine()  # noqa: ARG005, E731
-    cache = EngineCache(settings, quick, ModelSource(store, settings))
+    settings = Settings(store_url=store.url, model_dir=None, cache_dir=tmp_path / "cache")
+    cache = EngineCache(settings, lambda info, **_: QuickEngine(), ModelSource(store, settings))  # noqa: ARG005
     cache.resolve("tiny", digest)
     assert cache.get("tiny", digest, "auto").load_s >= store.reads_s[0]
     assert cache.get("tiny", digest, "auto").load_s == 0
@@ -286,8 +304,6 @@ def test_an_object_that_is_not_whole_is_told(directory_store: Store, models: Pat
 
 def test_only_checkpoints_travel(directory_store: Store, models: Path) -> None:
     save_tiny(models)
-    from dataclasses import replace
-
     model = replace(Registry(models).get("tiny"), family="onnx", path=models / "tiny.model.json")
     with pytest.raises(RequestError, match="`diptych model add`"):
         push_model(directory_store, model)
