@@ -18,6 +18,7 @@ from typing import Any, Final
 from celery import Celery, Task
 from celery.exceptions import Reject, SecurityWarning
 from celery.signals import setup_logging, worker_init, worker_shutting_down
+from kombu.transport import TRANSPORT_ALIASES
 
 from pipeline.celery_settings import DELIVER_TASK, PAINT_TASK, celery_config, queue_name, task_name
 from pipeline.errors import MessageError, SettingsError
@@ -53,7 +54,8 @@ def settings() -> Settings:
 app = Celery("diptych")
 # Celery warns root of pickled messages; only JSON is accepted here.
 warnings.filterwarnings("ignore", category=SecurityWarning)
-app.add_defaults(lambda: celery_config(settings()) | {"broker_transport": TRANSPORT})
+TRANSPORT_ALIASES["redis"] = TRANSPORT
+app.add_defaults(lambda: celery_config(settings()))
 
 
 def deliver(task: Task, *_: Any, **arguments: Any) -> str:

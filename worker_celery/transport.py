@@ -14,7 +14,7 @@ from kombu.transport import redis as kombu_redis
 from kombu.transport import virtual
 
 TRANSPORT: Final = "worker_celery.transport:Transport"
-"""Celery's `broker_transport`."""
+"""For kombu's table of transports, in the place of its own for redis:// URLs."""
 
 
 class QoS(kombu_redis.QoS):
