@@ -187,7 +187,7 @@ def cancel(job_id: str, as_json: bool, store_url: str | None) -> None:
 
     now = cancel_job(store_of(settings_of(store_url=store_url)), checked_job(job_id))
     if as_json:
-        return print_json({"job": job_id, "cancelled_now": now})
+        return print_json({"job_id": job_id, "cancelled_now": now})
     return click.echo(f"job {job_id} {'is cancelled' if now else 'was cancelled before'}")
 
 

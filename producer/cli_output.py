@@ -69,7 +69,7 @@ def show_plan(draft: Draft, as_json: bool) -> None:
     if as_json:
         return print_json(
             {
-                "job": manifest.job_id,
+                "job_id": manifest.job_id,
                 "request": manifest.request(),
                 "images_per_task": plan.images_per_task,
                 "tasks_per_target": plan.task_count,
@@ -94,7 +94,7 @@ def show_submission(submission: Submission, as_json: bool) -> None:
     if as_json:
         return print_json(
             {
-                "job": manifest.job_id,
+                "job_id": manifest.job_id,
                 "created": submission.created,
                 "request": manifest.request(),
                 "tasks_per_target": manifest.task_count,
@@ -131,7 +131,7 @@ def show_republication(job_id: str, done: Republication, as_json: bool, nothing:
     if as_json:
         return print_json(
             {
-                "job": job_id,
+                "job_id": job_id,
                 "publication": done.publication,
                 "messages_published": done.messages,
                 "stalled": done.stalled,

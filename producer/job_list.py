@@ -33,7 +33,7 @@ class ListedJob:
     def as_dict(self) -> dict[str, Any]:
         """Ready for JSON."""
         return {
-            "job": self.job_id,
+            "job_id": self.job_id,
             "status": self.status,
             "submitted_at": self.submitted_at.isoformat() if not self.problem else None,
             "model": self.model,

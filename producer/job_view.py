@@ -22,7 +22,7 @@ def job_as_dict(store: Store, state: JobState) -> dict[str, Any]:
     counts = {target: part.counts() for target, part in state.targets.items()}
     last = state.last_progress_at
     return {
-        "job": state.manifest.job_id,
+        "job_id": state.manifest.job_id,
         "status": str(state.status),
         "request": state.manifest.request(),
         "images_per_task": state.manifest.images_per_task,
@@ -43,7 +43,7 @@ def idle_s(state: JobState) -> float:
 
 def job_as_lines(view: dict[str, Any]) -> list[str]:
     """The same for people, with what can be done about it."""
-    request, job = view["request"], view["job"]
+    request, job = view["request"], view["job_id"]
     lines = [
         f"job      {job}",
         f"status   {view['status']}",
@@ -69,7 +69,7 @@ def target_line(target: str, counts: dict[str, Any]) -> str:
 
 def hints(view: dict[str, Any]) -> list[str]:
     """Which commands would help."""
-    job, targets = view["job"], view["targets"].values()
+    job, targets = view["job_id"], view["targets"].values()
     if view["status"] == JobStatus.CANCELLED:
         return []
     found = []

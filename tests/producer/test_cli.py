@@ -67,7 +67,7 @@ def test_submit_prints_the_name_alone_on_stdout(run: Run, valkey: ValkeyServer) 
 
 def test_submit_as_json(run: Run) -> None:
     found = document(run(*SUBMIT, "--json", "--target", "celery", "--precision", "fp32"))
-    assert (found["job"], found["created"], found["messages_published"]) == ("j", True, 4)
+    assert (found["job_id"], found["created"], found["messages_published"]) == ("j", True, 4)
     assert found["request"]["targets"] == ["celery"]
     assert found["request"]["precision"] == "fp32"
 
@@ -144,7 +144,7 @@ def test_resume_lost_says_what_it_found(
     monkeypatch.setattr("producer.audit.LOOK_PAUSE_S", 0.0)
     run(*SUBMIT)
     nothing: dict[str, Any] = {
-        "job": "j",
+        "job_id": "j",
         "publication": None,
         "messages_published": 0,
         "stalled": 0,
@@ -222,7 +222,7 @@ def test_ctrl_c_ends_the_watch_and_not_the_job(run: Run, monkeypatch: pytest.Mon
 def test_cancel_and_what_follows(run: Run) -> None:
     run(*SUBMIT)
     assert run("cancel", "j").stdout == "job j is cancelled\n"
-    assert document(run("cancel", "j", "--json")) == {"job": "j", "cancelled_now": False}
+    assert document(run("cancel", "j", "--json")) == {"job_id": "j", "cancelled_now": False}
     assert run("resume", "j", "--stalled", "10m").exit_code == 1
     assert document(run("status", "j", "--json"))["status"] == "cancelled"
     assert run("watch", "j").exit_code == 3
@@ -240,7 +240,7 @@ def test_jobs_are_listed_latest_first_and_a_damaged_one_does_not_hide_them(
     assert "container 0/4, function 0/4" in lines[0]
     assert "unreadable" in lines[3]
     result = run("jobs", "--json", "--limit", 2)
-    assert [job["job"] for job in json.loads(result.stdout)] == ["three", "two"]
+    assert [job["job_id"] for job in json.loads(result.stdout)] == ["three", "two"]
 
 
 @pytest.mark.parametrize(
