@@ -43,3 +43,9 @@ class FormError(ModelError):
     """What the operator gave to `model add` or `model remove` cannot be used."""
 
     code = "bad_form"
+
+
+class PaintError(ModelError):
+    """An engine that is not ours failed while painting, or painted no image."""
+
+    code = "painting_failed"

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from model.descriptor import Descriptor
 from model.engines.isa import instruction_set
-from model.errors import CheckpointError, EngineError, ModelError, ParamsError
+from model.errors import CheckpointError, EngineError, ModelError, PaintError, ParamsError
 from model.protocol import Params
 
 try:
@@ -235,12 +235,14 @@ def _paint(pipeline: Any, seed: int, arguments: dict[str, Any]) -> NDArray[np.ui
     except ValueError as error:
         raise ParamsError(f"the pipeline refuses these params: {_told(error)}") from error
     except Exception as error:
-        raise EngineError(f"the pipeline failed: {_told(error)}") from error
+        if "can't allocate memory" in str(error):
+            raise MemoryError(str(error)) from error
+        raise PaintError(f"the pipeline failed: {_told(error)}") from error
     images = np.asarray(getattr(done, "images", None))
     if images.dtype.kind != "f" or images.ndim != 4 or images.shape[0] != 1 or images.shape[3] != 3:
-        raise EngineError(f"the pipeline made {images.dtype} {list(images.shape)}, not one RGB image")
+        raise PaintError(f"the pipeline made {images.dtype} {list(images.shape)}, not one RGB image")
     if not np.isfinite(images).all():
-        raise EngineError("the pipeline painted values that are no numbers (NaN or infinite)")
+        raise PaintError("the pipeline painted values that are no numbers (NaN or infinite)")
     image: NDArray[np.uint8] = np.clip(np.rint(images[0] * 255.0), 0, 255).astype(np.uint8)
     return image
 

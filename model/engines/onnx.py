@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from model.descriptor import Descriptor
 from model.engines.isa import instruction_set
 from model.engines.precision import runs_bf16
-from model.errors import CheckpointError, EngineError
+from model.errors import CheckpointError, EngineError, PaintError
 from model.onnx_file import external_files
 from model.protocol import Params
 from model.seeds import latents
@@ -154,25 +154,8 @@ def compile_generator(path: Path, latent: int | None, *, precision: str, threads
         import openvino as ov
     except ImportError as error:
         raise EngineError(f"engine openvino is not installed (pip install openvino): {error}") from error
-    try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise CheckpointError(f"{path.name}: cannot be read: {error.strerror}") from None
-    others = external_files(content, path.name)
-    if others:
-        raise CheckpointError(
-            f"{path.name}: keeps weights in other files ({others[0][:80]}): export it as one file"
-        )
-    core = ov.Core()
-    try:
-        model = core.read_model(content)
-    except RuntimeError as error:
-        raise CheckpointError(f"{path.name}: OpenVINO cannot read it as ONNX: {_last_line(error)}") from None
+    model = _read(ov, path)
     shape = _input_shape(model, path.name, latent)
-    weights = [node for node in model.get_ops() if node.get_type_name() == "Constant"]
-    parameters = sum(
-        int(np.prod(list(node.get_output_shape(0)))) for node in weights if node.get_element_type().is_real()
-    )
     options = {
         "INFERENCE_NUM_THREADS": threads,
         "NUM_STREAMS": threads,
@@ -180,9 +163,10 @@ def compile_generator(path: Path, latent: int | None, *, precision: str, threads
         # Every worker process would pin its threads to the same first cores.
         "ENABLE_CPU_PINNING": False,
     }
+    parameters = _parameters(model)
     try:
         model.reshape(list(shape))
-        compiled = core.compile_model(model, "CPU", options)
+        compiled = ov.Core().compile_model(model, "CPU", options)
     except RuntimeError as error:
         raise EngineError(f"OpenVINO cannot run {path.name} in {precision}: {_last_line(error)}") from error
     return Generator(compiled, shape, parameters, ov.__version__.partition("-")[0])
@@ -198,18 +182,44 @@ def to_image(output: NDArray[Any], layout: str, value_range: str) -> NDArray[np.
     Returns:
         uint8 [H, W, 3].
     Raises:
-        EngineError: another shape, or a value that is no number.
+        PaintError: another shape, or a value that is no number.
     """
     if output.ndim != 4 or output.shape[0] != 1 or output.shape[1 if layout == "nchw" else 3] != 3:
-        raise EngineError(f"an ONNX generator painted {list(output.shape)}, not one {layout} image")
+        raise PaintError(f"an ONNX generator painted {list(output.shape)}, not one {layout} image")
     image = output[0].transpose(1, 2, 0) if layout == "nchw" else output[0]
     if image.dtype == np.uint8:
         return np.ascontiguousarray(image)
     values = image.astype(np.float32)
     if not np.isfinite(values).all():
-        raise EngineError("an ONNX generator painted values that are no numbers (NaN or infinite)")
+        raise PaintError("an ONNX generator painted values that are no numbers (NaN or infinite)")
     scaled = {"signed": (values + 1) * 127.5, "unit": values * 255, "byte": values}[value_range]
     return np.ascontiguousarray(np.clip(np.rint(scaled), 0, 255).astype(np.uint8))
+
+
+def _read(ov: Any, path: Path) -> Any:
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise CheckpointError(f"{path.name}: cannot be read: {error.strerror}") from None
+    # From memory, OpenVINO would look for them in the current folder: files that no digest pins.
+    others = external_files(content, path.name)
+    if others:
+        raise CheckpointError(
+            f"{path.name}: keeps weights in other files ({others[0][:80]}): export it as one file"
+        )
+    try:
+        return ov.Core().read_model(content)
+    except RuntimeError as error:
+        raise CheckpointError(f"{path.name}: OpenVINO cannot read it as ONNX: {_last_line(error)}") from None
+
+
+def _parameters(model: Any) -> int:
+    constants = [node for node in model.get_ops() if node.get_type_name() == "Constant"]
+    return sum(
+        int(np.prod(list(node.get_output_shape(0))))
+        for node in constants
+        if node.get_element_type().is_real()
+    )
 
 
 def _input_shape(model: Any, name: str, latent: int | None) -> tuple[int, ...]:

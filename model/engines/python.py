@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from model.descriptor import MAX_RESOLUTION, MIN_RESOLUTION, Descriptor, OptionValue
-from model.errors import EngineError, ModelError
+from model.errors import EngineError, ModelError, PaintError
 from model.hashing import hash_tree
 from model.protocol import Engine, Params
 
@@ -45,13 +45,13 @@ class PythonEngine:
         except (ModelError, MemoryError):
             raise
         except Exception as error:
-            raise EngineError(f"{self._source} failed: {_told(error)}") from error
+            raise PaintError(f"{self._source} failed: {_told(error)}") from error
         good = isinstance(images, np.ndarray) and images.dtype == np.uint8 and images.ndim == 4
         if not good or images.shape[0] != len(seeds) or images.shape[3] != 3:
             found = (
                 f"{images.dtype} {images.shape}" if isinstance(images, np.ndarray) else type(images).__name__
             )
-            raise EngineError(f"{self._source} painted {found}, not uint8 [{len(seeds)}, H, W, 3]")
+            raise PaintError(f"{self._source} painted {found}, not uint8 [{len(seeds)}, H, W, 3]")
         return images
 
 

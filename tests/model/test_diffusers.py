@@ -1,0 +1,248 @@
+"""Diffusion pipelines, tiny and real: the library's own code paints them."""
+
+from __future__ import annotations
+
+import json
+import pickle
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from model.adding.add import add_model
+from model.adding.request import AddRequest
+from model.engines.load import load_engine
+from model.errors import CheckpointError, DigestError, EngineError, FormError, ModelError, ParamsError
+from model.families import Params, validate_params
+from model.protocol import Engine
+from model.registry import ModelInfo, Registry
+from tests.model.pipelines import SIDE, need_diffusers, save_plain_pipeline, save_text_pipeline
+
+SEEDS = [3, 2**63 - 1, 12345]
+COMMIT = "0123456789abcdef0123456789abcdef01234567"
+
+
+@pytest.fixture(scope="module")
+def text_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    need_diffusers()
+    return save_text_pipeline(tmp_path_factory.mktemp("text") / "pipeline")
+
+
+@pytest.fixture
+def plain_folder(tmp_path: Path) -> Path:
+    need_diffusers()
+    return save_plain_pipeline(tmp_path / "plain")
+
+
+def add(models: Path, source: object, name: str = "art", **request: Any) -> ModelInfo:
+    return add_model(models, name, f"diffusers:{source}", AddRequest(**request))
+
+
+def load(info: ModelInfo, threads: int = 1, precision: str = "auto") -> Engine:
+    return load_engine(info, engine="openvino", precision=precision, threads=threads)
+
+
+def test_a_text_pipeline_paints_what_the_library_paints(text_folder: Path, tmp_path: Path) -> None:
+    import diffusers
+
+    from model.engines.diffusers import image_stream
+
+    info = add(tmp_path, text_folder, options={"steps": 3}, licence="CC0-1.0")
+    assert (info.family, info.resolution, info.licence) == ("diffusers", SIDE, "CC0-1.0")
+    assert info.takes == ("prompt", "negative_prompt", "steps", "guidance", "height", "width")
+    assert info.parameters > 10_000
+    engine = load(info)
+    assert (engine.name, engine.precision, engine.resolution) == ("diffusers", "fp32", SIDE)
+    params: Params = {"prompt": "a cat", "negative_prompt": "dog", "guidance": 4.0}
+    painted = engine.generate(SEEDS, params)
+
+    pipeline = diffusers.StableDiffusionPipeline.from_pretrained(text_folder, low_cpu_mem_usage=False)
+    expected = pipeline(
+        "a cat",
+        negative_prompt="dog",
+        guidance_scale=4.0,
+        num_inference_steps=3,
+        generator=image_stream(SEEDS[1]),
+        output_type="np",
+    ).images
+    assert np.abs(painted[1].astype(float) - expected[0] * 255).max() <= 1
+    others: list[Params] = [{"prompt": "a dog"}, {"steps": 2}, {"guidance": 9.0}, {"negative_prompt": "cat"}]
+    for other in others:
+        assert not np.array_equal(engine.generate([3], {**params, **other})[0], painted[0]), other
+    assert engine.generate([3], {**params, "height": 24, "width": 32}).shape == (1, 24, 32, 3)
+
+
+def test_a_seed_gives_the_same_bytes_whatever_is_around_it(text_folder: Path, tmp_path: Path) -> None:
+    info = add(tmp_path, text_folder, options={"steps": 2})
+    params = {"prompt": "a bird"}
+    together = load(info, threads=2).generate(SEEDS, params)
+    one = load(info)
+    alone = [one.generate([seed], params)[0] for seed in reversed(SEEDS)]
+    assert np.array_equal(together, np.stack(alone[::-1]))
+    assert not np.array_equal(together[0], together[1])
+
+
+def test_an_unconditional_pipeline_takes_steps_alone(plain_folder: Path, tmp_path: Path) -> None:
+    info = add(tmp_path / "models", plain_folder)
+    assert (info.takes, info.resolution) == (("steps",), SIDE)
+    engine = load(info)
+    painted = engine.generate(SEEDS, {"steps": 2})
+    assert painted.shape == (len(SEEDS), SIDE, SIDE, 3)
+    assert np.array_equal(painted[2], engine.generate(SEEDS[2:], {"steps": 2})[0])
+    with pytest.raises(ParamsError, match="unknown param prompt: this model takes steps"):
+        validate_params(info.family, {"prompt": "a cat"}, info.takes)
+
+
+def test_all_63_bits_of_a_seed_count() -> None:
+    need_diffusers()
+    import torch
+
+    from model.engines.diffusers import image_stream
+
+    low, high = image_stream(5), image_stream(5 + 2**40)
+    assert not torch.equal(torch.randn(4, generator=low), torch.randn(4, generator=high))
+    # The very stream that numpy keeps for ever: both are the Mersenne Twister.
+    drawn = torch.rand(2000, generator=image_stream(5 + 2**40)).numpy()
+    words = np.frombuffer(np.random.RandomState([5, 2**8]).bytes(8000), dtype="<u4")
+    assert np.array_equal(drawn, (words % 2**24).astype(np.float32) / 2**24)
+
+
+def test_the_digest_is_that_of_the_files_wherever_they_lie(plain_folder: Path, tmp_path: Path) -> None:
+    first = add(tmp_path / "models", plain_folder)
+    moved = plain_folder.rename(tmp_path / "elsewhere")
+    (moved / ".git").mkdir()
+    (moved / ".git" / "HEAD").write_text("no part of the model")
+    assert add(tmp_path / "other", moved, name="art2", licence="MIT").digest == first.digest
+    assert add(tmp_path / "third", moved, options={"steps": 7}).digest != first.digest
+    save_plain_pipeline(moved, seed=1)
+    assert add(tmp_path / "fourth", moved).digest != first.digest
+
+
+def test_a_changed_folder_is_not_painted_with(plain_folder: Path, tmp_path: Path) -> None:
+    info = add(tmp_path / "models", plain_folder)
+    (plain_folder / "unet" / "extra.py").write_text("print('hello')")
+    with pytest.raises(DigestError, match=r"unet/extra\.py is new since the model was added"):
+        load(info)
+    (plain_folder / "unet" / "extra.py").unlink()
+    (plain_folder / "scheduler" / "scheduler_config.json").unlink()
+    with pytest.raises(DigestError, match=r"scheduler_config\.json is missing"):
+        load(info)
+
+
+def test_a_downloaded_model_of_the_hub_is_pinned_by_its_commit(
+    plain_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path / "hub"))
+    for source, complaint in (
+        ("some/art", "does not know which commit main is"),
+        ("some/art@v1", "does not know which commit v1 is"),
+        (f"some/art@{COMMIT}", f"hf download some/art --revision {COMMIT}"),
+    ):
+        with pytest.raises(FormError, match=complaint):
+            add(tmp_path / "models", source)
+    cached = tmp_path / "hub" / "models--some--art"
+    (cached / "refs").mkdir(parents=True)
+    (cached / "refs" / "main").write_text(COMMIT)
+    (cached / "snapshots").mkdir()
+    plain_folder.rename(cached / "snapshots" / COMMIT)
+    info = add(tmp_path / "models", "some/art")
+    assert add(tmp_path / "models", f"some/art@{COMMIT}", name="same").digest == info.digest
+    assert load(info).generate([1], {"steps": 1}).shape == (1, SIDE, SIDE, 3)
+    cached.rename(tmp_path / "gone")
+    with pytest.raises(CheckpointError, match="hf download some/art --revision"):
+        load(info)
+
+
+def _no_index(folder: Path) -> None:
+    (folder / "model_index.json").unlink()
+
+
+def _damaged_index(folder: Path) -> None:
+    (folder / "model_index.json").write_text("{")
+
+
+def _other_class(name: str) -> Callable[[Path], None]:
+    def change(folder: Path) -> None:
+        _edit(folder, _class_name=name)
+
+    return change
+
+
+def _edit(folder: Path, **changes: Any) -> None:
+    path = folder / "model_index.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), **changes}))
+
+
+def _foreign_code(folder: Path) -> None:
+    _edit(folder, unet=["os", "system"])
+
+
+def _code_in_the_folder(folder: Path) -> None:
+    (folder / "unet" / "diffusers.py").write_text("raise SystemExit")
+
+
+def _pickled_weights(folder: Path) -> None:
+    (folder / "unet" / "diffusion_pytorch_model.safetensors").unlink()
+    (folder / "unet" / "diffusion_pytorch_model.bin").write_bytes(pickle.dumps({}))
+
+
+def _cut_weights(folder: Path) -> None:
+    path = folder / "unet" / "diffusion_pytorch_model.safetensors"
+    path.write_bytes(path.read_bytes()[:100])
+
+
+@pytest.mark.parametrize(
+    ("spoil", "complaint"),
+    [
+        (_no_index, r"no model_index\.json"),
+        (_damaged_index, r"model_index\.json is damaged"),
+        (_other_class("Nonsense"), "has no pipeline Nonsense"),
+        (_other_class("AutoencoderKL"), "has no pipeline AutoencoderKL"),
+        (_other_class("StableDiffusionImg2ImgPipeline"), r"is no text-to-image .* \(it takes image\)"),
+        (_other_class("DiTPipeline"), r"it takes class_labels"),
+        (_foreign_code, "its unet would run code of os: refused"),
+        (_code_in_the_folder, "its unet would run code of diffusers: refused"),
+        (_pickled_weights, "no safetensors weights in it; nothing else is loaded"),
+        (_cut_weights, "not a sound safetensors file"),
+    ],
+)
+def test_what_is_no_sound_pipeline_is_refused(
+    plain_folder: Path, tmp_path: Path, spoil: Callable[[Path], None], complaint: str
+) -> None:
+    spoil(plain_folder)
+    with pytest.raises(CheckpointError, match=complaint):
+        add(tmp_path / "models", plain_folder)
+    assert "art" not in Registry(tmp_path / "models").names()
+
+
+def test_weights_that_do_not_fit_are_refused_when_they_load(plain_folder: Path, tmp_path: Path) -> None:
+    config = plain_folder / "unet" / "config.json"
+    told = json.loads(config.read_text())
+    config.write_text(json.dumps({**told, "block_out_channels": [16, 16]}))
+    with pytest.raises(CheckpointError, match="plain: the pipeline cannot be loaded"):
+        load(add(tmp_path / "models", plain_folder))
+
+
+@pytest.mark.parametrize(
+    ("request_", "complaint"),
+    [
+        ({"options": {"prompt": "a cat"}}, "unknown option prompt: there are steps, guidance, variant"),
+        ({"options": {"steps": 0}}, r"steps must be a whole number in 1\.\.1000"),
+        ({"options": {"guidance": 3}}, "unknown param guidance"),
+        ({"options": {"variant": "../x"}}, "option variant must be"),
+        ({"options": {"variant": "fp16"}}, "no safetensors weights of variant fp16"),
+        ({"resolution": 3}, "outside 4..4096"),
+    ],
+)
+def test_wrong_options_are_refused(
+    plain_folder: Path, tmp_path: Path, request_: dict[str, Any], complaint: str
+) -> None:
+    with pytest.raises(ModelError, match=complaint):
+        add(tmp_path / "models", plain_folder, **request_)
+
+
+def test_a_precision_that_a_cpu_lacks_is_refused(plain_folder: Path, tmp_path: Path) -> None:
+    with pytest.raises(EngineError, match="does not run in int8"):
+        load(add(tmp_path / "models", plain_folder), precision="int8")
