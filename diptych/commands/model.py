@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import keyword
 import sys
 from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager
@@ -29,6 +30,7 @@ LAZY: Final = {
     "export": ("diptych.commands.model_train", "Make a checkpoint of a training run."),
     "push": ("diptych.commands.model_push", "Put a model into the store, where workers fetch it."),
     "calibrate": ("diptych.commands.model_calibrate", "Time a model on this machine."),
+    "import": ("diptych.commands.model_import", "Import a published Progressive GAN."),
     "gate": ("diptych.commands.model_gate", "Measure lower precisions, so that auto may use them."),
     "quality": ("diptych.commands.model_quality", "Measure a model against real images."),
 }
@@ -45,7 +47,9 @@ class ModelGroup(click.Group):
         """Import a command if it is not of this module."""
         if cmd_name not in LAZY:
             return super().get_command(ctx, cmd_name)
-        command: click.Command = getattr(importlib.import_module(LAZY[cmd_name][0]), cmd_name)
+        # A keyword cannot be a function's name: `import` is `import_`.
+        attribute = f"{cmd_name}_" if keyword.iskeyword(cmd_name) else cmd_name
+        command: click.Command = getattr(importlib.import_module(LAZY[cmd_name][0]), attribute)
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:

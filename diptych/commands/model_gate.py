@@ -24,13 +24,14 @@ def gate(checkpoint: Path, output: Path | None, seeds: int) -> None:
 
     The outcome becomes part of the checkpoint, and changes its digest: measure before jobs use it.
     """
-    from model.checkpoint import load_checkpoint, save_checkpoint
+    from model.checkpoint import read_tensors, save_checkpoint
     from model.engines.measure_gate import measure_gate
 
-    weights, config = load_checkpoint(checkpoint)
+    weights, config = read_tensors(checkpoint)
     measured = measure_gate(weights, config, seeds=seeds, report=lambda line: click.echo(line, err=True))
     output = output or checkpoint
-    digest = save_checkpoint(output, weights, config.model_copy(update={"gate": measured}))
+    half = weights["to_rgb.weight"].itemsize == 2
+    digest = save_checkpoint(output, weights, config.model_copy(update={"gate": measured}), half=half)
     click.echo("\n".join(_lines(measured)))
     click.echo(f"{output} {digest}")
 

@@ -13,7 +13,7 @@ from click.testing import CliRunner
 from pydantic import ValidationError
 
 from diptych.cli import main
-from model.checkpoint import load_checkpoint
+from model.checkpoint import load_checkpoint, read_tensors, save_checkpoint
 from model.engines.isa import instruction_set
 from model.engines.load import load_engine
 from model.engines.measure_gate import choose_range
@@ -126,6 +126,18 @@ def test_the_gate_finds_layers_for_int8_and_keeps_the_weights(gated: ModelInfo, 
     unmeasured, _ = load_checkpoint(tmp_path / "tiny.safetensors")
     for name, value in unmeasured.items():
         assert np.array_equal(weights[name], value)
+
+
+@needs_int8
+def test_the_gate_keeps_float32_weights(tmp_path: Path) -> None:
+    path = tmp_path / "tiny.safetensors"
+    save_random(path)
+    weights, config = load_checkpoint(path)
+    exact = {name: value + np.float32(1e-7) for name, value in weights.items()}
+    save_checkpoint(path, exact, config, half=False)
+    assert CliRunner().invoke(main, ["model", "gate", str(path), "--seeds", "8"]).exit_code == 0
+    kept, _ = read_tensors(path)
+    assert all(np.array_equal(kept[name], value) for name, value in exact.items())
 
 
 @pytest.mark.parametrize(
