@@ -75,7 +75,7 @@ def test_an_imported_file_paints_what_the_zoo_paints(file: Path, tmp_path: Path)
 @pytest.mark.parametrize(
     "channels",
     [
-        (512, 512, 256, 128, 64, 32),
+        (512, 512, 512, 512, 256, 128),
         (512, 512, 512, 512, 256, 128, 64),
         (512, 512, 512, 512, 256, 128, 64, 32),
     ],

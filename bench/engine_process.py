@@ -1,0 +1,97 @@
+"""A process that starts, loads one engine, paints, and says as JSON what each step took.
+
+python -m bench.engine_process STARTED MODEL_DIR NAME ENGINE PRECISION THREADS IMAGES [ZOO_CHECKOUT]
+
+Run by bench.engines. STARTED: time.monotonic() of the parent just before the start, in seconds.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from model.registry import ModelInfo
+
+    Painter = tuple[Callable[[list[int]], Iterable[Any]], Callable[[Any], bytes], int]
+
+_ENTERED_S = time.monotonic()
+
+
+def main() -> None:
+    """The command line."""
+    import json
+    import resource
+    from pathlib import Path
+
+    started_s, folder, name, engine_name, precision, threads, images, *checkout = sys.argv[1:]
+    from model.registry import Registry
+
+    info = Registry(Path(folder), calibrations=Path(folder) / "no-calibration.json").get(name)
+    if engine_name == "openvino":
+        import openvino  # noqa: F401 (so that it counts as import, not as load)
+    else:
+        import torch
+
+        torch.set_num_threads(int(threads))
+    imported_s = time.monotonic()
+    paint, encode, batch = _painter(info, engine_name, precision, int(threads), checkout)
+    loaded_s = time.monotonic()
+    encode(next(iter(paint([1]))))
+    first_s = time.monotonic()
+    paint(list(range(batch)))
+    steady_s, cpu_s = time.monotonic(), time.process_time()
+    done = 0
+    while done < int(images):
+        for image in paint(list(range(done, done + batch))):
+            encode(image)
+        done += batch
+    wall_s, cpu_s = time.monotonic() - steady_s, time.process_time() - cpu_s
+    unit = 1 if sys.platform == "darwin" else 1024
+    peak_bytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
+    print(
+        json.dumps(
+            {
+                "python_s": _ENTERED_S - float(started_s),
+                "imports_s": imported_s - _ENTERED_S,
+                "load_s": loaded_s - imported_s,
+                "first_s": first_s - loaded_s,
+                "total_s": first_s - float(started_s),
+                "peak_mb": peak_bytes / (1 << 20),
+                "image_wall_s": wall_s / done,
+                "image_cpu_s": cpu_s / done,
+            }
+        )
+    )
+
+
+def _painter(info: ModelInfo, engine_name: str, precision: str, threads: int, checkout: list[str]) -> Painter:
+    """How to paint seeds, how to encode an image, and how many to paint at a time."""
+    if engine_name == "zoo":
+        from pathlib import Path
+
+        from bench.zoo_reference import ZooReference
+
+        reference = ZooReference(Path(checkout[0]), info.path)
+        return (lambda seeds: [reference.paint(seed) for seed in seeds]), reference.encode, 1
+    from model.engines.load import load_engine
+    from results.png import encode
+    from results.provenance import Provenance
+
+    engine = load_engine(info, engine=engine_name, precision=precision, threads=threads)
+    told = Provenance(
+        model=info.name,
+        model_digest=info.digest,
+        seed=0,
+        index=0,
+        engine=engine.name,
+        precision=engine.precision,
+        isa=engine.isa,
+    )
+    return (lambda seeds: engine.generate(seeds, {})), (lambda image: encode(image, told)), 8
+
+
+if __name__ == "__main__":
+    main()
