@@ -11,6 +11,7 @@ import errno
 import os
 import time
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from stat import S_ISREG
@@ -148,8 +149,10 @@ class DirectoryStore:
         try:
             self._write_temp(b"probe\n").unlink()
             for path in (self._root / HIDDEN_FOLDER).iterdir():
-                if path.stat().st_mtime < time.time() - STALE_TEMP_S:
-                    path.unlink(missing_ok=True)
+                # Another writer may just have placed it, and so be done with it.
+                with suppress(FileNotFoundError):
+                    if path.stat().st_mtime < time.time() - STALE_TEMP_S:
+                        path.unlink()
         except OSError as error:
             raise writing_error(error, f"{HIDDEN_FOLDER}/", self._root) from error
 

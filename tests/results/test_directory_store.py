@@ -203,6 +203,16 @@ def forbidden_folder() -> Iterator[Path]:
             (folder / "secret").chmod(0o700)
 
 
+def test_check_passes_while_others_write(
+    directory_store: DirectoryStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A temporary file that is listed may be gone when it is looked at: its writer has placed it."""
+    directory_store.check()
+    gone = directory_store.root / ".tmp" / "1-placed"
+    monkeypatch.setattr(Path, "iterdir", lambda _: iter([gone]))
+    directory_store.check()
+
+
 @pytest.mark.parametrize(
     ("call", "text"),
     [
