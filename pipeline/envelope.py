@@ -162,6 +162,11 @@ def _text(value: object, what: str, limit: int) -> str:
         raise MessageError(f"`{what}` is not a string")
     if len(value) > limit:
         raise MessageError(f"`{what}` is {len(value)} characters, over the limit of {limit}")
+    try:
+        # Frameworks' JSON parsers let half a surrogate pair through; what a record is made of does not.
+        value.encode()
+    except UnicodeEncodeError as error:
+        raise MessageError(f"`{what}` is not valid Unicode") from error
     return value
 
 

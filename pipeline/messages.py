@@ -5,10 +5,9 @@ Everything is validated here, once, at the edge; inside, a frozen `TaskMessage` 
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import Any, Final, Literal
 
-from pydantic import ConfigDict, Field, ValidationError, model_validator
+from pydantic import AwareDatetime, ConfigDict, Field, ValidationError, model_validator
 from pydantic_core import from_json
 
 from pipeline.errors import MessageError
@@ -36,7 +35,7 @@ class TaskMessage(Document):
     schema_: Literal["diptych.task/1"] = Field(SCHEMA, alias="schema")
     job_id: Name
     publication: Publication
-    publication_started_at: datetime
+    publication_started_at: AwareDatetime
     task_index: TaskIndex
     first_index: int = Field(ge=0, le=MAX_INDEX)
     image_count: int = Field(ge=1, le=MAX_IMAGES_PER_TASK)
@@ -46,7 +45,7 @@ class TaskMessage(Document):
     params: Params = Field(default_factory=dict)
     precision: Precision = "auto"
     targets: tuple[Target, ...] = Field(min_length=1, max_length=3)
-    submitted_at: datetime
+    submitted_at: AwareDatetime
 
     model_config = ConfigDict(
         frozen=True,

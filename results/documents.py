@@ -6,10 +6,9 @@ major schema is refused. `dump` and `load` are the only way in and out of bytes.
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
 
 from results.errors import DocumentError
 from results.naming import DIGEST_PATTERN, MAX_INDEX, MAX_PUBLICATION, MAX_TASK, NAME_PATTERN
@@ -76,7 +75,7 @@ class Manifest(Document):
     precision: Precision = "auto"
     targets: tuple[Target, ...] = Field(min_length=1, max_length=3)
     images_per_task: int = Field(ge=1, le=256)
-    submitted_at: datetime
+    submitted_at: AwareDatetime
     submitted_with: str = ""
 
     model_config = ConfigDict(frozen=True, extra="ignore", populate_by_name=True, serialize_by_alias=True)
@@ -106,14 +105,14 @@ class PublishedChunk(Document):
     first_task: TaskIndex
     last_task: TaskIndex
     targets: tuple[Target, ...]
-    publication_started_at: datetime
-    published_at: datetime
+    publication_started_at: AwareDatetime
+    published_at: AwareDatetime
 
 
 class Cancellation(Document):
     """`cancelled.json`: the job is over; what is in flight may still commit."""
 
-    cancelled_at: datetime
+    cancelled_at: AwareDatetime
 
 
 class WorkMeter(Document):
@@ -139,8 +138,8 @@ class Failure(WorkMeter):
     instance_id: str
     error: str
     detail: str
-    received_at: datetime
-    failed_at: datetime
+    received_at: AwareDatetime
+    failed_at: AwareDatetime
 
 
 class DeadLetter(Document):
@@ -153,7 +152,7 @@ class DeadLetter(Document):
     message_id: str
     attempts: int = Field(ge=0)
     last_error: str
-    dead_at: datetime
+    dead_at: AwareDatetime
     message: dict[str, Any] = Field(default_factory=dict)
 
 
@@ -166,13 +165,13 @@ class Duplicate(WorkMeter):
     delivery_id: str
     message_id: str
     instance_id: str
-    duplicate_at: datetime
+    duplicate_at: AwareDatetime
 
 
 class Rejection(Document):
     """`rejected/…`: what could not be decoded."""
 
-    received_at: datetime
+    received_at: AwareDatetime
     target: str
     message_id: str
     error: str

@@ -5,10 +5,9 @@ Names carry their units, derived values (round trip, latency) are computed by re
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import Literal
 
-from pydantic import ConfigDict, Field
+from pydantic import AwareDatetime, ConfigDict, Field
 
 from results.documents import (
     Digest,
@@ -45,12 +44,12 @@ class Record(WorkMeter):
     publication: Publication
     target: Target
 
-    submitted_at: datetime
-    publication_started_at: datetime
-    published_at: datetime | None = None
-    received_at: datetime
-    finished_at: datetime
-    instance_started_at: datetime
+    submitted_at: AwareDatetime
+    publication_started_at: AwareDatetime
+    published_at: AwareDatetime | None = None
+    received_at: AwareDatetime
+    finished_at: AwareDatetime
+    instance_started_at: AwareDatetime
 
     model_load_s: float = Field(ge=0)
     generate_s: float = Field(ge=0)

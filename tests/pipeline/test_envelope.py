@@ -92,6 +92,13 @@ def test_cloud_event_data_in_every_form(as_type: type) -> None:
     assert decode_task(decode_cloud_event(data).data).job_id == "job-a"
 
 
+@pytest.mark.parametrize("where", [{"messageId": "\ud800"}, {"attributes": {"a": "\ud800"}}])
+def test_half_a_surrogate_pair_in_a_parsed_event_is_refused(where: dict[str, Any]) -> None:
+    """Python's JSON parser lets it through, and no record could be written of it."""
+    with pytest.raises(MessageError, match="not valid Unicode"):
+        decode_cloud_event({"message": message_with(**where)})
+
+
 BAD_BODIES = {
     "empty": b"",
     "not json": b"hello",
@@ -220,6 +227,8 @@ def test_decode_task_of_a_task_with_odd_values(changes: dict[str, Any]) -> None:
         ("precision", "fp64"),
         ("params", {"k": []}),
         ("submitted_at", "never"),
+        ("submitted_at", "2026-11-24T09:30:00"),
+        ("publication_started_at", "2026-11-24T09:30:00"),
         ("schema", "diptych.task/2"),
         ("schema", None),
     ],

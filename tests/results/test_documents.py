@@ -80,6 +80,7 @@ def test_damage_is_told_by_name_and_in_one_line(data: bytes) -> None:
         {"params": {"a": {"b": 1}}},
         {"params": {"a": float("nan")}},
         {"submitted_at": "yesterday"},
+        {"submitted_at": "2026-11-24T09:30:00"},
     ],
 )
 def test_limits_are_kept(change: dict[str, Any]) -> None:
