@@ -24,13 +24,16 @@ from pipeline.celery_settings import DELIVER_TASK, PAINT_TASK, celery_config, qu
 from pipeline.errors import MessageError, SettingsError
 from pipeline.logs import configure_logging
 from pipeline.settings import Settings, load_settings
+from results.errors import StoreError
 from results.stores.base import Store
 from results.stores.open import open_store
 from worker_celery.burial import reject
 from worker_celery.courier import Courier
 from worker_celery.parcel import Parcel
+from worker_celery.precheck import caution, check_targets
 from worker_celery.pusher import HttpPusher
 from worker_celery.shared_drain import SharedDrain
+from worker_celery.terse import Terse
 from worker_celery.transport import TRANSPORT
 
 GIVE_BACK_PAUSE_S: Final = 1.0
@@ -45,8 +48,8 @@ def settings() -> Settings:
     try:
         found = load_settings()
         found.require_broker_url()
-        found.require_store_url()
-    except SettingsError as error:
+        open_store(found.require_store_url())
+    except (SettingsError, StoreError) as error:
         raise SystemExit(f"error: {error}") from error
     return found
 
@@ -91,7 +94,7 @@ def _carry(task: Task, courier: Courier, arguments: Mapping[str, Any], *, count_
             return "loss counted"
         return courier.carry(parcel)
     except Exception as error:
-        log.exception("message %s is given back", task.request.id)
+        log.exception("message %s is given back", task.request.id)  # `Terse` shortens what is expected
         time.sleep(GIVE_BACK_PAUSE_S)
         raise Reject(str(error), requeue=True) from error
 
@@ -129,8 +132,15 @@ def drain() -> SharedDrain:
     return SharedDrain(settings().drain_s)
 
 
-def _before_children(**_: Any) -> None:
-    """Make the drain before the pool forks, so that the children share it."""
+def _before_children(sender: Any, **_: Any) -> None:
+    """Check the settings, and make the drain before the pool forks, so that the children share it."""
+    queues = {*sender.app.amqp.queues.consume_from}
+    try:
+        check_targets(settings(), queues)
+    except SettingsError as error:
+        raise SystemExit(f"error: {error}") from error
+    if found := caution(settings(), queues):
+        log.warning("%s", found)
     drain()
 
 
@@ -142,6 +152,8 @@ def _on_shutdown(**_: Any) -> None:
 def _on_setup_logging(**_: Any) -> None:
     """Log as the other workers do; what each task came to is logged by us, not twice by Celery."""
     configure_logging(settings())
+    for handler in logging.getLogger().handlers:
+        handler.addFilter(Terse())
     for name in ("celery.app.trace", "celery.worker.strategy"):
         logging.getLogger(name).setLevel(logging.WARNING)
 
