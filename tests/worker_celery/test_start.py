@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from pipeline.celery_settings import queue_name
@@ -22,7 +24,7 @@ from worker_celery.precheck import caution
     ],
 )
 def test_a_wrong_setting_ends_the_worker_with_a_line(
-    workers: Workers, settings: dict[str, str], text: str
+    workers: Workers, settings: dict[str, Any], text: str
 ) -> None:
     assert workers.start("container", **settings).wait(30) == 1
     assert text in workers.log_text()
