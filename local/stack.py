@@ -54,19 +54,20 @@ class Stack:
             self._folder.close()
             raise
         self._sockets = _socket_folder(self._folder.work)
+        self._broker_is_old = any(self._folder.broker.iterdir())
         layout = Layout(
             options,
             settings,
             self.store_url,
             self.addresses,
             broker_folder=self._folder.broker,
+            broker_is_old=self._broker_is_old,
             work_folder=self._folder.work,
             socket_folder=self._sockets,
         )
         self._supervisor = Supervisor(stages(layout), self._console, on_restart=self._restarted)
         places = {"store_url": self.store_url, "broker_url": self.addresses.broker_url}
         self._auditor = Auditor(settings.model_copy(update=places), self._supervisor.note)
-        self._broker_is_old = any(self._folder.broker.iterdir())
         self.ended = threading.Event()
         """Set once nothing of it is left."""
 

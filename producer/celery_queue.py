@@ -1,4 +1,4 @@
-"""Reads which tasks a Redis broker has, without taking any: what waits, and what workers hold."""
+"""Which tasks a Redis broker has, read without taking any: what waits, and what workers hold."""
 
 from __future__ import annotations
 
@@ -59,6 +59,26 @@ class CeleryQueue:
                 yield from _held(client, channel.unacked_key, queues)
         except errors_of(self._connection) as error:
             raise self._failed(error) from error
+
+    def give_back_held(self) -> int:
+        """Put what workers hold back onto its queues now, and not after the visibility timeout.
+
+        Only for a broker all of whose workers have died: what a living one holds would be done twice.
+
+        Returns:
+            Messages put back.
+        Raises:
+            BrokerError: as `tasks`.
+        """
+        channel = self._channel()
+        try:
+            with channel.conn_or_acquire() as client:
+                tags = client.hkeys(channel.unacked_key)
+                for tag in tags:
+                    channel.qos.restore_by_tag(tag, client)
+        except errors_of(self._connection) as error:
+            raise self._failed(error) from error
+        return len(tags)
 
     def jobs(self) -> set[str]:
         """Return the jobs that were published through this broker and not forgotten; raises as `tasks`."""

@@ -13,6 +13,7 @@ import pytest
 
 from pipeline.run_file import find_run_file
 from results.job_state import JobState, JobStatus
+from results.naming import image_name
 from results.stores.open import open_store
 from tests.local.conftest import Start
 from tests.local.up_process import ANY_PORTS, DIPTYCH, StackProcess, environment, wait_until
@@ -91,6 +92,22 @@ def test_what_dies_is_started_again_and_works(up: StackProcess, mark: str) -> No
     submit(up, "after", "--watch")
     assert main_process(up, mark).pid != dead.pid
     assert not [one for one in orphans if one.is_running()]
+
+
+def test_what_a_killed_stack_had_in_hand_goes_on_with_the_next_one(start: Start, up: StackProcess) -> None:
+    """Not only after the visibility timeout, which is 12 minutes."""
+    submit(up, "in-hand", "-n", "1500", "--images-per-task", "250")
+    run_file = find_run_file(up.folder)
+    assert run_file is not None
+    store = open_store(run_file.store_url)
+    wait_until(lambda: store.stat(image_name("in-hand", "container", 0)), "the first image")
+    for one in up.look():
+        one.kill()
+    up.kill()
+    assert not JobState.of(store, "in-hand").status.ended
+
+    start("up", *ANY_PORTS)
+    wait_until(lambda: JobState.of(store, "in-hand").status is JobStatus.SUCCEEDED, "the whole job")
 
 
 def test_a_second_stack_in_the_same_folder_is_refused(up: StackProcess) -> None:

@@ -15,7 +15,7 @@ from producer.celery_publisher import CeleryPublisher
 from producer.celery_queue import PAGE_MESSAGES, CeleryQueue, QueuedTask
 from producer.publish import all_tasks, publish_runs
 from results.stores.directory import DirectoryStore
-from tests.producer.broker import CONTAINER, note_unacknowledged, pop
+from tests.producer.broker import CONTAINER, note_unacknowledged, pop, waiting
 from tests.producer.conftest import JOB, stored_job
 from tests.valkey import free_port
 
@@ -48,6 +48,18 @@ def test_a_message_that_is_put_back_during_a_look_is_seen(
         redis.hdel("unacked", "a-tag")
         seen = {task.task_index for task in (*first, *look)}
     assert seen == set(range(PAGE_MESSAGES + 2))
+
+
+@pytest.mark.usefixtures("job")
+def test_what_dead_workers_hold_can_be_put_back(settings: Settings, redis: Redis) -> None:
+    before = waiting(redis)
+    note_unacknowledged(redis, pop(redis))
+    assert waiting(redis) != before
+    with closing(CeleryQueue(settings)) as queue:
+        assert queue.give_back_held() == 1
+        assert queue.give_back_held() == 0
+    assert waiting(redis) == before
+    assert redis.hlen("unacked") == 0
 
 
 @pytest.mark.usefixtures("job")
