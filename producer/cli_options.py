@@ -68,7 +68,7 @@ class ParamAssignment(click.ParamType[tuple[str, Any]]):
             self.fail(f"{value!r} is no KEY=VALUE", param, ctx)
         try:
             parsed = json.loads(text)
-        except ValueError:
+        except (ValueError, RecursionError):
             return key, text
         return key, parsed if isinstance(parsed, int | float | None) else text
 

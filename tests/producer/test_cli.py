@@ -252,6 +252,7 @@ def test_jobs_are_listed_latest_first_and_a_damaged_one_does_not_hide_them(
         (("submit", "-n", 1, "-m", "nope"), "unknown model nope"),
         (("submit", "-n", 1, "-m", "tiny", "--job", "../x"), "--job: bad name '../x'"),
         (("submit", "-n", 1, "-m", "tiny", "--param", "steps=3"), "takes no params, but got steps"),
+        (("submit", "-n", 1, "-m", "tiny", "--param", f"steps={'[' * 90_000}"), "takes no params"),
         (("submit", "-n", 1, "-m", "tiny", "--store", "s3://x"), "bad store URL 's3://x'"),
         (("status", "x" * 300), "JOB: bad name"),
         (("watch", "no-such"), "no job 'no-such' in file://"),
