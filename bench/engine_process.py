@@ -23,7 +23,6 @@ _ENTERED_S = time.monotonic()
 def main() -> None:
     """The command line."""
     import json
-    import resource
     from pathlib import Path
 
     started_s, folder, name, engine_name, precision, threads, images, *checkout = sys.argv[1:]
@@ -49,8 +48,6 @@ def main() -> None:
             encode(image)
         done += batch
     wall_s, cpu_s = time.monotonic() - steady_s, time.process_time() - cpu_s
-    unit = 1 if sys.platform == "darwin" else 1024
-    peak_bytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
     print(
         json.dumps(
             {
@@ -59,12 +56,27 @@ def main() -> None:
                 "load_s": loaded_s - imported_s,
                 "first_s": first_s - loaded_s,
                 "total_s": first_s - float(started_s),
-                "peak_mb": peak_bytes / (1 << 20),
+                "peak_mb": _peak_bytes() / (1 << 20),
                 "image_wall_s": wall_s / done,
                 "image_cpu_s": cpu_s / done,
             }
         )
     )
+
+
+def _peak_bytes() -> int:
+    """The most memory that this process has held."""
+    if sys.platform == "darwin":
+        import resource
+
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    # Linux's getrusage would also count what the parent held when it forked.
+    from pathlib import Path
+
+    line = next(
+        line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("VmHWM")
+    )
+    return int(line.split()[1]) * 1024
 
 
 def _painter(info: ModelInfo, engine_name: str, precision: str, threads: int, checkout: list[str]) -> Painter:
