@@ -23,7 +23,7 @@ class OpenVinoEngine:
     """A Progressive GAN on OpenVINO.
 
     Every image is its own inference on one thread, so its bytes depend on nothing around it; more threads
-    paint more images at a time. Batches were measured to gain nothing (docs/adr/0010-engine.md).
+    paint more images at a time. Why no batches: docs/adr/0007-engine.md.
 
     Args:
         weights: float16 or float32 tensors, as `config.tensor_shapes()` names them.

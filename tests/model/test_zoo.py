@@ -157,9 +157,8 @@ class Evil:
         return Path.touch, (self.mark,)
 
 
-def test_code_in_a_file_does_not_run_even_if_its_hash_is_known(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.mark.filterwarnings("ignore:Detected pickle protocol")
+def test_code_in_a_known_file_does_not_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     mark = tmp_path / "ran"
     path = tmp_path / "evil.pth"
     zoo_files.save(path, {"netG": Evil(mark)}, settings=SETTINGS)
