@@ -98,6 +98,7 @@ def submit(
     diptych submit -n 1000000 --dry-run
     """
     from model.registry import Registry
+    from producer.stack_warnings import stack_warnings
     from producer.submit import JobRequest, draft_job
     from producer.submit import submit as submit_draft
 
@@ -110,6 +111,8 @@ def submit(
         return show_plan(draft, as_json)
     store = store_of(settings)
     settings.require_broker_url()
+    for line in stack_warnings(settings, wanted):
+        click.echo(f"warning: {line}", err=True)
     job_id = draft.manifest.job_id
     bar = push_bar(draft.model)
     try:

@@ -1,0 +1,38 @@
+"""What about the running stack makes a job wait for ever, said before the user wonders."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from pipeline.run_file import RunFile, find_run_file
+from pipeline.settings import Settings
+from results.documents import Target
+
+
+def stack_warnings(
+    settings: Settings, targets: Sequence[Target], run_file: RunFile | None = None
+) -> list[str]:
+    """Compare what is about to be published with the stack whose broker takes it.
+
+    Args:
+        settings: the resolved settings.
+        targets: who is asked to paint.
+        run_file: that of the stack (default: found from the current folder).
+    Returns:
+        A line for each thing that does not fit; none if another broker is used or no stack runs.
+    """
+    found = run_file or find_run_file()
+    if found is None or found.broker_url != settings.broker_url or not found.is_alive():
+        return []
+    lines = []
+    unserved = [target for target in targets if target not in found.targets]
+    if unserved:
+        names = ", ".join(unserved)
+        how = " (start it with `diptych up --celery-workers 1`)" if "celery" in unserved else ""
+        lines.append(f"nobody serves {names} in the running stack: its tasks wait in the queue{how}")
+    if found.store_url != settings.store_url:
+        lines.append(
+            f"the running stack's workers write to {found.store_url}, "
+            f"not to {settings.store_url}: this job will not end"
+        )
+    return lines
