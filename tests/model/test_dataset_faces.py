@@ -19,8 +19,9 @@ import pytest
 from click.testing import CliRunner
 from PIL import Image
 
-pytest.importorskip("numba", reason="numba is not installed: pip install 'diptych[faces]'")
-pytest.importorskip("scipy", reason="scipy is not installed: pip install 'diptych[faces]'")
+if not os.environ.get("CI"):  # what is missing skips on a laptop and fails in CI
+    pytest.importorskip("numba", reason="numba is not installed: pip install 'diptych[faces]'")
+    pytest.importorskip("scipy", reason="scipy is not installed: pip install 'diptych[faces]'")
 
 from diptych.commands.model_dataset import dataset
 from model.dataset import assets, manifest, writer
@@ -42,6 +43,8 @@ def _head() -> None:
     try:
         assets.data_folder()
     except AssetsError as error:
+        if os.environ.get("CI"):
+            raise
         pytest.skip(str(error))
 
 
