@@ -76,7 +76,7 @@ def renderer_wanted() -> Iterator[None]:
     try:
         yield
     except ModuleNotFoundError as error:
-        raise click.ClickException(f"this needs {error.name}: pip install 'diptych[faces]'") from None
+        raise click.ClickException(f"this needs {error.name}: pip install -e '.[faces]'") from None
 
 
 @contextmanager

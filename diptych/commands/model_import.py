@@ -28,14 +28,14 @@ def import_(source: str, name: str | None, float32: bool, force: bool, model_dir
     \b
     zoo:celebahq-512   zoo:celebahq-256   zoo:celeba-128   zoo:dtd-128
 
-    Needs torch (pip install 'diptych[train]'), this once; painting does not.
+    Needs torch (pip install -e '.[train]'), this once; painting does not.
     """
     from model.checkpoint import save_checkpoint
     from model.zoo import convert, identify
     from results.naming import check_name
 
     if find_spec("torch") is None:
-        raise click.ClickException("this needs torch: pip install 'diptych[train]'")
+        raise click.ClickException("this needs torch: pip install -e '.[train]'")
     folder = settings_of(model_dir=model_dir).model_dir
     if folder is None:
         raise click.UsageError("no folder for models: give --model-dir or DIPTYCH_MODEL_DIR")

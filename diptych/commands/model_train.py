@@ -83,7 +83,7 @@ def torch_wanted() -> Iterator[None]:
     try:
         yield
     except ModuleNotFoundError as error:
-        raise click.ClickException(f"this needs {error.name}: pip install 'diptych[train]'") from None
+        raise click.ClickException(f"this needs {error.name}: pip install -e '.[train]'") from None
 
 
 @contextmanager

@@ -24,7 +24,7 @@ try:
     import torch
     import transformers
 except ImportError as error:
-    raise EngineError(f"diffusers models need more: pip install 'diptych[diffusers]' ({error})") from error
+    raise EngineError(f"diffusers models need more: pip install -e '.[diffusers]' ({error})") from error
 
 INDEX: Final = "model_index.json"
 ARGUMENTS: Final = {

@@ -18,7 +18,7 @@ try:
     import torch
     import torch.nn.functional as F  # noqa: N812
 except ImportError as error:
-    raise EngineError(f"engine torch is not installed (pip install 'diptych[train]'): {error}") from error
+    raise EngineError(f"engine torch is not installed (pip install -e '.[train]'): {error}") from error
 
 
 class TorchEngine:

@@ -157,7 +157,7 @@ def _effnet() -> nn.Module:
 
 
 def _missing(error: ModuleNotFoundError) -> TrainingError:
-    return TrainingError(f"measuring quality needs {error.name}: pip install 'diptych[quality]'")
+    return TrainingError(f"measuring quality needs {error.name}: pip install -e '.[quality]'")
 
 
 def _laplacian_pyramid(images: Images) -> list[Tensor]:

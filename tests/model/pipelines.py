@@ -28,7 +28,7 @@ def need_diffusers() -> None:
         except ImportError as error:
             if os.environ.get("CI"):
                 raise
-            pytest.skip(f"pip install 'diptych[diffusers]': {error}")
+            pytest.skip(f"pip install -e '.[diffusers]': {error}")
 
 
 def save_plain_pipeline(folder: Path, seed: int = 0) -> Path:

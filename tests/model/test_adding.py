@@ -167,7 +167,7 @@ def test_described_models_are_looked_up_without_a_runtime(models: Path) -> None:
 def test_a_missing_extra_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "diffusers", None)
     monkeypatch.delitem(sys.modules, "model.engines.diffusers", raising=False)
-    with pytest.raises(EngineError, match=r"pip install 'diptych\[diffusers\]'"):
+    with pytest.raises(EngineError, match=r"pip install -e '\.\[diffusers\]'"):
         add_model(tmp_path / "models", "art", f"diffusers:{tmp_path}", AddRequest())
 
 

@@ -80,5 +80,5 @@ def test_a_report() -> None:
 def test_a_missing_extra_is_named(module: str, call: object, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, module, None)
     assert callable(call)
-    with pytest.raises(TrainingError, match=rf"needs {module}: pip install 'diptych\[quality\]'"):
+    with pytest.raises(TrainingError, match=rf"needs {module}: pip install -e '\.\[quality\]'"):
         call(discs(1, 0))
