@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+import re
 import sys
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -19,6 +20,7 @@ from pipeline.settings import Settings
 LABELS_KEY: Final = "logging.googleapis.com/labels"
 TRACE_KEY: Final = "logging.googleapis.com/trace"
 _OURS: Final = "_diptych_handler"
+_CONTROL: Final = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
 
 def configure_logging(settings: Settings, stream: TextIO | None = None) -> None:
@@ -85,5 +87,7 @@ class TextFormatter(logging.Formatter):
         """Format a record on one line; a traceback, where there is one, follows it."""
         moment = datetime.fromtimestamp(record.created, UTC).astimezone()
         level = "" if record.levelno <= logging.INFO else f"{record.levelname}: "
-        text = f"{moment:%H:%M:%S} {level}{record.getMessage()}"
+        # What a message quotes from a network must not steer the terminal.
+        message = _CONTROL.sub(lambda found: repr(found[0])[1:-1], record.getMessage())
+        text = f"{moment:%H:%M:%S} {level}{message}"
         return f"{text}\n{self.formatException(record.exc_info)}" if record.exc_info else text

@@ -77,6 +77,12 @@ def test_text_is_for_people() -> None:
     assert "{" not in first
 
 
+def test_text_does_not_steer_the_terminal() -> None:
+    stream = logged("text")
+    logging.getLogger("a").warning("message %s rejected\nsecond line", "\x1b[2Jx\x00\r\x9b")
+    assert stream.getvalue().endswith("message \\x1b[2Jx\\x00\\r\\x9b rejected\nsecond line\n")
+
+
 def test_text_shows_a_traceback_below() -> None:
     stream = logged("text")
     try:
