@@ -6,7 +6,7 @@ Nothing here is read at import time. `load_settings` is called once per process,
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 from pydantic import ByteSize, Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -15,6 +15,8 @@ from model.folders import user_model_dir
 from pipeline.errors import SettingsError
 from pipeline.run_file import RUN_FOLDER, RunFile, find_run_file
 from results.documents import Target
+
+_BROKER_SCHEMES: Final = ("redis://", "rediss://", "redis+socket://")
 
 
 class Settings(BaseSettings):
@@ -75,6 +77,8 @@ class Settings(BaseSettings):
             raise SettingsError(
                 "no broker: start the local stack with `diptych up`, or give --broker or DIPTYCH_BROKER_URL"
             )
+        if not self.broker_url.startswith(_BROKER_SCHEMES):
+            raise SettingsError(f"bad broker URL {self.broker_url!r}: use redis://host:port/0")
         return self.broker_url
 
 

@@ -63,6 +63,8 @@ def test_what_is_missing_is_said_with_what_to_do() -> None:
         settings.require_store_url()
     with pytest.raises(SettingsError, match="DIPTYCH_BROKER_URL"):
         settings.require_broker_url()
+    with pytest.raises(SettingsError, match="bad broker URL 'somewhere': use redis://host:port/0"):
+        load_settings(broker_url="somewhere").require_broker_url()
     given = load_settings(store_url="file:///s", broker_url="redis://b")
     assert (given.require_store_url(), given.require_broker_url()) == ("file:///s", "redis://b")
 
