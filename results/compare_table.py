@@ -33,9 +33,8 @@ def comparison_table(comparison: Comparison) -> RenderableType:
         pad_edge=False,
     )
     table.add_column("", no_wrap=True)
-    for summary in comparison.targets:
-        table.add_column(f"{summary.target}\ncold", justify="right")
-        table.add_column(f"{summary.target}\nwarm", justify="right")
+    for summary, warmth, _ in _groups(comparison):
+        table.add_column(f"{summary.target}\n{warmth}", justify="right")
     for first, second in _pairings(comparison):
         table.add_column(f"{first}\n/ {second}", justify="right")
     table.add_row(*_tasks_row(comparison))
@@ -45,12 +44,25 @@ def comparison_table(comparison: Comparison) -> RenderableType:
     return Group(table, *(Text(line, style="dim") for line in _notes(comparison)))
 
 
+def _groups(comparison: Comparison) -> list[tuple[TargetSummary, str, TaskGroup]]:
+    """The columns: cold and warm of each target; where one holds no task, the other alone."""
+    return [
+        (summary, warmth, group)
+        for summary in comparison.targets
+        for warmth, group, other in (
+            ("cold", summary.cold, summary.warm),
+            ("warm", summary.warm, summary.cold),
+        )
+        if group.tasks or not other.tasks
+    ]
+
+
 def _pairings(comparison: Comparison) -> list[tuple[str, str]]:
     return [*dict.fromkeys((ratio.first, ratio.second) for ratio in comparison.ratios)]
 
 
 def _tasks_row(comparison: Comparison) -> list[str]:
-    counts = [str(group.tasks) for summary in comparison.targets for group in (summary.cold, summary.warm)]
+    counts = [str(group.tasks) for _, _, group in _groups(comparison)]
     pairs = [
         max(ratio.pairs for ratio in comparison.ratios if ratio.second == second)
         for _, second in _pairings(comparison)
@@ -59,9 +71,8 @@ def _tasks_row(comparison: Comparison) -> list[str]:
 
 
 def _quantity_cells(comparison: Comparison, quantity: str) -> Iterator[str]:
-    for summary in comparison.targets:
-        for group in (summary.cold, summary.warm):
-            yield _cell(_spread_of(group, quantity))
+    for _, _, group in _groups(comparison):
+        yield _cell(_spread_of(group, quantity))
     for _, second in _pairings(comparison):
         found = [r for r in comparison.ratios if r.second == second and r.quantity == quantity]
         yield _ratio_cell(found[0]) if found else ""
@@ -86,9 +97,13 @@ def _ratio_cell(ratio: Ratio) -> str:
 
 
 def _memory_cells(comparison: Comparison) -> Iterator[str]:
-    for summary in comparison.targets:
-        yield ""
-        yield _NOTHING if summary.rss_peak_bytes is None else f"{summary.rss_peak_bytes / 2**20:.0f} MiB"
+    groups = _groups(comparison)
+    for (summary, _, _), following in zip(groups, [*groups[1:], None], strict=True):
+        # Of the target, whatever its tasks were: under the last of its columns.
+        if following is not None and following[0] is summary:
+            yield ""
+        else:
+            yield _NOTHING if summary.rss_peak_bytes is None else f"{summary.rss_peak_bytes / 2**20:.0f} MiB"
     yield from ("" for _ in _pairings(comparison))
 
 
