@@ -25,6 +25,7 @@ from pipeline.settings import Settings, load_settings
 from producer.celery_publisher import CeleryPublisher
 from producer.submit import JobRequest, draft_job, submit
 from producer.watch import Bars, Display, PlainLines, follow
+from producer.wording import counted, listed
 from results.compare import compare_job
 from results.compare_table import comparison_table
 from results.contact_sheet import contact_sheet
@@ -107,7 +108,7 @@ class Demo:
             manifest = submit(store, publisher, draft).manifest
         click.echo(
             f"job {manifest.job_id}: {manifest.count} images of {manifest.model}, seed {manifest.seed},"
-            f" {manifest.task_count} tasks for each of {' and '.join(manifest.targets)}\n"
+            f" {counted(manifest.task_count, 'task')} for each of {listed(manifest.targets)}\n"
         )
         return manifest
 

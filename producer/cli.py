@@ -41,7 +41,7 @@ _HELP: Final = {"help_option_names": ["-h", "--help"]}
 
 @click.command(context_settings=_HELP)
 @click.option("-n", "--count", type=int, required=True, help="Images, per target: 1 to 100,000,000.")
-@click.option("-m", "--model", default="faces-64", show_default=True, help="See `diptych model ls`.")
+@click.option("-m", "--model", default="faces-64", show_default=True, help="See `diptych model list`.")
 @click.option(
     "-t",
     "--target",
@@ -265,4 +265,4 @@ def retry(job_id: str, as_json: bool, store_url: str | None, broker_url: str | N
     settings = settings_of(store_url=store_url, broker_url=broker_url)
     store, job_id = store_of(settings), checked_job(job_id)
     done = publishing(settings, lambda publisher: retry_job(store, publisher, job_id))
-    show_republication(job_id, done, as_json, nothing="nothing has failed")
+    show_republication(job_id, done, as_json, nothing="nothing has failed", again=True)

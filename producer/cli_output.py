@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final, TypeVar
 import click
 
 from producer.cli_options import print_json
+from producer.wording import counted, listed
 
 if TYPE_CHECKING:
     from model.registry import ModelInfo
@@ -80,8 +81,8 @@ def show_plan(draft: Draft, as_json: bool) -> None:
     return print_lines(
         [
             f"{plan.count:,} images of {manifest.model} ({manifest.resolution}x{manifest.resolution}),"
-            f" seed {manifest.seed}, for {' and '.join(manifest.targets)}",
-            f"{plan.task_count:,} tasks per target, of {plan.images_per_task} images",
+            f" seed {manifest.seed}, for {listed(manifest.targets)}",
+            f"{counted(plan.task_count, 'task')} per target, of {plan.images_per_task} images",
             f"about {_duration(plan.work_s)} of work on one vCPU, per target",
             "dry run: nothing was written or published",
         ]
@@ -111,8 +112,8 @@ def show_submission(submission: Submission, as_json: bool) -> None:
         )
     if submission.created:
         note = (
-            f"submitted: {manifest.count:,} images, seed {manifest.seed}, {manifest.task_count:,} tasks for"
-            f" {' and '.join(manifest.targets)}"
+            f"submitted: {counted(manifest.count, 'image')}, seed {manifest.seed},"
+            f" {counted(manifest.task_count, 'task')} for {listed(manifest.targets)}"
         )
     else:
         note = "this job is already there, with the same request"
@@ -126,8 +127,18 @@ def show_submission(submission: Submission, as_json: bool) -> None:
     return click.echo(manifest.job_id)
 
 
-def show_republication(job_id: str, done: Republication, as_json: bool, nothing: str) -> None:
-    """Print what a resume or retry published."""
+def show_republication(
+    job_id: str, done: Republication, as_json: bool, nothing: str, again: bool = False
+) -> None:
+    """Print what a resume or retry published.
+
+    Args:
+        job_id: the job.
+        done: what was published.
+        as_json: for scripts.
+        nothing: what to say when that was nothing.
+        again: all of it had been published before, as with retry.
+    """
     if as_json:
         return print_json(
             {
@@ -142,8 +153,8 @@ def show_republication(job_id: str, done: Republication, as_json: bool, nothing:
         return click.echo(f"job {job_id}: {nothing}")
     counts = {"lost": sum(done.lost.values()), "stalled": done.stalled}
     notes = [f", {count:,} of them {what}" for what, count in counts.items() if count]
-    tasks = "task" if done.messages == 1 else "tasks"
-    return click.echo(f"job {job_id}: {done.messages:,} {tasks} published again{''.join(notes)}")
+    publication = "published again" if again or notes else "published"
+    return click.echo(f"job {job_id}: {counted(done.messages, 'task')} {publication}{''.join(notes)}")
 
 
 def watch_job(store: Store, job_id: str, as_json: bool) -> None:

@@ -6,6 +6,7 @@ from dataclasses import asdict
 from typing import Any, Final
 
 from pipeline.clock import utc_now
+from producer.wording import counted
 from results.documents import DeadLetter, Failure, load
 from results.errors import ResultsError
 from results.job_state import JobState, JobStatus
@@ -63,7 +64,7 @@ def target_line(target: str, counts: dict[str, Any]) -> str:
     states = [f"{counts[state]:,} {state}" for state in TaskState if counts[state]]
     return (
         f"{target:<10} {counts['images_done']:>9,}/{counts['images']:,} images"
-        f"   {counts['tasks']:,} tasks: {', '.join(states)}"
+        f"   {counted(counts['tasks'], 'task')}: {', '.join(states)}"
     )
 
 

@@ -13,6 +13,8 @@ POLL_S: Final = 0.5
 SCAN_SHARE: Final = 0.2
 """Share of the time that may go into listing the store: a slow store is asked less often."""
 PLAIN_EVERY_S: Final = 5.0
+NARROW_COLUMNS: Final = 60
+"""Width of a terminal below which there is no bar, only counts."""
 
 
 class Display(Protocol):
@@ -59,16 +61,25 @@ class Bars:
     """A progress bar per target, with images per second and the time that is left."""
 
     def __init__(self) -> None:
+        from rich.console import Console
         from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-        self._progress = Progress(
-            TextColumn("{task.description:<10}"),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TextColumn("{task.fields[rate]:>14}"),
-            TimeRemainingColumn(compact=True, elapsed_when_finished=True),
-            TextColumn("{task.fields[note]}"),
+        console = Console()
+        name, note = TextColumn("{task.description:<10}"), TextColumn("{task.fields[note]}")
+        # The counts come first: in a narrow terminal rich would shorten them to an ellipsis, bar and all.
+        columns = (
+            (name, MofNCompleteColumn(), note)
+            if console.width < NARROW_COLUMNS
+            else (
+                name,
+                BarColumn(),
+                MofNCompleteColumn(),
+                TextColumn("{task.fields[rate]:>14}"),
+                TimeRemainingColumn(compact=True, elapsed_when_finished=True),
+                note,
+            )
         )
+        self._progress = Progress(*columns, console=console)
         self._bars: dict[str, int] = {}
 
     def __enter__(self) -> Bars:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from producer.cli_options import checked_job, job_argument, json_option, settings_of, store_of, store_option
+from producer.wording import listed
 
 if TYPE_CHECKING:
     from results.documents import Manifest, Target
@@ -155,6 +156,8 @@ def make_contact_sheet(job_id: str, path: Path, max_images: int, store_url: str 
     from diptych.commands.results_download import writing_to
     from results.contact_sheet import contact_sheet
 
+    if path.suffix.lower() != ".png":
+        raise click.UsageError(f"the output must end in .png, not {path.name!r}")
     store, manifest = _open(job_id, store_url)
     sheet = contact_sheet(store, manifest.job_id, max_images=max_images)
     with writing_to(path):
@@ -181,6 +184,8 @@ def compare(job_id: str, as_json: bool, store_url: str | None) -> None:
     comparison = compare_job(store, checked_job(job_id))
     if as_json:
         click.echo(comparison.model_dump_json())
+    elif not any(summary.tasks for summary in comparison.targets):
+        click.echo(f"job {job_id} has no records yet: see `diptych status {job_id}`")
     else:
         Console().print(comparison_table(comparison))
 
@@ -200,7 +205,6 @@ def _targets(manifest: Manifest, chosen: tuple[str, ...]) -> tuple[Target, ...]:
     strangers = [target for target in chosen if target not in manifest.targets]
     if strangers:
         raise RequestError(
-            f"job {manifest.job_id} has no target {strangers[0]}: it was asked of "
-            f"{' and '.join(manifest.targets)}"
+            f"job {manifest.job_id} has no target {strangers[0]}: it was asked of {listed(manifest.targets)}"
         )
     return tuple(target for target in manifest.targets if not chosen or target in chosen)

@@ -142,8 +142,8 @@ def _record_fields(stored: StoredRecord) -> dict[str, object]:
         "round trip": f"{round_trip_s(record, stored.created_at):.3f} s",
         "process time": f"{record.process_s:.3f} s",
         "latency": f"{latency_s(record, stored.created_at):.3f} s",
-        "of it": f"load {record.model_load_s:.3f} s, generate {record.generate_s:.3f} s,"
-        f" encode {record.encode_s:.3f} s, store {record.store_s:.3f} s",
+        "work in it": f"load {record.model_load_s:.3f} s, generate {record.generate_s:.3f} s,"
+        f" encode {record.encode_s:.3f} s, store {record.store_s:.3f} s (threads added up)",
         "CPU": f"user {record.cpu_user_s:.2f} s, system {record.cpu_system_s:.2f} s",
         "peak memory": f"{record.rss_peak_bytes / 2**20:.0f} MiB",
         "start": start,

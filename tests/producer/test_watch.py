@@ -85,6 +85,22 @@ def test_bars_show_every_target_to_its_end(store: DirectoryStore, state: JobStat
     assert progress.finished
 
 
+def test_a_narrow_terminal_gets_whole_counts_and_no_bar(
+    store: DirectoryStore,
+    state: JobState,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setenv("COLUMNS", "40")
+    finish = start_work(store)
+    watch(state, Bars(), poll_s=0.01)
+    finish()
+    out = capsys.readouterr().out
+    assert "10/10" in out
+    assert "…" not in out
+    assert "images/s" not in out
+
+
 def test_bars_tell_of_failed_tasks(store: DirectoryStore, state: JobState) -> None:
     end_task(store, naming.failure_name(JOB, "container", 0, 0, "d"))
     state.refresh()
