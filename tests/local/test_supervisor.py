@@ -19,7 +19,7 @@ from local.console import Console
 from local.errors import StackError
 from local.service import Role, Service
 from local.supervisor import Supervisor
-from tests.local.up_process import wait_until
+from tests.local.up_process import runs, wait_until
 
 
 def service(name: str, code: str, *, role: Role = Role.WORKER, lack: str = "", **env: str) -> Service:
@@ -95,10 +95,10 @@ def test_what_dies_comes_back_without_what_it_had_started(console: Console) -> N
         assert first is not None
         os.kill(first, signal.SIGKILL)
         wait_until(lambda: supervisor.pid("parent") not in (None, first), "the restart")
-        wait_until(lambda: not _alive(grandchild), "the end of the grandchild")
+        wait_until(lambda: not runs(grandchild), "the end of the grandchild")
         wait_until(lambda: len(console.tail("parent")) == 2, "the next grandchild")
         second = psutil.Process(int(console.tail("parent")[1].split()[1]))
-    assert not _alive(second)
+    assert not runs(second)
     assert "the parent was ended by SIGKILL; starting it again" in console.log_file.read_text()
 
 
@@ -153,10 +153,3 @@ def test_a_stop_during_the_start_ends_it(console: Console) -> None:
     supervisor.stop()
     supervisor.run(lambda: pytest.fail("it is not ready"))
     assert supervisor.pid("late") is None
-
-
-def _alive(process: psutil.Process) -> bool:
-    try:
-        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
-    except psutil.NoSuchProcess:
-        return False

@@ -16,7 +16,7 @@ from results.job_state import JobState, JobStatus
 from results.naming import image_name
 from results.stores.open import open_store
 from tests.local.conftest import Start
-from tests.local.up_process import ANY_PORTS, DIPTYCH, StackProcess, environment, wait_until
+from tests.local.up_process import ANY_PORTS, DIPTYCH, StackProcess, environment, runs, wait_until
 
 pytestmark = pytest.mark.stack
 
@@ -91,7 +91,7 @@ def test_what_dies_is_started_again_and_works(up: StackProcess, mark: str) -> No
     wait_until(lambda: "SIGKILL; starting it again" in up.text(), "the supervisor's note")
     submit(up, "after", "--watch")
     assert main_process(up, mark).pid != dead.pid
-    assert not [one for one in orphans if one.is_running()]
+    assert not [one for one in orphans if runs(one)]
 
 
 def test_what_a_killed_stack_had_in_hand_goes_on_with_the_next_one(start: Start, up: StackProcess) -> None:

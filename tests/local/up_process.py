@@ -79,7 +79,7 @@ class StackProcess:
 
     def survivors(self) -> list[psutil.Process]:
         """Those of the remembered processes that still run."""
-        return [one for one in self._family.values() if _runs(one)]
+        return [one for one in self._family.values() if runs(one)]
 
     def signal(self, number: signal.Signals) -> None:
         """Signal the command itself."""
@@ -103,7 +103,8 @@ class StackProcess:
         return self.process.poll() is not None
 
 
-def _runs(process: psutil.Process) -> bool:
+def runs(process: psutil.Process) -> bool:
+    """Whether a process lives; a zombie has ended, though its parent has not noticed yet."""
     try:
         return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:
