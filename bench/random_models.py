@@ -51,9 +51,9 @@ def random_model(folder: Path, resolution: int, seeds: int, report: Callable[[st
     return registry.get(name)
 
 
-def random_weights(config: GeneratorConfig) -> dict[str, NDArray[np.float32]]:
+def random_weights(config: GeneratorConfig, seed: int = 0) -> dict[str, NDArray[np.float32]]:
     """He's initialisation, biases off zero, and a to_rgb that fills 0..255 without much clipping."""
-    stream = np.random.RandomState(0)
+    stream = np.random.RandomState(seed)
     weights = {}
     for name, shape in config.tensor_shapes().items():
         if name.endswith("bias"):

@@ -2,27 +2,11 @@
 
 from __future__ import annotations
 
-import math
 from pathlib import Path
 
-import numpy as np
-from numpy.typing import NDArray
-
+from bench.random_models import random_weights
 from model.checkpoint import save_checkpoint
 from model.config import GeneratorConfig
-
-
-def random_weights(config: GeneratorConfig, seed: int = 0) -> dict[str, NDArray[np.float32]]:
-    """Weights with He's variance, and biases that are not zero, so that a lost one shows."""
-    stream = np.random.RandomState(seed)
-    weights = {}
-    for name, shape in config.tensor_shapes().items():
-        if name.endswith("bias"):
-            scale = 0.1
-        else:
-            scale = (0.4 if name.startswith("to_rgb") else math.sqrt(2)) / math.sqrt(math.prod(shape[1:]))
-        weights[name] = (stream.standard_normal(shape) * scale).astype(np.float32)
-    return weights
 
 
 def save_random(

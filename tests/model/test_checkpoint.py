@@ -16,10 +16,10 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from bench.random_models import random_weights
 from model.checkpoint import digest, load_checkpoint, read_header, save_checkpoint
 from model.config import GeneratorConfig
 from model.errors import CheckpointError
-from tests.model.random_checkpoints import random_weights
 
 CONFIG = GeneratorConfig(name="tiny", resolution=8, latent_size=5, channels=(4, 3), training_data="noise")
 
