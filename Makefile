@@ -10,7 +10,7 @@ PYTHON ?= $(shell for name in python3 python3.13 python3.12 python3.11 python3.1
 	$$name -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$name && break; done)
 VENV := .venv
 BIN := $(VENV)/bin
-PACKAGES := bench diptych local model pipeline producer results \
+PACKAGES := bench deploy diptych local model pipeline producer results webpage \
 	worker_celery worker_container worker_function tests
 
 # A file for each state of the environment: what is newer than its causes is not done again.

@@ -17,12 +17,14 @@ from diptych import __version__
 OUR_PACKAGES: Final = frozenset(
     (
         "bench",
+        "deploy",
         "diptych",
         "local",
         "model",
         "pipeline",
         "producer",
         "results",
+        "webpage",
         "worker_celery",
         "worker_container",
         "worker_function",

@@ -7,7 +7,7 @@ Serving builds the generator from its checkpoint instead (`model/engines`);
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import cast
 
 import torch
@@ -130,18 +130,31 @@ class Generator(nn.Module):
         Returns:
             float32 tensors on the CPU, as `GeneratorConfig.tensor_shapes` lists them.
         """
+        tensors: dict[str, Tensor] = {}
+        for name, layer in self._layers(level).items():
+            tensors[f"{name}.weight"] = (layer.weight * layer.scale).float().cpu().contiguous()
+            tensors[f"{name}.bias"] = layer.bias.detach().float().cpu().contiguous()
+        return tensors
+
+    @torch.no_grad()
+    def load_serving_tensors(self, tensors: Mapping[str, Tensor], level: int) -> None:
+        """Take over what `serving_tensors` gave, scales undone; levels above keep their weights.
+
+        Args:
+            tensors: float32, with this generator's shapes.
+            level: the level that they paint at.
+        """
+        for name, layer in self._layers(level).items():
+            layer.weight.copy_(tensors[f"{name}.weight"] / layer.scale)
+            layer.bias.copy_(tensors[f"{name}.bias"])
+
+    def _layers(self, level: int) -> dict[str, EqualConv2d | EqualLinear]:
         layers: dict[str, nn.Module] = {"input": self.input}
         for index in range(level + 1):
             for name, conv in cast(nn.ModuleDict, self.blocks[index]).items():
                 layers[f"blocks.{index}.{name}"] = conv
         layers["to_rgb"] = self.to_rgb[level]
-        tensors: dict[str, Tensor] = {}
-        for name, layer in layers.items():
-            if not isinstance(layer, EqualConv2d | EqualLinear):
-                raise TypeError(f"{name} is not a layer with weights")
-            tensors[f"{name}.weight"] = (layer.weight * layer.scale).float().cpu().contiguous()
-            tensors[f"{name}.bias"] = layer.bias.detach().float().cpu().contiguous()
-        return tensors
+        return cast(dict[str, EqualConv2d | EqualLinear], layers)
 
 
 class Discriminator(nn.Module):

@@ -25,6 +25,7 @@ ANY_PATH = click.Path(path_type=Path)
 @click.option("--data", type=ANY_PATH, help="Folder of images, or uint8 .npy/.npz; beats the config's.")
 @click.option("--run", "run_path", type=ANY_PATH, help=f"The run's folder. [default: {RUNS}/NAME]")
 @click.option("--cache", type=ANY_PATH, help="Decoded images. [default: images/ beside the run's folder]")
+@click.option("--from", "start", type=FILE, help="Checkpoint whose generator a new run begins with.")
 @click.option("--kimg", type=click.FloatRange(min=0), help="Stop at so many thousand images.")
 @click.option("--quiet", is_flag=True, help="No progress bar.")
 def train(
@@ -32,6 +33,7 @@ def train(
     data: Path | None,
     run_path: Path | None,
     cache: Path | None,
+    start: Path | None,
     kimg: float | None,
     quiet: bool,
 ) -> None:
@@ -52,7 +54,7 @@ def train(
     folder = RunFolder(run_path or RUNS / config.name)
     stop_at = config.total_images if kimg is None else round(kimg * 1000)
     with _progress(stop_at, quiet) as show:
-        trainer = open_run(config, source, folder, cache or folder.path.parent / "images")
+        trainer = open_run(config, source, folder, cache or folder.path.parent / "images", start)
         loop = TrainingLoop(trainer, folder, show)
         with stop_on_signals(loop.stop):
             ended = loop.run(stop_at)

@@ -20,6 +20,7 @@ from model.training.errors import DivergedError, TrainingError
 from model.training.sheets import save_sheet
 from model.training.state import RunFolder
 from model.training.trainer import Trainer
+from model.training.warm_start import warm_start
 
 STEPS_PER_TICK = 50
 SHEET_COLUMNS = 8
@@ -146,7 +147,9 @@ class TrainingLoop:
         return f"training diverged at {self.trainer.images / 1000:.1f} kimg: {what}; {kept}"
 
 
-def open_run(config: TrainingConfig, data: Path, folder: RunFolder, cache: Path) -> Trainer:
+def open_run(
+    config: TrainingConfig, data: Path, folder: RunFolder, cache: Path, start: Path | None = None
+) -> Trainer:
     """Set a run up, or take it up where its folder says.
 
     Args:
@@ -154,7 +157,9 @@ def open_run(config: TrainingConfig, data: Path, folder: RunFolder, cache: Path)
         data: the images; may be others than the run began with.
         folder: the run's folder.
         cache: where decoded images may be kept.
+        start: checkpoint whose generator a new run begins with; a run that has a state goes on from that.
     Raises:
+        CheckpointError: `start` cannot be read.
         TrainingError: the images or the state cannot be used, or there is no such device.
     """
     device = config.device
@@ -169,6 +174,9 @@ def open_run(config: TrainingConfig, data: Path, folder: RunFolder, cache: Path)
     if state is not None:
         trainer.load_state_dict(state)
         log.info("going on at %.1f kimg", trainer.images / 1000)
+    elif start is not None:
+        warm_start(trainer, start)
+        log.info("starting from %s at %.1f kimg", start, trainer.images / 1000)
     return trainer
 
 

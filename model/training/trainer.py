@@ -38,6 +38,7 @@ class Trainer:
         self.device = torch.device(device)
         self.images = 0
         self.steps = 0
+        self.generator_waits_until = 0  # images; a warm start gives a new discriminator time to catch up
         # Drawn on the CPU whatever the device, so that a run means the same on both.
         self.rng = torch.Generator().manual_seed(config.seed)
         self.order = DataOrder(dataset.count, config.seed + 1)
@@ -61,7 +62,7 @@ class Trainer:
         """Train both networks on one batch.
 
         Returns:
-            Scalars on the device: loss_d, loss_g, real_score, fake_score, and penalty when it was taken.
+            Scalars on the device: loss_d, real_score, fake_score; loss_g and penalty when they were taken.
         """
         position = self.position
         real = self.real_batch(position)
@@ -69,8 +70,9 @@ class Trainer:
         with self._autocast():
             fake = self.generator(latents, position.level, position.alpha)
         figures = self._train_discriminator(position, real, fake.detach().float())
-        figures["loss_g"] = self._train_generator(position, fake)
-        self._update_average(position.batch)
+        if self.images >= self.generator_waits_until:
+            figures["loss_g"] = self._train_generator(position, fake)
+            self._update_average(position.batch)
         self.images += position.batch
         self.steps += 1
         return figures
@@ -112,6 +114,7 @@ class Trainer:
         return {
             "images": self.images,
             "steps": self.steps,
+            "generator_waits_until": self.generator_waits_until,
             "generator": self.generator.state_dict(),
             "discriminator": self.discriminator.state_dict(),
             "average": self.average.state_dict(),
@@ -126,6 +129,7 @@ class Trainer:
         """Go on where a saved run stood. Settings such as the learning rate stay those of the config."""
         self.images = int(state["images"])
         self.steps = int(state["steps"])
+        self.generator_waits_until = int(state.get("generator_waits_until", 0))
         self.generator.load_state_dict(state["generator"])
         self.discriminator.load_state_dict(state["discriminator"])
         self.average.load_state_dict(state["average"])
