@@ -145,6 +145,8 @@ def _environment(layout: Layout, target: Target, **more: str) -> dict[str, str]:
         "DIPTYCH_BROKER_URL": layout.addresses.broker_url,
         "DIPTYCH_CONTAINER_URL": layout.addresses.container_url,
         "DIPTYCH_FUNCTION_URL": layout.addresses.function_url,
+        # It listens on this machine alone, and nothing here could sign a token.
+        "DIPTYCH_PUSH_AUTH": "off",
         "DIPTYCH_LOG_FORMAT": "text",
     }
     if layout.settings.model_dir:
