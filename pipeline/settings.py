@@ -13,6 +13,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from model.folders import user_model_dir
 from pipeline.errors import SettingsError
+from pipeline.pubsub_settings import PubSubAddress, is_pubsub
 from pipeline.run_file import RUN_FOLDER, RunFile, find_run_file
 from results.documents import Target
 
@@ -26,7 +27,7 @@ class Settings(BaseSettings):
 
     # Where things are
     store_url: str = Field("", description="file:///path or gs://bucket/prefix")
-    broker_url: str = Field("", description="redis://host:port/0 for Celery")
+    broker_url: str = Field("", description="redis://host:port/0 for Celery, or pubsub://project/topic")
     container_url: str = Field("", description="push endpoint of the container worker")
     function_url: str = Field("", description="push endpoint of the function worker")
     model_dir: Path | None = Field(
@@ -77,8 +78,12 @@ class Settings(BaseSettings):
             raise SettingsError(
                 "no broker: start the local stack with `diptych up`, or give --broker or DIPTYCH_BROKER_URL"
             )
-        if not self.broker_url.startswith(_BROKER_SCHEMES):
-            raise SettingsError(f"bad broker URL {self.broker_url!r}: use redis://host:port/0")
+        if is_pubsub(self.broker_url):
+            PubSubAddress.parse(self.broker_url)
+        elif not self.broker_url.startswith(_BROKER_SCHEMES):
+            raise SettingsError(
+                f"bad broker URL {self.broker_url!r}: use redis://host:port/0 or pubsub://PROJECT/TOPIC"
+            )
         return self.broker_url
 
 

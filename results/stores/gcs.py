@@ -1,8 +1,8 @@
 """The store in a Google Cloud Storage bucket.
 
 `if_generation_match=0` makes a create fail with 412 if the object exists. Uploads up to 8 MiB, which
-is every image and document, go in a single request. With STORAGE_EMULATOR_HOST set, the client talks
-to an emulator, without credentials.
+is every image and document, go in a single request. With `?endpoint=http://host:port` in its URL, or else
+STORAGE_EMULATOR_HOST set, the client talks to an emulator, without credentials.
 """
 
 from __future__ import annotations
@@ -34,6 +34,7 @@ TIMEOUT_S: Final = (10.0, 60.0)
 """To connect, and between two bytes of an answer."""
 
 _BUCKET = re.compile(r"[a-z0-9][a-z0-9._-]{1,220}[a-z0-9]")
+_ENDPOINT = re.compile(r"endpoint=(https?://[A-Za-z0-9._-]+(?::[0-9]{1,5})?)/?")
 _FIELDS: Final = "items(name,size,timeCreated),nextPageToken"
 
 
@@ -43,12 +44,17 @@ class GcsStore:
     Args:
         bucket: the bucket's name.
         prefix: "" or a folder's name with "/" at its end.
+        endpoint: "http://host:port" of an emulator, asked without credentials; "" for STORAGE_EMULATOR_HOST
+            if that is set, else the real service.
         deadline_s: for how long a failing request is tried again.
     """
 
-    def __init__(self, bucket: str, prefix: str = "", *, deadline_s: float = 60.0) -> None:
+    def __init__(
+        self, bucket: str, prefix: str = "", *, endpoint: str = "", deadline_s: float = 60.0
+    ) -> None:
         self._bucket_name = bucket
         self._prefix = check_prefix(prefix)
+        self._endpoint = endpoint
         self._deadline_s = deadline_s
         self._lock = Lock()
         self._client: Client | None = None
@@ -56,19 +62,27 @@ class GcsStore:
 
     @classmethod
     def from_url(cls, url: str) -> GcsStore:
-        """Open `gs://bucket[/prefix]`. Raises StoreError if the URL is not of that form."""
-        bucket, _, prefix = url.removeprefix("gs://").partition("/")
+        """Open `gs://bucket[/prefix][?endpoint=http://host:port]`.
+
+        Raises StoreError if the URL is not of that form.
+        """
+        place, question, query = url.partition("?")
+        bucket, _, prefix = place.removeprefix("gs://").partition("/")
         prefix = prefix.strip("/")
-        if not url.startswith("gs://") or not _BUCKET.fullmatch(bucket):
+        endpoint = _ENDPOINT.fullmatch(query)
+        if not url.startswith("gs://") or not _BUCKET.fullmatch(bucket) or (question and not endpoint):
             raise StoreError(
-                f"bad store URL {url[:200]!r}: use gs://bucket or gs://bucket/prefix", transient=False
+                f"bad store URL {url[:200]!r}: use gs://bucket or gs://bucket/prefix, and for an emulator"
+                " gs://bucket/prefix?endpoint=http://host:port",
+                transient=False,
             )
-        return cls(bucket, f"{prefix}/" if prefix else "")
+        return cls(bucket, f"{prefix}/" if prefix else "", endpoint=endpoint[1] if endpoint else "")
 
     @property
     def url(self) -> str:
-        """`gs://bucket/prefix`, without a trailing slash."""
-        return f"gs://{self._bucket_name}/{self._prefix}".rstrip("/")
+        """`gs://bucket/prefix`, without a trailing slash; with the emulator that was named, if one was."""
+        query = f"?endpoint={self._endpoint}" if self._endpoint else ""
+        return f"gs://{self._bucket_name}/{self._prefix}".rstrip("/") + query
 
     def create(
         self, name: str, data: bytes, content_type: str, progress: Progress | None = None
@@ -191,7 +205,7 @@ class GcsStore:
         with self._lock:
             if self._client is None:
                 with self._errors("open", ""):
-                    self._client = _build_client()
+                    self._client = _build_client(self._endpoint)
                 self._retry = _retry_policy(self._deadline_s)
             return self._client.bucket(self._bucket_name)
 
@@ -219,11 +233,21 @@ class _Told(io.BytesIO):
         return super().read(size)
 
 
-def _build_client() -> Client:
+def _build_client(endpoint: str) -> Client:
+    from google.auth.credentials import AnonymousCredentials
     from google.cloud.storage import Client
     from requests.adapters import HTTPAdapter
 
-    client = Client.create_anonymous_client() if os.environ.get("STORAGE_EMULATOR_HOST") else Client()
+    if endpoint:
+        client = Client(
+            project="diptych",  # an emulator knows no projects, and a client wants one
+            credentials=AnonymousCredentials(),  # type: ignore[no-untyped-call]
+            client_options={"api_endpoint": endpoint},
+        )
+    elif os.environ.get("STORAGE_EMULATOR_HOST"):
+        client = Client.create_anonymous_client()
+    else:
+        client = Client()
     # requests keeps 10 connections by default: more threads would each time open and drop one.
     adapter = HTTPAdapter(pool_connections=2, pool_maxsize=CONNECTIONS)
     client._http.mount("https://", adapter)

@@ -9,6 +9,8 @@ from results.stores.base import Store
 def open_store(url: str) -> Store:
     """Open `file:///absolute/path` or `gs://bucket[/prefix]`. No request is made yet.
 
+    `gs://bucket/prefix?endpoint=http://host:port` is one in an emulator.
+
     Raises:
         StoreError: the URL is of neither form.
     """

@@ -25,15 +25,33 @@ BINARY = "application/octet-stream"
 def test_opens_what_its_url_names() -> None:
     assert open_store("gs://my-bucket").url == "gs://my-bucket"
     assert open_store("gs://my-bucket/a/b/").url == "gs://my-bucket/a/b"
+    url = "gs://my-bucket/a?endpoint=http://127.0.0.1:7434"
+    assert open_store(url).url == url
 
 
 @pytest.mark.parametrize(
-    "url", ["gs://", "gs://A", "gs://-a-", "gs:///x", "gs://bucket/a/../b", "gs://bucket/a//b"]
+    "url",
+    [
+        *("gs://", "gs://A", "gs://-a-", "gs:///x", "gs://bucket/a/../b", "gs://bucket/a//b"),
+        *("gs://bucket?", "gs://bucket?x=1", "gs://bucket?endpoint=127.0.0.1:7434"),
+        "gs://bucket?endpoint=file:///etc",
+    ],
 )
 def test_refuses_other_urls(url: str) -> None:
     with pytest.raises(StoreError, match=r"bad (store URL|object name)") as caught:
         open_store(url)
     assert caught.value.transient is False
+
+
+def test_an_emulator_in_the_url_wins_over_the_variable(
+    gcs_server: GcsServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("STORAGE_EMULATOR_HOST", f"http://127.0.0.1:{free_port()}")
+    store = open_store(f"gs://{gcs_server.new_bucket()}/p?endpoint={gcs_server.url}")
+    store.check()
+    store.create("a/x", b"1", BINARY)
+    assert store.read("a/x") == b"1"
+    assert [info.name for info in store.list("")] == ["a/x"]
 
 
 def test_keeps_to_its_prefix(gcs_server: GcsServer, monkeypatch: pytest.MonkeyPatch) -> None:
