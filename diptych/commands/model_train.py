@@ -25,7 +25,13 @@ ANY_PATH = click.Path(path_type=Path)
 @click.option("--data", type=ANY_PATH, help="Folder of images, or uint8 .npy/.npz; beats the config's.")
 @click.option("--run", "run_path", type=ANY_PATH, help=f"The run's folder. [default: {RUNS}/NAME]")
 @click.option("--cache", type=ANY_PATH, help="Decoded images. [default: images/ beside the run's folder]")
-@click.option("--from", "start", type=FILE, help="Checkpoint whose generator a new run begins with.")
+@click.option(
+    "--from",
+    "start",
+    metavar="CHECKPOINT|RUN",
+    type=click.Path(exists=True, path_type=Path),
+    help="Begin a new run with a checkpoint's generator, or grow another run.",
+)
 @click.option("--kimg", type=click.FloatRange(min=0), help="Stop at so many thousand images.")
 @click.option("--quiet", is_flag=True, help="No progress bar.")
 def train(

@@ -157,7 +157,7 @@ def open_run(
         data: the images; may be others than the run began with.
         folder: the run's folder.
         cache: where decoded images may be kept.
-        start: checkpoint whose generator a new run begins with; a run that has a state goes on from that.
+        start: checkpoint or run folder that a new run begins with; a run that has a state goes on from that.
     Raises:
         CheckpointError: `start` cannot be read.
         TrainingError: the images or the state cannot be used, or there is no such device.

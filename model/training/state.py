@@ -64,23 +64,37 @@ class RunFolder:
         """
         if not self.state_path.exists():
             return None
+        channels, latent_size, state = self.read_state()
+        if channels != config.channels or latent_size != config.latent_size:
+            raise TrainingError(
+                f"{self.state_path}: of a run with channels {[*channels]} and latent size "
+                f"{latent_size}; the config says otherwise: choose another run folder"
+            )
+        return state
+
+    def read_state(self) -> tuple[tuple[int, ...], int, dict[str, Any]]:
+        """The saved state of a run with any networks.
+
+        Returns:
+            Channels, latent size, and the state as `Trainer.state_dict` gave it.
+        Raises:
+            TrainingError: there is none, or it is damaged.
+        """
+        if not self.state_path.exists():
+            raise TrainingError(f"{self.path}: no training state there")
         damaged = TrainingError(f"{self.state_path}: damaged, or no state of a training run")
         # torch also reads bare pickles, and fails on damaged ones in too many ways; a state is always a zip.
         if not zipfile.is_zipfile(self.state_path):
             raise damaged
         try:
             kept = torch.load(self.state_path, map_location="cpu", weights_only=True)
-            schema, shape, state = kept["schema"], kept["shape"], kept["state"]
+            schema, shape, state = kept["schema"], kept["shape"], dict(kept["state"])
+            channels, latent_size = tuple(shape["channels"]), int(shape["latent_size"])
         except (OSError, RuntimeError, pickle.UnpicklingError, EOFError, KeyError, TypeError, ValueError):
             raise damaged from None
         if schema != SCHEMA:
             raise TrainingError(f"{self.state_path}: schema {schema!r} is not {SCHEMA}")
-        if shape != {"channels": list(config.channels), "latent_size": config.latent_size}:
-            raise TrainingError(
-                f"{self.state_path}: of a run with channels {shape['channels']} and latent size "
-                f"{shape['latent_size']}; the config says otherwise: choose another run folder"
-            )
-        return dict(state)
+        return channels, latent_size, state
 
     def add_stats(self, figures: Mapping[str, float | int | str]) -> None:
         """Append a line to stats.jsonl."""

@@ -1,4 +1,4 @@
-"""Begin a run with the generator of a finished checkpoint: to train it on, or to grow it by a level."""
+"""Begin a run where another ended: to train its generator on, or to grow it by a level."""
 
 from __future__ import annotations
 
@@ -7,42 +7,64 @@ from pathlib import Path
 import torch
 
 from model.checkpoint import load_checkpoint
-from model.errors import CheckpointError
+from model.training.config import TrainingConfig
 from model.training.errors import TrainingError
+from model.training.state import RunFolder
 from model.training.trainer import Trainer
 
 DISCRIMINATOR_ALONE = 8_000
-"""Images for the new discriminator alone: one that knows nothing yet would spoil the generator."""
+"""Images for a new discriminator alone: one that knows nothing yet would spoil the generator."""
 
 
-def warm_start(trainer: Trainer, checkpoint: Path) -> None:
-    """Take a checkpoint's weights over, and go on in the schedule where its resolution is fully faded in.
-
-    Checkpoints hold no discriminator: that one starts anew, alone for `DISCRIMINATOR_ALONE` images.
+def warm_start(trainer: Trainer, source: Path) -> None:
+    """Take weights over, and go on in the schedule where their resolution is fully faded in.
 
     Args:
         trainer: a new run.
-        checkpoint: its channels must be the first ones of the run's, its latent size the same.
+        source: a checkpoint, or the folder of another run. Checkpoints hold no discriminator: that one
+            starts anew, alone for `DISCRIMINATOR_ALONE` images. The channels must be the first ones of the
+            new run's, and the latent size the same.
     Raises:
-        CheckpointError: it cannot be read, or it is damaged.
-        TrainingError: it is of another architecture.
+        CheckpointError: the checkpoint cannot be read, or it is damaged.
+        TrainingError: the run's state cannot be read, or the networks are others.
     """
-    arrays, config = load_checkpoint(checkpoint)
-    run = trainer.config
-    if run.channels[: len(config.channels)] != config.channels or run.latent_size != config.latent_size:
-        raise TrainingError(
-            f"{checkpoint}: has channels {list(config.channels)} and latent size {config.latent_size}; "
-            f"the run's {list(run.channels)} and {run.latent_size} do not begin so"
-        )
-    level = len(config.channels) - 1
+    if source.is_dir():
+        _from_run(trainer, source)
+    else:
+        _from_checkpoint(trainer, source)
+
+
+def _from_checkpoint(trainer: Trainer, path: Path) -> None:
+    arrays, config = load_checkpoint(path)
+    level = _top_level(trainer.config, path, config.channels, config.latent_size)
+    tensors = {name: torch.from_numpy(array) for name, array in arrays.items()}
     for generator in (trainer.generator, trainer.average):
-        try:
-            generator.load_serving_tensors({name: torch.from_numpy(a) for name, a in arrays.items()}, level)
-        except KeyError as error:
-            raise CheckpointError(f"{checkpoint}: no tensor {error}: not a Progressive GAN's") from None
-    ready = sum(phase.fade_kimg + phase.stable_kimg for phase in run.phases[:level])
-    ready += run.phases[level].fade_kimg
-    end = ready + run.phases[level].stable_kimg
-    trainer.images = round(min(max(ready, config.training_kimg), end) * 1000)
-    trainer.steps = trainer.images // run.phases[level].batch
+        generator.load_serving_tensors(tensors, level)
+    _set_position(trainer, level, config.training_kimg)
     trainer.generator_waits_until = trainer.images + DISCRIMINATOR_ALONE
+
+
+def _from_run(trainer: Trainer, folder: Path) -> None:
+    channels, latent_size, state = RunFolder(folder).read_state()
+    level = _top_level(trainer.config, folder, channels, latent_size)
+    for name in ("generator", "discriminator", "average"):
+        network: torch.nn.Module = getattr(trainer, name)
+        network.load_state_dict({**network.state_dict(), **state[name]})
+    trainer.sheet_latents = state["sheet_latents"].to(trainer.device)
+    _set_position(trainer, level, state["images"] / 1000)
+
+
+def _top_level(config: TrainingConfig, source: Path, channels: tuple[int, ...], latent_size: int) -> int:
+    if config.channels[: len(channels)] != channels or config.latent_size != latent_size:
+        raise TrainingError(
+            f"{source}: has channels {[*channels]} and latent size {latent_size}; the run's "
+            f"{[*config.channels]} and {config.latent_size} do not begin so"
+        )
+    return len(channels) - 1
+
+
+def _set_position(trainer: Trainer, level: int, kimg: float) -> None:
+    phases = trainer.config.phases
+    ready = sum(phase.fade_kimg + phase.stable_kimg for phase in phases[:level]) + phases[level].fade_kimg
+    trainer.images = round(min(max(ready, kimg), ready + phases[level].stable_kimg) * 1000)
+    trainer.steps = trainer.images // phases[level].batch
