@@ -98,6 +98,7 @@ def submit(
     diptych submit -n 1000000 --dry-run
     """
     from model.registry import Registry
+    from producer.open_publisher import check_broker_reaches
     from producer.stack_warnings import stack_warnings
     from producer.submit import JobRequest, draft_job
     from producer.submit import submit as submit_draft
@@ -110,7 +111,7 @@ def submit(
     if dry_run:
         return show_plan(draft, as_json)
     store = store_of(settings)
-    settings.require_broker_url()
+    check_broker_reaches(settings, wanted)
     for line in stack_warnings(settings, wanted):
         click.echo(f"warning: {line}", err=True)
     job_id = draft.manifest.job_id
@@ -222,6 +223,7 @@ def resume(
     """Publish the tasks that never reached the broker; with an option, also those that got lost there.
 
     A running `diptych up` does what --lost does by itself, after each death of its broker or of a deliverer.
+    --lost is for a Redis; Pub/Sub keeps what it has acknowledged until a target has taken it.
 
     \b
     diptych resume faces-64-20261124-235512-x7k2 --lost
@@ -247,8 +249,10 @@ def _resume_lost(
     from contextlib import closing
 
     from producer.celery_queue import CeleryQueue
+    from producer.pubsub_targets import refuse_search
     from producer.recovery import resume_lost
 
+    refuse_search(settings.broker_url, job_id)
     with closing(CeleryQueue(settings)) as queue:
         return resume_lost(store, publisher, queue, job_id, stalled)
 

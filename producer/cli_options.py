@@ -26,7 +26,10 @@ store_option = click.option(
     help="file:///path or gs://bucket/prefix  [default: the running stack's]",
 )
 broker_option = click.option(
-    "--broker", "broker_url", metavar="URL", help="redis://host:port/0  [default: the running stack's]"
+    "--broker",
+    "broker_url",
+    metavar="URL",
+    help="redis://host:port/0 or pubsub://PROJECT/TOPIC  [default: the running stack's]",
 )
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, for scripts.")
 job_argument = click.argument("job_id", metavar="JOB")

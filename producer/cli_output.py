@@ -30,10 +30,9 @@ NOT_ALL_DONE_EXIT: Final = 3
 
 def publishing(settings: Settings, action: Callable[[Publisher], ResultT]) -> ResultT:
     """Run an action with a publisher, closed afterwards; raises SettingsError if there is no broker."""
-    from producer.celery_publisher import CeleryPublisher
+    from producer.open_publisher import open_publisher
 
-    settings.require_broker_url()
-    with closing(CeleryPublisher(settings)) as publisher:
+    with closing(open_publisher(settings)) as publisher:
         return action(publisher)
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from pipeline.errors import SettingsError
+from pipeline.pubsub_settings import PubSubAddress, is_pubsub
 from pipeline.run_file import RunFile, find_run_file
 from pipeline.settings import Settings
 from results.documents import Target
@@ -22,7 +24,7 @@ def stack_warnings(
         A line for each thing that does not fit; none if another broker is used or no stack runs.
     """
     found = run_file or find_run_file()
-    if found is None or found.broker_url != settings.broker_url or not found.is_alive():
+    if found is None or not _same(found.broker_url, settings.broker_url) or not found.is_alive():
         return []
     lines = []
     unserved = [target for target in targets if target not in found.targets]
@@ -36,3 +38,13 @@ def stack_warnings(
             f"not to {settings.store_url}: this job will not end"
         )
     return lines
+
+
+def _same(one: str, other: str) -> bool:
+    """True if both URLs lead to one broker: an emulator may be named in the URL or by a variable."""
+    if is_pubsub(one) and is_pubsub(other):
+        try:
+            return PubSubAddress.parse(one) == PubSubAddress.parse(other)
+        except SettingsError:
+            return False
+    return one == other

@@ -82,7 +82,7 @@ class PubSubEmulator:
     def call(self, method: str, path: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
         """Make a request of its REST interface."""
         answer = requests.request(method, f"http://{self.host}/v1/{path}", json=body or {}, timeout=30)
-        answer.raise_for_status()
+        assert answer.ok, f"{method} {path}: {answer.status_code} {answer.text}"
         parsed: dict[str, Any] = answer.json()
         return parsed
 
