@@ -1,0 +1,1 @@
+"""Statistics of the comparison: percentiles, proportions, intervals over trials, verdicts; no records."""
