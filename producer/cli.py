@@ -28,8 +28,11 @@ from producer.cli_output import (
     show_submission,
     watch_job,
 )
+from producer.quote_options import CostOptions, cost_options
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from pipeline.settings import Settings
     from producer.publisher import Publisher
     from producer.republish import Republication
@@ -74,6 +77,7 @@ _HELP: Final = {"help_option_names": ["-h", "--help"]}
 )
 @click.option("--dry-run", is_flag=True, help="Show the plan; write and publish nothing.")
 @click.option("-w", "--watch", "watching", is_flag=True, help="Follow the job to its end.")
+@cost_options
 @json_option
 @store_option
 @broker_option
@@ -83,6 +87,10 @@ def submit(
     no_push: bool,
     dry_run: bool,
     watching: bool,
+    quoting: bool,
+    max_cost: float | None,
+    prices_file: Path | None,
+    free_tier: bool,
     as_json: bool,
     store_url: str | None,
     broker_url: str | None,
@@ -96,6 +104,7 @@ def submit(
     diptych submit -n 64 --watch
     diptych submit -n 1000 --seed 7 --target container --job my-batch
     diptych submit -n 1000000 --dry-run
+    diptych submit -n 1000000 --quote
     """
     from model.registry import Registry
     from producer.open_publisher import check_broker_reaches
@@ -108,6 +117,8 @@ def submit(
     draft = draft_job(
         JobRequest(targets=wanted, params=dict(params), **request), Registry(settings.model_dir)
     )
+    if CostOptions(quoting, max_cost, prices_file, free_tier).settle(draft, as_json):
+        return None
     if dry_run:
         return show_plan(draft, as_json)
     store = store_of(settings)
