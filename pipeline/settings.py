@@ -14,6 +14,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from model.folders import user_model_dir
 from pipeline.errors import SettingsError
 from pipeline.pubsub_settings import PubSubAddress, is_pubsub
+from pipeline.push_auth_certs import GOOGLE_CERTS_URL
 from pipeline.run_file import RUN_FOLDER, RunFile, find_run_file
 from results.documents import Target
 
@@ -51,6 +52,12 @@ class Settings(BaseSettings):
     batch_size: int = Field(8, ge=1, le=256, description="images between two looks at cancel and clock")
     deadline_s: float = Field(540.0, gt=0, description="a delivery is given back before this age")
     drain_s: float = Field(8.0, ge=0, description="after SIGTERM, work that takes longer is given back")
+    push_auth: Literal["verify", "cloud-run", "off"] | None = Field(
+        None, description="how the container worker checks who pushes; it does not start unless this is said"
+    )
+    push_audience: str = Field("", description="audience of the push subscription's OIDC token")
+    push_email: str = Field("", description="service account that the push subscription signs as")
+    push_certs_url: str = Field(GOOGLE_CERTS_URL, description="where the keys of that token's issuer are")
     revision: str = Field("", description="worker revision for the record; default: the version")
 
     # What the deliverer does (offline: it plays the push subscription)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
 
 from flask import Flask, Response, current_app, request
 from werkzeug.exceptions import RequestEntityTooLarge
@@ -14,11 +15,14 @@ from pipeline.handle import handle_oversize, handle_push
 from pipeline.http_answer import http_answer
 from pipeline.logs import configure_logging
 from pipeline.outcomes import Result
+from pipeline.push_auth import PushAuth, push_auth_of
 from pipeline.runtime import LazyRuntime, Runtime
 from pipeline.settings import Settings, load_settings
 from pipeline.trace import trace_id_of
 
 EXTENSION = "diptych"
+OPEN: Final = ("live", "ready")
+"""Endpoints that ask for no token: the platform's health checks have none."""
 SLOT_WAIT_S = 0.5
 """How long a push waits for the slot before 503: a short task ends sooner than its sender would come back."""
 
@@ -30,10 +34,12 @@ class Serving:
     Args:
         runtime: built at the first push.
         drain: that runtime's own, for signal handlers and health checks that must not wait for it.
+        auth: who may push; None: everybody, in words.
     """
 
     runtime: LazyRuntime
     drain: Drain
+    auth: PushAuth | None
 
 
 def create_app(settings: Settings | None = None) -> Flask:
@@ -46,12 +52,15 @@ def create_app(settings: Settings | None = None) -> Flask:
     """
     settings = settings or load_settings()
     settings.require_store_url()
+    auth = push_auth_of(settings)
     configure_logging(settings)
     app = Flask(__name__)
     app.config["MAX_CONTENT_LENGTH"] = MAX_BODY_BYTES
     drain = Drain(settings.drain_s)
     target = settings.target or "container"
-    app.extensions[EXTENSION] = Serving(LazyRuntime(lambda: Runtime(settings, target, drain=drain)), drain)
+    runtime = LazyRuntime(lambda: Runtime(settings, target, drain=drain))
+    app.extensions[EXTENSION] = Serving(runtime, drain, auth)
+    app.before_request(refuse)
     app.add_url_rule("/", view_func=push, methods=["POST"])
     app.add_url_rule("/health/live", view_func=live)
     app.add_url_rule("/health/ready", view_func=ready)
@@ -63,6 +72,24 @@ def serving(app: Flask) -> Serving:
     """What an app made by `create_app` holds."""
     held: Serving = app.extensions[EXTENSION]
     return held
+
+
+def refuse() -> Response | None:
+    """Ahead of every request but the health checks: what it is answered if its sender may not push.
+
+    Its body is neither read nor kept, and nothing is written to the store.
+    """
+    auth = serving(current_app).auth
+    if auth is None or request.endpoint in OPEN:
+        return None
+    refusal = auth.refusal(request.headers)
+    if refusal is None:
+        return None
+    response = Response(refusal.body, refusal.status, refusal.headers, mimetype="text/plain")
+    if request.content_length is None or request.content_length > MAX_BODY_BYTES:
+        # The server reads what is left of a body before it keeps a connection.
+        response.headers["Connection"] = "close"
+    return response
 
 
 def push() -> Response:

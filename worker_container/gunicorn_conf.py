@@ -14,6 +14,7 @@ from types import FrameType
 from typing import Any
 
 from pipeline.errors import SettingsError
+from pipeline.push_auth import push_auth_of
 from pipeline.settings import load_settings
 from results.errors import StoreError
 from results.stores.open import open_store
@@ -22,6 +23,7 @@ from worker_container.app import serving
 try:
     _settings = load_settings()
     open_store(_settings.require_store_url())
+    push_auth_of(_settings)
 except (SettingsError, StoreError) as _error:
     sys.exit(f"error: {_error}")
 

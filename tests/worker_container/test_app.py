@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -20,7 +21,7 @@ from results.naming import record_name
 from tests.pipeline.checkpoints import save_tiny
 from tests.pipeline.fakes import QuickEngine, a_runtime
 from tests.pipeline.tasks import a_task
-from worker_container.app import EXTENSION, Serving, create_app
+from worker_container.app import EXTENSION, create_app, serving
 
 
 def body() -> bytes:
@@ -30,7 +31,9 @@ def body() -> bytes:
 def app_over(runtime: Runtime) -> Flask:
     """The real app, with a runtime whose engine is quick."""
     app = create_app(runtime.settings)
-    app.extensions[EXTENSION] = Serving(LazyRuntime(lambda: runtime), runtime.drain)
+    app.extensions[EXTENSION] = replace(
+        serving(app), runtime=LazyRuntime(lambda: runtime), drain=runtime.drain
+    )
     return app
 
 
@@ -41,7 +44,7 @@ def engine() -> QuickEngine:
 
 @pytest.fixture
 def runtime(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, engine: QuickEngine) -> Runtime:
-    return a_runtime(tmp_path / "store", monkeypatch, engine=engine)
+    return a_runtime(tmp_path / "store", monkeypatch, engine=engine, push_auth="off")
 
 
 @pytest.fixture
@@ -127,7 +130,8 @@ class TestReady:
 
     @pytest.fixture
     def client(self, tmp_path: Path, models: Path) -> FlaskClient:
-        settings = Settings(store_url=(tmp_path / "store").as_uri(), model_dir=models, default_model="tiny")
+        store_url = (tmp_path / "store").as_uri()
+        settings = Settings(store_url=store_url, model_dir=models, default_model="tiny", push_auth="off")
         return create_app(settings).test_client()
 
     def test_sound(self, client: FlaskClient) -> None:

@@ -47,6 +47,7 @@ class Worker:
             "DIPTYCH_STORE_URL": (folder / "store").as_uri(),
             "DIPTYCH_MODEL_DIR": str(folder / "models"),
             "DIPTYCH_DEFAULT_MODEL": "tiny",
+            "DIPTYCH_PUSH_AUTH": "off",
             **{f"DIPTYCH_{key.upper()}": str(value) for key, value in settings.items()},
         }
         arguments = ["-c", "python:worker_container.gunicorn_conf", "--bind", f"127.0.0.1:{port}"]
@@ -299,6 +300,9 @@ def test_one_process_for_each_slot(folder: Path, workers: list[Worker], store: S
         ({"slots": 0}, "slots"),
         ({"store_url": "ftp://nowhere"}, "bad store URL"),
         ({"store_url": ""}, "no store"),
+        ({"push_auth": ""}, "DIPTYCH_PUSH_AUTH"),
+        ({"push_auth": "no"}, "DIPTYCH_PUSH_AUTH"),
+        ({"push_auth": "verify", "push_email": "a@b"}, "DIPTYCH_PUSH_AUDIENCE"),
     ],
 )
 def test_a_bad_setting_is_one_line(
