@@ -22,6 +22,7 @@ class Attempt:
         meter: measures it.
         received_at: when the handler was entered, aware UTC.
         arrived_s: the same moment on the monotonic clock.
+        prior_requests: deliveries that this process had handled before.
     """
 
     task: TaskMessage
@@ -30,3 +31,4 @@ class Attempt:
     meter: Meter
     received_at: datetime
     arrived_s: float
+    prior_requests: int

@@ -13,7 +13,7 @@ from pipeline.errors import BusyError, MessageError
 from pipeline.logs import fields
 from pipeline.messages import TaskMessage, decode_task
 from pipeline.outcomes import Delivery, Outcome, Result
-from pipeline.process import process_task
+from pipeline.process import not_addressed, process_task
 from pipeline.rejecting import reject
 from pipeline.retries import BUSY_RETRY_S
 from pipeline.runtime import Runtime
@@ -96,6 +96,9 @@ def handle_oversize(body_bytes: int, runtime: Runtime) -> Result:
 def _process(
     task: TaskMessage, delivery: Delivery, runtime: Runtime, arrived_s: float, wait_s: float
 ) -> Result:
+    if delivery.target not in task.targets:
+        # Ahead of the slot: whoever paints has no reason to hold up what needs no painting.
+        return not_addressed(task, runtime)
     try:
         with _painting_slot(runtime, wait_s):
             return process_task(task, delivery, runtime, arrived_s=arrived_s)

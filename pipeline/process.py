@@ -43,15 +43,15 @@ def process_task(
         Exception: a bug; `pipeline.handle` makes a RETRY of it that counts as an attempt.
     """
     if delivery.target not in task.targets:
-        # A subscription's filter may not apply (the emulator ignores it): acknowledge, leave no trace.
-        return Result(Outcome.DONE, "not_addressed", f"meant for {', '.join(task.targets)}")
+        return not_addressed(task, runtime)
     if runtime.drain.started:
         return draining()
     now_s = time.monotonic()
     arrived_s = now_s if arrived_s is None else arrived_s
     with Meter() as meter:
         received_at = utc_now() - timedelta(seconds=now_s - arrived_s)
-        attempt = Attempt(task, delivery, runtime, meter, received_at, arrived_s)
+        prior_requests = runtime.count_request()
+        attempt = Attempt(task, delivery, runtime, meter, received_at, arrived_s, prior_requests)
         try:
             return _attempt(attempt)
         except StoreError as error:
@@ -60,6 +60,15 @@ def process_task(
             return no_cache(error)
         except MemoryError:
             return out_of_memory()
+
+
+def not_addressed(task: TaskMessage, runtime: Runtime) -> Result:
+    """The outcome for a task that is meant for other targets: acknowledged, without a trace in the store.
+
+    A subscription's filter may not apply: the emulator ignores it, an Eventarc trigger has none.
+    """
+    runtime.count_request()
+    return Result(Outcome.DONE, "not_addressed", f"meant for {', '.join(task.targets)}")
 
 
 def _attempt(attempt: Attempt) -> Result:
@@ -92,7 +101,7 @@ def _run(attempt: Attempt) -> Result:
     attempt = replace(attempt, task=task.model_copy(update={"params": params}))
     loaded = runtime.engines.get(task.model, task.model_digest, task.precision)
     meter.add("model_load", loaded.load_s)
-    prior_requests = runtime.count_request()
+    prior_tasks = runtime.count_task()
 
     painter = Painter(attempt, loaded, watch)
     entries = painter.read(found)
@@ -100,7 +109,7 @@ def _run(attempt: Attempt) -> Result:
     if painted.stop:
         return painted.stop
     work = meter.work()
-    return commit(attempt, build_record(attempt, loaded, entries + painted.entries, work, prior_requests))
+    return commit(attempt, build_record(attempt, loaded, entries + painted.entries, work, prior_tasks))
 
 
 def _stored_indices(attempt: Attempt) -> list[int]:

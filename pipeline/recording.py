@@ -19,7 +19,7 @@ MAX_DETAIL_CHARS = 500
 
 
 def build_record(
-    attempt: Attempt, loaded: Loaded, entries: Sequence[ImageEntry], work: Work, prior_requests: int
+    attempt: Attempt, loaded: Loaded, entries: Sequence[ImageEntry], work: Work, prior_tasks: int
 ) -> Record:
     """Make the record of a task whose images are all stored.
 
@@ -28,7 +28,7 @@ def build_record(
         loaded: the engine that painted.
         entries: one per image, in any order.
         work: the meter's reading just after the last image was stored.
-        prior_requests: tasks that this instance had painted before.
+        prior_tasks: tasks that this process had painted before.
     """
     task, delivery, runtime, meter = attempt.task, attempt.delivery, attempt.runtime, attempt.meter
     engine, instance = loaded.engine, runtime.instance
@@ -49,8 +49,8 @@ def build_record(
         encode_s=meter.stage_s("encode"),
         store_s=meter.stage_s("store"),
         rss_peak_bytes=meter.rss_peak_bytes,
-        cold_start=prior_requests == 0,
-        prior_requests=prior_requests,
+        cold_start=prior_tasks == 0,
+        prior_requests=attempt.prior_requests,
         preloaded=runtime.preloaded,
         instance_id=instance.instance_id,
         delivery_id=delivery.delivery_id,

@@ -63,6 +63,7 @@ class Runtime:
         self.slot = threading.Semaphore(1)
         self.preloaded = False
         self._requests = 0
+        self._tasks = 0
         self._lock = threading.Lock()
 
     def prepare(self) -> None:
@@ -80,9 +81,23 @@ class Runtime:
             _log.error("cannot preload %s: %s", self.settings.default_model, error)
 
     def count_request(self) -> int:
-        """Count a task that has reached painting; return how many had before it (0: a cold start)."""
+        """Count a delivery that is handled; return how many were before it.
+
+        All count that this process did something for, also those that it had nothing to paint for (meant for
+        another target, done already, cancelled): each has warmed the process. What it turned away at once,
+        busy or stopping, does not.
+        """
         with self._lock:
             prior, self._requests = self._requests, self._requests + 1
+            return prior
+
+    def count_task(self) -> int:
+        """Count a task that has reached painting; return how many had before it (0: a cold start).
+
+        Apart from `count_request`: the first task loads the model, however many deliveries were before it.
+        """
+        with self._lock:
+            prior, self._tasks = self._tasks, self._tasks + 1
             return prior
 
 

@@ -178,3 +178,34 @@ def test_any_bytes_are_rejected_and_acknowledged(
 ) -> None:
     runtime = a_runtime(tmp_path, monkeypatch)
     assert handle_push(junk, runtime).outcome is Outcome.FAILED
+
+
+def test_a_task_for_another_target_is_acknowledged_while_the_slot_is_taken(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    runtime = a_runtime(tmp_path, monkeypatch)
+    with runtime.slot:
+        result = handle_push(body(targets=("function",)), runtime)
+    assert (result.outcome, result.reason) == (Outcome.DONE, "not_addressed")
+    assert not list(runtime.store.list("jobs/"))
+
+
+def test_what_an_instance_ignored_has_warmed_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It counts among the prior requests; the first task is cold for all that: it loads the model."""
+    runtime = a_runtime(tmp_path, monkeypatch)
+    for _ in range(3):
+        handle_push(body(targets=("function",)), runtime)
+    handle_push(body(), runtime)
+    handle_push(body(task_index=1, first_index=3), runtime)
+    names = [record_name("job-a", "container", index) for index in range(2)]
+    records = [load(Record, runtime.store.read(name), name) for name in names]
+    assert [(record.cold_start, record.prior_requests) for record in records] == [(True, 3), (False, 4)]
+
+
+def test_busy_and_stopping_warm_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    runtime = a_runtime(tmp_path, monkeypatch)
+    with runtime.slot:
+        assert handle_push(body(), runtime).reason == "busy"
+    runtime.drain.start()
+    assert handle_push(body(), runtime).reason == "draining"
+    assert runtime.count_request() == 0
