@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import date
 from typing import Final, TypeVar
 
@@ -88,9 +88,22 @@ class JobCost(Document):
     total: float
 
 
-def job_cost(store: Store, job_id: str, prices: Prices, *, free_tier: bool = False) -> JobCost:
+def job_cost(
+    store: Store,
+    job_id: str,
+    prices: Prices,
+    *,
+    free_tier: bool = False,
+    targets: Sequence[Target] | None = None,
+) -> JobCost:
     """Price what a job has used.
 
+    Args:
+        store: where it is.
+        job_id: the job.
+        prices: the table.
+        free_tier: take off what a month has free.
+        targets: only these; None: all of the job's.
     Raises:
         ValueError: the name cannot be a job's.
         JobNotFound: there is no such job.
@@ -98,7 +111,7 @@ def job_cost(store: Store, job_id: str, prices: Prices, *, free_tier: bool = Fal
         StoreError: the store failed.
     """
     manifest = load_manifest(store, job_id)
-    tallies = {target: _tally(store, manifest, target, prices) for target in manifest.targets}
+    tallies = {target: _tally(store, manifest, target, prices) for target in targets or manifest.targets}
     usages: dict[str, Usage] = {target: tally.usage for target, tally in tallies.items()}
     usages[SUBMISSION] = _submission(store, manifest)
     bills = bill(usages, prices, free_tier=free_tier)

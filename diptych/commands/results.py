@@ -1,29 +1,19 @@
-"""`diptych results ls, show, download, contact-sheet, compare`. What they need is imported when they run."""
+"""`diptych results …`: one command each. What they need is imported when they run."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import click
 
+from diptych.commands.results_cost import cost
+from diptych.commands.results_job import chosen_targets as _targets
+from diptych.commands.results_job import open_job as _open
+from diptych.commands.results_job import target_option
 from producer.cli_options import checked_job, job_argument, json_option, settings_of, store_of, store_option
-from producer.wording import listed
-
-if TYPE_CHECKING:
-    from results.documents import Manifest, Target
-    from results.stores.base import Store
 
 _HELP: Final = {"help_option_names": ["-h", "--help"]}
-
-target_option = click.option(
-    "-t",
-    "--target",
-    "targets",
-    multiple=True,
-    type=click.Choice(["container", "function", "celery"]),
-    help="Only this target's; may be given again.  [default: all of the job's]",
-)
 
 
 @click.group(context_settings=_HELP)
@@ -190,21 +180,4 @@ def compare(job_id: str, as_json: bool, store_url: str | None) -> None:
         Console().print(comparison_table(comparison))
 
 
-def _open(job_id: str, store_url: str | None) -> tuple[Store, Manifest]:
-    """Open the store and read the job's manifest; raises what a user can act on."""
-    from results.job_state import load_manifest
-
-    store = store_of(settings_of(store_url=store_url))
-    return store, load_manifest(store, checked_job(job_id))
-
-
-def _targets(manifest: Manifest, chosen: tuple[str, ...]) -> tuple[Target, ...]:
-    """The targets to show: those chosen, in the job's order, or all of the job's."""
-    from pipeline.errors import RequestError
-
-    strangers = [target for target in chosen if target not in manifest.targets]
-    if strangers:
-        raise RequestError(
-            f"job {manifest.job_id} has no target {strangers[0]}: it was asked of {listed(manifest.targets)}"
-        )
-    return tuple(target for target in manifest.targets if not chosen or target in chosen)
+results.add_command(cost)
