@@ -9,6 +9,7 @@ import torch
 
 from model.checkpoint import load_checkpoint
 from model.errors import CheckpointError
+from model.training import warm_start
 from model.training.config import load_training_config
 from model.training.errors import TrainingError
 from model.training.loop import TrainingLoop, open_run
