@@ -2,8 +2,8 @@
 
     functions-framework --source worker_function/main.py --target handle
 
-On SIGTERM functions-framework's own gunicorn finishes the task in hand if that takes under 30 s. What is cut
-off is delivered again, and the next delivery finds the images that are stored already.
+On SIGTERM the task in hand is finished if that takes less than `drain_s`, or else given back at the next
+batch; the next delivery finds the images that are stored already.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ import functions_framework
 from cloudevents.http import CloudEvent
 from werkzeug.exceptions import BadRequest, RequestEntityTooLarge, UnsupportedMediaType
 
+from pipeline.drain import ServerDrain
 from pipeline.envelope import MAX_BODY_BYTES
 from pipeline.handle import handle_cloud_event, handle_oversize, handle_push
 from pipeline.http_answer import http_answer
@@ -42,7 +43,7 @@ class DeliverAgain(Exception):
 def _build() -> Runtime:
     settings = load_settings()
     configure_logging(settings)
-    return Runtime(settings, settings.target or "function")
+    return Runtime(settings, settings.target or "function", drain=ServerDrain(settings.drain_s))
 
 
 _runtime = LazyRuntime(_build)

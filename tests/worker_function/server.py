@@ -34,7 +34,6 @@ def clean_environment(folder: Path, **settings: object) -> dict[str, str]:
         "XDG_RUNTIME_DIR": str(folder),
         "PYTHONPATH": sysconfig.get_path("purelib"),
         "PYTHONDONTWRITEBYTECODE": "1",
-        "THREADS": "8",
         **{f"DIPTYCH_{key.upper()}": str(value) for key, value in settings.items()},
     }
 
@@ -60,10 +59,11 @@ class FunctionServer:
     Args:
         bundle: the staged folder.
         folder: for its home and log.
+        threads: 1 makes gunicorn's sync worker of it, which paints in its main thread.
         settings: DIPTYCH_* by their short names.
     """
 
-    def __init__(self, bundle: Path, folder: Path, **settings: object) -> None:
+    def __init__(self, bundle: Path, folder: Path, threads: int = 8, **settings: object) -> None:
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self._log_path = folder / f"function-{self.port}.log"
@@ -72,7 +72,7 @@ class FunctionServer:
         self._process = subprocess.Popen(
             [sys.executable, "-S", "-m", "functions_framework", *arguments, "--port", str(self.port)],
             cwd=bundle,
-            env=clean_environment(folder, **settings),
+            env={**clean_environment(folder, **settings), "THREADS": str(threads)},
             stdout=self._log,
             stderr=self._log,
         )
@@ -85,6 +85,14 @@ class FunctionServer:
     def text(self) -> str:
         """What it has logged."""
         return self._log_path.read_text()
+
+    def terminate(self) -> None:
+        """SIGTERM, as the platform sends it."""
+        self._process.terminate()
+
+    def ended(self) -> bool:
+        """True once it has."""
+        return self._process.poll() is not None
 
     def stop(self) -> None:
         """Kill it and its worker."""

@@ -24,6 +24,7 @@ from results.record import Record
 from results.stores.base import Store
 from results.stores.open import open_store
 from tests.pipeline.checkpoints import save_tiny
+from tests.pipeline.fakes import wait_until
 from tests.pipeline.tasks import a_task
 from tests.worker_function.server import FunctionServer, write_constraints
 from worker_function.bundle import stage
@@ -34,12 +35,12 @@ JSON = {"Content-Type": "application/json"}
 class Site:
     """One served bundle with its store and its model."""
 
-    def __init__(self, folder: Path, bundle: Path, **settings: object) -> None:
+    def __init__(self, folder: Path, bundle: Path, *, threads: int = 8, **settings: object) -> None:
         self.digest = save_tiny(folder / "models", resolution=32)
         store_url = (folder / "store").as_uri()
         self.store: Store = open_store(store_url)
         chosen = {"store_url": store_url, "model_dir": folder / "models", "default_model": "tiny"}
-        self.server = FunctionServer(bundle, folder, **{**chosen, **settings})
+        self.server = FunctionServer(bundle, folder, threads, **{**chosen, **settings})
 
     def task(self, index: int, **changes: Any) -> TaskMessage:
         fields = {"model_digest": self.digest, "task_index": index, "first_index": index * 3, **changes}
@@ -201,6 +202,28 @@ def test_a_store_that_refuses_is_not_acknowledged(bundle: Path, tmp_path: Path) 
         answer = site.push(push_body(site.message(site.task(0)), "s", 1))
         assert answer.status_code in (500, 503)
         assert answer.text.startswith("store_")
+        assert "Traceback" not in site.server.text()
+    finally:
+        site.server.stop()
+
+
+@pytest.mark.parametrize("threads", [1, 8])
+def test_sigterm_gives_back_what_takes_too_long(bundle: Path, tmp_path: Path, threads: int) -> None:
+    site = Site(tmp_path, bundle, threads=threads, batch_size=1, drain_s=0)
+    digest = save_tiny(tmp_path / "models", name="slow", resolution=128, width=32)
+    task = site.task(0, model="slow", model_digest=digest, image_count=256)
+    try:
+        site.server.wait()
+        with ThreadPoolExecutor(1) as pool:
+            push = pool.submit(site.push, push_body(site.message(task), "s", 1))
+            wait_until(lambda: any(site.store.list("jobs/job-a/function/images/")), "the first image")
+            site.server.terminate()
+            answer = push.result(60)
+        assert (answer.status_code, answer.text.partition(":")[0]) == (503, "draining")
+        wait_until(site.server.ended, "the server to end")
+        kept = sum(1 for _ in site.store.list("jobs/job-a/function/images/"))
+        assert 0 < kept < 256
+        assert not list(site.store.list("jobs/job-a/function/records/"))
         assert "Traceback" not in site.server.text()
     finally:
         site.server.stop()
