@@ -1,0 +1,158 @@
+# syntax=docker/dockerfile:1.7
+#
+# The images of Diptych, one target each:
+#   container   the container worker: Flask under gunicorn      (the default target: what Cloud Run builds)
+#   function    the function worker: the staged bundle under functions-framework
+#   celery      a Celery worker that delivers tasks to the other two
+#   cli         the commands `diptych` and `submit-job`
+#
+#   docker build --target function --tag diptych-function .
+#
+# Dependencies come before code, each image holds its own and no other, and every version is in constraints.txt.
+
+ARG PYTHON_VERSION=3.12
+
+# ---- what all images stand on ---------------------------------------------------------------------------------
+FROM python:${PYTHON_VERSION}-slim-trixie AS base
+# The numbers are fixed, so that a volume written by one image can be read by the next. Home is a tmpfs.
+RUN groupadd --gid 10001 diptych \
+    && useradd --uid 10001 --gid diptych --no-create-home --home-dir /tmp --shell /usr/sbin/nologin diptych \
+    && install --directory --owner diptych --group diptych /results
+COPY --chmod=755 docker/health.py /usr/local/bin/health
+# One inference thread per painting slot: more of them get in each other's way.
+ENV PATH=/opt/venv/bin:$PATH \
+    PYTHONUNBUFFERED=1 \
+    PYTHONDONTWRITEBYTECODE=1 \
+    HOME=/tmp \
+    OMP_NUM_THREADS=1 \
+    OPENBLAS_NUM_THREADS=1 \
+    MKL_NUM_THREADS=1
+WORKDIR /app
+
+FROM python:${PYTHON_VERSION}-slim-trixie AS build
+ENV PIP_DISABLE_PIP_VERSION_CHECK=1 \
+    PIP_ROOT_USER_ACTION=ignore
+WORKDIR /build
+COPY docker/install.sh docker/compile.sh docker/
+COPY constraints.txt ./
+
+# ---- dependencies: these stages change only with their lists and with constraints.txt -------------------------
+FROM build AS container-venv
+COPY docker/container.txt ./
+RUN --mount=type=cache,target=/root/.cache/pip sh docker/install.sh container.txt
+
+FROM build AS celery-venv
+COPY docker/celery.txt ./
+RUN --mount=type=cache,target=/root/.cache/pip sh docker/install.sh celery.txt
+
+# A stage of its own: what else changes in pyproject.toml does not reach the next one.
+FROM build AS cli-list
+COPY pyproject.toml ./
+RUN python -c 'import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["project"]["dependencies"], sep="\n")' \
+    > cli.txt
+
+FROM build AS cli-venv
+COPY --from=cli-list /build/cli.txt ./
+RUN --mount=type=cache,target=/root/.cache/pip sh docker/install.sh cli.txt
+
+# ---- our code -------------------------------------------------------------------------------------------------
+FROM build AS wheel
+COPY docker/build.txt ./docker/
+RUN --mount=type=cache,target=/root/.cache/pip \
+    pip install --constraint constraints.txt --requirement docker/build.txt
+COPY . ./
+RUN pip wheel --no-deps --no-build-isolation --wheel-dir /wheel .
+
+# The commands, beside their dependencies.
+FROM cli-venv AS cli-installed
+COPY --from=wheel /wheel /wheel
+RUN pip --python /opt/venv/bin/python install --no-compile --no-deps --no-index /wheel/*.whl \
+    && sh docker/compile.sh /opt/venv
+
+# What a deploy of the function uploads: main.py, its pinned requirements.txt, and the core, without training.
+FROM cli-installed AS bundle
+RUN /opt/venv/bin/python -m worker_function.bundle /bundle --constraints constraints.txt
+
+FROM build AS function-venv
+COPY --from=bundle /bundle/requirements.txt ./
+RUN --mount=type=cache,target=/root/.cache/pip sh docker/install.sh requirements.txt
+
+FROM bundle AS function-code
+RUN sh docker/compile.sh /bundle
+
+# The same core for the container, byte for byte, so that the two can be compared.
+FROM function-code AS container-code
+COPY worker_container /bundle/worker_container
+RUN rm -r /bundle/main.py /bundle/requirements.txt /bundle/__pycache__ && sh docker/compile.sh /bundle
+
+FROM function-code AS celery-code
+COPY worker_celery /bundle/worker_celery
+COPY docker/courier.py /bundle/
+RUN rm -r /bundle/main.py /bundle/requirements.txt /bundle/__pycache__ /bundle/model/checkpoints \
+    && sh docker/compile.sh /bundle
+
+# ---- the images -----------------------------------------------------------------------------------------------
+FROM base AS cli
+COPY --from=cli-installed /opt/venv /opt/venv
+USER 10001:10001
+ENTRYPOINT ["diptych"]
+ARG VERSION=unknown REVISION=unknown
+LABEL org.opencontainers.image.title="Diptych: commands" \
+      org.opencontainers.image.description="submit-job, and all other commands of Diptych" \
+      org.opencontainers.image.licenses="Apache-2.0" \
+      org.opencontainers.image.version="$VERSION" \
+      org.opencontainers.image.revision="$REVISION"
+
+FROM base AS celery
+COPY --from=celery-venv /opt/venv /opt/venv
+COPY --from=celery-code /bundle /app
+USER 10001:10001
+HEALTHCHECK --interval=10s --timeout=5s --start-period=60s --start-interval=1s --retries=3 CMD ["health", "broker"]
+# DIPTYCH_TARGET says whose queue it serves.
+ENV DIPTYCH_COURIERS=1
+CMD ["python", "courier.py"]
+ARG VERSION=unknown REVISION=unknown
+LABEL org.opencontainers.image.title="Diptych: deliverer" \
+      org.opencontainers.image.description="Celery worker that delivers tasks to the container and to the function" \
+      org.opencontainers.image.licenses="Apache-2.0" \
+      org.opencontainers.image.version="$VERSION" \
+      org.opencontainers.image.revision="$REVISION"
+
+FROM base AS function
+COPY --from=function-venv /opt/venv /opt/venv
+COPY --from=function-code /bundle /app
+USER 10001:10001
+EXPOSE 8080
+# Its one thread paints and answers nobody meanwhile; that it takes connections is what can be asked.
+HEALTHCHECK --interval=10s --timeout=5s --start-period=60s --start-interval=1s --retries=3 CMD ["health", "tcp", "8080"]
+# One process, one request at a time: an instance with one CPU and concurrency 1. gunicorn puts its control
+# socket into XDG_RUNTIME_DIR.
+ENV PORT=8080 \
+    WORKERS=1 \
+    THREADS=1 \
+    XDG_RUNTIME_DIR=/tmp \
+    DIPTYCH_TARGET=function
+CMD ["python", "-m", "functions_framework", "--source", "main.py", "--target", "handle", "--signature-type", "cloudevent"]
+ARG VERSION=unknown REVISION=unknown
+LABEL org.opencontainers.image.title="Diptych: function worker" \
+      org.opencontainers.image.description="Paints tasks that are pushed to it as CloudEvents" \
+      org.opencontainers.image.licenses="Apache-2.0" \
+      org.opencontainers.image.version="$VERSION" \
+      org.opencontainers.image.revision="$REVISION"
+
+FROM base AS container
+COPY --from=container-venv /opt/venv /opt/venv
+COPY --from=container-code /bundle /app
+USER 10001:10001
+EXPOSE 8080
+HEALTHCHECK --interval=10s --timeout=5s --start-period=60s --start-interval=1s --retries=3 \
+    CMD ["health", "http", "8080", "/health/ready"]
+ENV PORT=8080 \
+    DIPTYCH_TARGET=container
+CMD ["python", "-m", "gunicorn", "-c", "python:worker_container.gunicorn_conf", "worker_container.app:create_app()"]
+ARG VERSION=unknown REVISION=unknown
+LABEL org.opencontainers.image.title="Diptych: container worker" \
+      org.opencontainers.image.description="Paints tasks that are pushed to it" \
+      org.opencontainers.image.licenses="Apache-2.0" \
+      org.opencontainers.image.version="$VERSION" \
+      org.opencontainers.image.revision="$REVISION"
