@@ -8,16 +8,14 @@ from __future__ import annotations
 
 import base64
 import re
-from contextlib import suppress
 from typing import Any, Final
 
+from pipeline.burial import bury
 from pipeline.clock import rfc3339, utc_now
 from pipeline.envelope import Envelope
 from pipeline.messages import TaskMessage, decode_task
 from pipeline.pubsub_settings import PUBSUB_TARGETS
-from results.documents import JSON_TYPE, DeadLetter, Target, dump
-from results.errors import ObjectExists
-from results.naming import deadletter_name
+from results.documents import DeadLetter, Target
 from results.stores.base import Store
 
 SOURCE_ATTRIBUTE: Final = "CloudPubSubDeadLetterSourceSubscription"
@@ -28,31 +26,29 @@ _COUNT: Final = re.compile(r"[0-9]{1,6}")
 
 
 def bury_envelope(store: Store, envelope: Envelope) -> list[str]:
-    """Write the documents of one dead letter; one that is there already is left as it is.
+    """Write the documents of one dead letter; see `pipeline.burial.bury`.
 
     Args:
         store: the store.
         envelope: of a message of the dead-letter topic.
     Returns:
-        The names of the documents, new and old: one, or one per target where Pub/Sub does not say which.
+        The names of the documents, new and old: one, or one per target where Pub/Sub does not say which. None
+        for a target that has recorded the task, or that it was not meant for.
     Raises:
         MessageError: the message holds no task.
         StoreError: the store refused.
     """
     task = decode_task(envelope.data)
-    names = []
-    for target in dead_targets(task, envelope.attributes.get(SOURCE_ATTRIBUTE, "")):
-        name = deadletter_name(task.job_id, target, task.task_index, task.publication)
-        with suppress(ObjectExists):
-            store.create(name, dump(_letter(task, target, envelope)), JSON_TYPE)
-        names.append(name)
-    return names
+    targets = dead_targets(task, envelope.attributes.get(SOURCE_ATTRIBUTE, ""))
+    names = [bury(store, _letter(task, target, envelope)) for target in targets]
+    return [name for name in names if name]
 
 
 def dead_targets(task: TaskMessage, subscription: str) -> tuple[Target, ...]:
     """The target whose subscription gave up, told from its name; all of the task's if that says nothing.
 
-    A letter too many does no harm: a record outweighs it.
+    None if it is that of a target that the task was not meant for: where no filter applies, such a target
+    is sent the task too, and if it is down Pub/Sub gives up on it, while the one that is meant may be well.
 
     Args:
         task: the task.
@@ -60,8 +56,8 @@ def dead_targets(task: TaskMessage, subscription: str) -> tuple[Target, ...]:
     """
     # A trigger's own subscription may be called after a function of any name.
     parts = ["function"] if subscription.startswith(TRIGGER_PREFIX) else subscription.split("-")
-    named = tuple(target for target in PUBSUB_TARGETS if target in parts and target in task.targets)
-    return named if len(named) == 1 else task.targets
+    named = tuple(target for target in PUBSUB_TARGETS if target in parts)
+    return tuple(target for target in task.targets if target in named or len(named) != 1)
 
 
 def _letter(task: TaskMessage, target: Target, envelope: Envelope) -> DeadLetter:

@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from pipeline.dead_letters import bury_envelope
 from pipeline.envelope import MAX_BODY_BYTES, Envelope, decode_cloud_event, decode_push
 from pipeline.errors import BusyError, MessageError
 from pipeline.logs import fields
@@ -15,9 +16,10 @@ from pipeline.messages import TaskMessage, decode_task
 from pipeline.outcomes import Delivery, Outcome, Result
 from pipeline.process import not_addressed, process_task
 from pipeline.rejecting import reject
-from pipeline.retries import BUSY_RETRY_S
+from pipeline.retries import BUSY_RETRY_S, store_retry
 from pipeline.runtime import Runtime
 from pipeline.trace import trace_id
+from results.errors import StoreError
 
 _log = logging.getLogger(__name__)
 
@@ -80,6 +82,30 @@ def handle_envelope(
     result = _process(task, delivery, runtime, arrived_s, wait_s)
     _report(task, delivery, result)
     return result
+
+
+def handle_dead_letter(body: bytes, runtime: Runtime, *, trace: str | None = None) -> Result:
+    """Handle a push from the dead-letter topic: write the dead letter into the store. Never raises.
+
+    It takes no painting slot, and is not turned away while the worker stops: nothing else may take it.
+
+    Args:
+        body: the request's body.
+        runtime: this process's runtime; the letter is for whom its attributes name.
+        trace: trace id from the request's headers, if known.
+    """
+    try:
+        envelope = decode_push(body)
+        names = bury_envelope(runtime.store, envelope)
+    except MessageError as error:
+        return reject(runtime, error, body)
+    except StoreError as error:
+        return store_retry(error)
+    text = f"dead letter {', '.join(names)}" if names else "dead letter of a task that needs none"
+    level = logging.ERROR if names else logging.INFO
+    labels = {"message": envelope.message_id}
+    _log.log(level, "%s", text, extra=fields(labels, trace or trace_id(envelope.trace)))
+    return Result(Outcome.DONE, "buried" if names else "not_dead")
 
 
 def handle_oversize(body_bytes: int, runtime: Runtime) -> Result:

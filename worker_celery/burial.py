@@ -9,12 +9,13 @@ import json
 from collections.abc import Mapping
 from typing import Any, Final
 
+from pipeline import burial
 from pipeline.clock import utc_now
 from pipeline.errors import MessageError
 from pipeline.messages import TaskMessage, decode_task
 from results.documents import JSON_TYPE, DeadLetter, Rejection, dump
 from results.errors import ObjectExists
-from results.naming import deadletter_name, rejected_name
+from results.naming import rejected_name
 from results.stores.base import Store
 from worker_celery.parcel import Parcel
 
@@ -22,7 +23,7 @@ MAX_BODY_CHARS: Final = 4096
 
 
 def bury(store: Store, parcel: Parcel) -> None:
-    """Write a parcel's dead letter; one that is there already is left as it is.
+    """Write a parcel's dead letter; see `pipeline.burial.bury`.
 
     A parcel whose message cannot be read has no place among a job's dead letters: it is rejected.
 
@@ -32,7 +33,8 @@ def bury(store: Store, parcel: Parcel) -> None:
     try:
         task = _task_of(parcel)
     except MessageError as error:
-        return reject(store, parcel.arguments(), error, parcel.target)
+        reject(store, parcel.arguments(), error, parcel.target)
+        return
     letter = DeadLetter(
         job_id=task.job_id,
         task_index=task.task_index,
@@ -44,8 +46,7 @@ def bury(store: Store, parcel: Parcel) -> None:
         dead_at=utc_now(),
         message=dict(parcel.message),
     )
-    name = deadletter_name(task.job_id, parcel.target, task.task_index, task.publication)
-    return _create(store, name, dump(letter))
+    burial.bury(store, letter)
 
 
 def reject(store: Store, arguments: Mapping[str, Any], error: MessageError, target: str) -> None:

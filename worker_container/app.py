@@ -11,7 +11,7 @@ from werkzeug.exceptions import RequestEntityTooLarge
 from model.errors import ModelError
 from pipeline.drain import Drain
 from pipeline.envelope import MAX_BODY_BYTES
-from pipeline.handle import handle_oversize, handle_push
+from pipeline.handle import handle_dead_letter, handle_oversize, handle_push
 from pipeline.http_answer import http_answer
 from pipeline.logs import configure_logging
 from pipeline.outcomes import Result
@@ -62,6 +62,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     app.extensions[EXTENSION] = Serving(runtime, drain, auth)
     app.before_request(refuse)
     app.add_url_rule("/", view_func=push, methods=["POST"])
+    app.add_url_rule("/dead-letter", view_func=dead_letter, methods=["POST"])
     app.add_url_rule("/health/live", view_func=live)
     app.add_url_rule("/health/ready", view_func=ready)
     app.register_error_handler(RequestEntityTooLarge, oversize)
@@ -97,6 +98,13 @@ def push() -> Response:
     body = request.get_data()
     runtime = serving(current_app).runtime.get()
     return _answer(handle_push(body, runtime, trace=trace_id_of(request.headers), wait_s=SLOT_WAIT_S))
+
+
+def dead_letter() -> Response:
+    """`POST /dead-letter`: what Pub/Sub has given up delivering, to either target."""
+    body = request.get_data()
+    runtime = serving(current_app).runtime.get()
+    return _answer(handle_dead_letter(body, runtime, trace=trace_id_of(request.headers)))
 
 
 def oversize(error: RequestEntityTooLarge) -> Response:  # noqa: ARG001 (Flask's signature)

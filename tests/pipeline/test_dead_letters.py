@@ -14,6 +14,7 @@ from pipeline.envelope import Envelope
 from pipeline.errors import MessageError
 from pipeline.messages import TaskMessage, decode_task
 from results.documents import DeadLetter, load
+from results.naming import record_name
 from results.stores.directory import DirectoryStore
 
 NOW = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
@@ -71,9 +72,17 @@ def test_the_subscription_names_the_target(subscription: str, targets: tuple[str
     assert dead_targets(TASK, subscription) == targets
 
 
-def test_a_target_that_was_not_asked_for_is_not_named() -> None:
+def test_a_target_that_was_not_asked_for_buries_nobody() -> None:
+    """The emulator ignores filters: a container that is down says nothing about the function."""
     only = TASK.model_copy(update={"targets": ("function",)})
-    assert dead_targets(only, "diptych-container") == ("function",)
+    assert dead_targets(only, "diptych-container") == ()
+    assert dead_targets(only, "something") == ("function",)
+
+
+def test_a_task_that_was_recorded_is_not_buried(store: DirectoryStore) -> None:
+    store.create(record_name("a-job", "function", 3), b"{}", "application/json")
+    assert bury_envelope(store, LETTER) == []
+    assert list(store.list("jobs/a-job/function/deadletters/")) == []
 
 
 def test_what_holds_no_task_is_refused(store: DirectoryStore) -> None:
