@@ -11,6 +11,7 @@ from diptych.commands.results_cost import cost
 from diptych.commands.results_job import chosen_targets as _targets
 from diptych.commands.results_job import open_job as _open
 from diptych.commands.results_job import target_option
+from diptych.commands.results_verify import verify
 from producer.cli_options import checked_job, job_argument, json_option, settings_of, store_of, store_option
 
 _HELP: Final = {"help_option_names": ["-h", "--help"]}
@@ -181,3 +182,4 @@ def compare(job_id: str, as_json: bool, store_url: str | None) -> None:
 
 
 results.add_command(cost)
+results.add_command(verify)
