@@ -1,0 +1,44 @@
+"""Names what is deployed by its content, so that equal sources are built and deployed once."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+from deploy.errors import DeployError
+from deploy.gcloud import ROOT
+
+FILES: Final = ("Dockerfile", "constraints.txt", "pyproject.toml")
+FOLDERS: Final = ("docker", "model", "pipeline", "results", "worker_container", "worker_function")
+"""What the two workers' images are made of."""
+DIGITS: Final = 12
+
+
+def source_digest(root: Path = ROOT) -> str:
+    """The first digits of a SHA-256 over names and contents of the sources.
+
+    Raises:
+        DeployError: this is no checkout, so that there is nothing to build from.
+    """
+    missing = [name for name in FILES if not (root / name).is_file()]
+    if missing:
+        raise DeployError(
+            f"{root} has no {missing[0]}: deploy from a checkout, installed with `pip install -e .`"
+        )
+    total = hashlib.sha256()
+    for path in _sources(root):
+        name = path.relative_to(root).as_posix().encode()
+        content = path.read_bytes()
+        total.update(b"%d %s %d " % (len(name), name, len(content)))
+        total.update(content)
+    return total.hexdigest()[:DIGITS]
+
+
+def _sources(root: Path) -> Iterator[Path]:
+    yield from (root / name for name in FILES)
+    for folder in FOLDERS:
+        for path in sorted((root / folder).rglob("*")):
+            if path.is_file() and "__pycache__" not in path.parts and path.suffix != ".pyc":
+                yield path
