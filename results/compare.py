@@ -1,213 +1,184 @@
-"""What one job says about its targets, side by side. One run describes; it does not prove."""
+"""The targets of one job, or of several alike, side by side. One run describes; 20 trials may decide."""
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from math import exp, log
-from statistics import fmean, median
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import pairwise
 from typing import Final
 
-from results.documents import Document, Manifest, Target
-from results.job_state import load_manifest
-from results.record import Record
-from results.records import (
-    StoredRecord,
-    cpu_s_per_image,
-    iter_records,
-    latency_s,
-    process_without_load_s,
-    round_trip_s,
-)
+from results.compare_columns import JobColumns, TargetColumns, read_columns, seen_conditions
+from results.compare_documents import ONE_RUN, ComparedJob, Comparison
+from results.compare_parity import Parity, measure_parity
+from results.compare_quantities import CONDITIONS
+from results.compare_ratios import job_ratios, trial_ratios
+from results.compare_summary import SERVERS, summarise
+from results.documents import Manifest, Target
+from results.errors import ResultsError
+from results.job_state import JobStatus, load_manifest
+from results.statistics.verdict import MIN_TRIALS
 from results.stores.base import Store
 
-NOTE: Final = "one run: descriptive"
-
-_SERVERS: Final[Mapping[Target, str]] = {
-    "container": "gunicorn",
-    "function": "functions-framework",
-    "celery": "Celery worker",
-}
-_CONDITIONS: Final = (
-    *("engine", "engine_version", "precision", "isa", "cpu_model", "threads", "batch_size", "preloaded"),
-    "model_digest",
+MARGIN: Final = 0.05
+SEED: Final = 0
+_ALIKE: Final = (
+    *("model", "model_digest", "count", "images_per_task", "precision", "params", "targets", "resolution"),
 )
-_QUANTITIES: Final[Mapping[str, Callable[[StoredRecord], float | None]]] = {
-    "round_trip_s": lambda stored: round_trip_s(stored.record, stored.created_at),
-    "process_s": lambda stored: stored.record.process_s,
-    "process_without_load_s": lambda stored: process_without_load_s(stored.record),
-    "latency_s": lambda stored: latency_s(stored.record, stored.created_at),
-    "cpu_s_per_image": lambda stored: cpu_s_per_image(stored.record),
-}
-_RATIOS: Final = ("round_trip_s", "process_s", "latency_s", "cpu_s_per_image")
+"""What jobs must have in common to be trials of one another. Seeds may differ."""
+_LOOPBACK: Final = ("?endpoint=http://127.0.0.1", "?endpoint=http://localhost")
 
 
-class Spread(Document):
-    """A sample of one quantity."""
-
-    n: int
-    median: float
-    minimum: float
-    maximum: float
-
-
-class TaskGroup(Document):
-    """Tasks that may be pooled: all cold, or all warm. A quantity is None if there is no task."""
-
-    tasks: int
-    round_trip_s: Spread | None = None
-    process_s: Spread | None = None
-    process_without_load_s: Spread | None = None
-    latency_s: Spread | None = None
-    cpu_s_per_image: Spread | None = None
-
-
-class TargetSummary(Document):
-    """What one target did in the job.
-
-    Args:
-        target: who.
-        server: what served it.
-        tasks: records there are.
-        left_out: those of them that found images of an earlier delivery: their times are not whole.
-        instances: instances that served the rest.
-        cold: the first task that each instance served.
-        warm: all others.
-        rss_peak_bytes: the highest of the rest; None if there is no rest.
-    """
-
-    target: Target
-    server: str
-    tasks: int
-    left_out: int
-    instances: int
-    cold: TaskGroup
-    warm: TaskGroup
-    rss_peak_bytes: int | None
-
-
-class Ratio(Document):
-    """Geometric mean of first / second over the tasks that were warm on both; None if there are none."""
-
-    quantity: str
-    first: Target
-    second: Target
-    pairs: int
-    geometric_mean: float | None
-
-
-class Comparison(Document):
-    """One job's targets, side by side.
-
-    Args:
-        differences: conditions that were not equal on all targets, so that the figures may tell of them.
-    """
-
-    title: str
-    note: str = NOTE
-    job_id: str
-    model: str
-    image_count: int
-    images_per_task: int
-    targets: tuple[TargetSummary, ...]
-    ratios: tuple[Ratio, ...]
-    differences: tuple[str, ...]
+class ComparisonError(ResultsError):
+    """Jobs cannot be compared as trials of one another."""
 
 
 def compare_job(store: Store, job_id: str) -> Comparison:
-    """Summarise what a job's records say of its targets.
+    """Summarise what a job's records say of its targets; see `read_trials` for what is raised."""
+    return compare(store, read_trials(store, [job_id]))
 
+
+def read_trials(
+    store: Store, job_ids: Sequence[str], *, told: Callable[[int], None] | None = None
+) -> list[JobColumns]:
+    """Read the records of one job, or of several that are trials of one another.
+
+    Args:
+        store: where the jobs are.
+        job_ids: at least one.
+        told: called with the number of records that have been read since it was called last.
+    Returns:
+        The jobs in the order of their submission.
     Raises:
-        ValueError: the name cannot be a job's.
+        ValueError: a name cannot be a job's.
         JobNotFound: there is no such job.
-        DocumentError: the manifest or a record is damaged.
+        ComparisonError: the jobs are not alike, or one is named twice.
+        DocumentError: a manifest or a record is damaged.
         StoreError: the store failed.
     """
-    manifest = load_manifest(store, job_id)
-    records = {target: [*map(_light, iter_records(store, job_id, target))] for target in manifest.targets}
-    kept = {target: [*_whole(of_target)] for target, of_target in records.items()}
+    manifests = [load_manifest(store, job_id) for job_id in job_ids]
+    check_alike(manifests)
+    manifests.sort(key=lambda manifest: (manifest.submitted_at, manifest.job_id))
+    return [read_columns(store, manifest, told=told) for manifest in manifests]
+
+
+def check_alike(manifests: Sequence[Manifest]) -> None:
+    """Raise ComparisonError unless the jobs are trials of one another."""
+    first = manifests[0]
+    names = [manifest.job_id for manifest in manifests]
+    for name in names:
+        if names.count(name) > 1:
+            raise ComparisonError(f"job {name} is named twice: a trial counts once")
+    for other in manifests[1:]:
+        for field in _ALIKE:
+            a, b = (getattr(one, field) for one in (first, other))
+            if a != b:
+                raise ComparisonError(
+                    f"jobs {first.job_id} and {other.job_id} are no trials of one another: their {field} is"
+                    f" {_short(a)} and {_short(b)}; compare jobs that were asked for alike"
+                )
+
+
+def compare(
+    store: Store, jobs: Sequence[JobColumns], *, margin: float = MARGIN, seed: int = SEED
+) -> Comparison:
+    """Say what jobs have to say of their targets.
+
+    Args:
+        store: where their images are; a few are looked at where targets painted different pixels.
+        jobs: as `read_trials` gives them.
+        margin: ratios from 1 / (1 + margin) to 1 + margin count as equal.
+        seed: of the bootstrap.
+    Raises:
+        StoreError: the store failed.
+    """
+    manifest = jobs[0].manifest
+    of_targets = {target: [job.targets[target] for job in jobs] for target in manifest.targets}
+    mixed = _mixes_preloaded([*of_targets.values()])
+    several = len(jobs) > 1
     return Comparison(
         title=_title(store.url, manifest),
-        job_id=job_id,
+        note=_note(len(jobs)),
+        jobs=tuple(_compared(job) for job in jobs),
         model=manifest.model,
+        model_digest=manifest.model_digest,
+        precision=manifest.precision,
         image_count=manifest.count,
         images_per_task=manifest.images_per_task,
-        targets=tuple(_summary(t, len(records[t]), kept[t]) for t in manifest.targets),
-        ratios=_ratios(kept),
-        differences=_differences({t: [stored.record for stored in kept[t]] for t in manifest.targets}),
+        targets=tuple(summarise(of_target) for of_target in of_targets.values()),
+        ratios=() if several or mixed else job_ratios(jobs[0]),
+        trials=trial_ratios(jobs, margin=margin, seed=seed) if several and not mixed else None,
+        parity=_parity(store, jobs),
+        differences=tuple(_differences(of_targets)),
+        remarks=tuple(_remarks(jobs, mixed)),
     )
 
 
 def _title(store_url: str, manifest: Manifest) -> str:
-    """Only a store in a directory tells for sure that all ran on this machine."""
-    if store_url.startswith("file:"):
-        return " against ".join(_SERVERS[target] for target in manifest.targets) + " on this machine"
+    """Only a store on this machine tells for sure that all ran on it."""
+    here = store_url.startswith("file:") or any(place in store_url for place in _LOOPBACK)
+    if here:
+        return " against ".join(SERVERS[target] for target in manifest.targets) + " on this machine"
     return " against ".join(manifest.targets)
 
 
-def _light(stored: StoredRecord) -> StoredRecord:
-    """Without the entries of its images, which are most of it: a big job's records must fit into memory."""
-    return StoredRecord(stored.record.model_copy(update={"images": ()}), stored.created_at)
+def _note(jobs: int) -> str:
+    if jobs == 1:
+        return ONE_RUN
+    if jobs < MIN_TRIALS:
+        return f"{jobs} trials: descriptive, a verdict needs {MIN_TRIALS}"
+    return f"{jobs} trials"
 
 
-def _whole(records: Iterable[StoredRecord]) -> Iterable[StoredRecord]:
-    return (stored for stored in records if not stored.record.images_found)
-
-
-def _summary(target: Target, tasks: int, kept: Sequence[StoredRecord]) -> TargetSummary:
-    return TargetSummary(
-        target=target,
-        server=_SERVERS[target],
-        tasks=tasks,
-        left_out=tasks - len(kept),
-        instances=len({stored.record.instance_id for stored in kept}),
-        cold=_group([stored for stored in kept if stored.record.cold_start]),
-        warm=_group([stored for stored in kept if not stored.record.cold_start]),
-        rss_peak_bytes=max((stored.record.rss_peak_bytes for stored in kept), default=None),
+def _compared(job: JobColumns) -> ComparedJob:
+    manifest = job.manifest
+    return ComparedJob(
+        job_id=manifest.job_id,
+        status=job.status,
+        submitted_at=manifest.submitted_at,
+        seed=manifest.seed,
     )
 
 
-def _group(records: Sequence[StoredRecord]) -> TaskGroup:
-    spreads = {name: _spread([*map(quantity, records)]) for name, quantity in _QUANTITIES.items()}
-    return TaskGroup(tasks=len(records), **spreads)
+def _parity(store: Store, jobs: Sequence[JobColumns]) -> tuple[Parity, ...]:
+    by_pair = zip(*(job.parity for job in jobs), strict=True)
+    return tuple(measure_parity(store, of_pair) for of_pair in by_pair)
 
 
-def _spread(values: Iterable[float | None]) -> Spread | None:
-    known = [value for value in values if value is not None]
-    if not known:
-        return None
-    return Spread(n=len(known), median=median(known), minimum=min(known), maximum=max(known))
+def _mixes_preloaded(of_targets: Sequence[Sequence[TargetColumns]]) -> bool:
+    every = [one for of_target in of_targets for one in of_target]
+    return len(seen_conditions(every, "preloaded")) > 1
 
 
-def _ratios(kept: Mapping[Target, Sequence[StoredRecord]]) -> tuple[Ratio, ...]:
-    """Every later target is compared with the first one, task by task."""
-    first, *others = kept
-    warm = {
-        target: {s.record.task_index: s for s in records if not s.record.cold_start}
-        for target, records in kept.items()
-    }
-    return tuple(_ratio(name, first, second, warm) for second in others for name in _RATIOS)
+def _differences(of_targets: Mapping[Target, Sequence[TargetColumns]]) -> Iterator[str]:
+    for name in CONDITIONS:
+        seen = {target: seen_conditions(of_target, name) for target, of_target in of_targets.items()}
+        if len(frozenset[str]().union(*seen.values())) > 1:
+            told = (f"{target} {' or '.join(sorted(values))}" for target, values in seen.items() if values)
+            yield f"{name}: {', '.join(told)}"
 
 
-def _ratio(
-    name: str, first: Target, second: Target, warm: Mapping[Target, Mapping[int, StoredRecord]]
-) -> Ratio:
-    quantity = _QUANTITIES[name]
-    both = warm[first].keys() & warm[second].keys()
-    pairs = [(quantity(warm[first][task]), quantity(warm[second][task])) for task in sorted(both)]
-    # Clocks that disagree can make a latency negative, and that has no logarithm.
-    logs = [log(a / b) for a, b in pairs if a and b and a > 0 and b > 0]
-    mean = exp(fmean(logs)) if logs else None
-    return Ratio(quantity=name, first=first, second=second, pairs=len(logs), geometric_mean=mean)
+def _remarks(jobs: Sequence[JobColumns], mixed: bool) -> Iterator[str]:
+    if mixed:
+        yield "no ratios: some tasks ran on instances that had loaded their model at start, and some did not"
+    unfinished = [job for job in jobs if job.status is not JobStatus.SUCCEEDED]
+    if unfinished:
+        told = ", ".join(f"{job.manifest.job_id} is {job.status}" for job in unfinished[:3])
+        more = f" and {len(unfinished) - 3} more" if len(unfinished) > 3 else ""
+        yield f"not all tasks are in: {told}{more}"
+    again = sum(max(one.publications, default=0) > 0 for job in jobs for one in job.targets.values())
+    if again:
+        yield "some tasks were published again later: images per second counts the time in between"
+    overlapping = sum(_overlap(a, b) for a, b in pairwise(jobs))
+    if overlapping:
+        yield f"{overlapping} of the trials began before the last one had ended: they are not independent"
 
 
-def _differences(records: Mapping[Target, Sequence[Record]]) -> tuple[str, ...]:
-    found = []
-    for condition in _CONDITIONS:
-        values: dict[Target, set[str]] = defaultdict(set)
-        for target, of_target in records.items():
-            values[target] |= {str(getattr(record, condition)) for record in of_target}
-        if len(set().union(*values.values())) > 1:
-            told = (f"{target} {' or '.join(sorted(seen))}" for target, seen in values.items() if seen)
-            found.append(f"{condition}: {', '.join(told)}")
-    return tuple(found)
+def _overlap(earlier: JobColumns, later: JobColumns) -> bool:
+    ends = [one.last_created_s for one in earlier.targets.values()]
+    starts = [one.first_published_s for one in later.targets.values()]
+    # A NaN, of a target without records, is never less.
+    return any(start < end for start in starts for end in ends)
+
+
+def _short(value: object) -> str:
+    text = ", ".join(value) if isinstance(value, tuple) else str(value)
+    return text if len(text) <= 24 else f"{text[:20]}…"

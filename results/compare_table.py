@@ -1,137 +1,247 @@
-"""The comparison of one job as a table for a terminal."""
+"""A comparison as tables for a terminal of 60 columns or more."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Final
+from collections.abc import Iterator, Sequence
+from typing import Final, TypeVar
 
 from rich import box
-from rich.console import Group, RenderableType
+from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
+from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
-from results.compare import Comparison, Ratio, Spread, TargetSummary, TaskGroup
+from results.compare_documents import Comparison, Ratio, TargetSummary, TaskGroup, TrialRatio, Warmth
+from results.compare_summary import PERCENTILES
+from results.compare_text import (
+    NAMES,
+    NOTHING,
+    amount,
+    amounts,
+    failures,
+    notes,
+    percent,
+    throughput,
+    trial_interval,
+)
 
 _ROWS: Final = (
-    ("round trip", "round_trip_s"),
-    ("process time", "process_s"),
-    ("  without load", "process_without_load_s"),
-    ("latency", "latency_s"),
-    ("CPU per image", "cpu_s_per_image"),
+    ("round_trip_s", "round trip"),
+    ("round_trip_without_load_s", "  without load"),
+    ("latency_s", "latency"),
+    ("queue_s", "  queue"),
+    ("commit_s", "  commit"),
+    ("process_s", "process time"),
+    ("process_without_load_s", "  without load"),
+    ("model_load_s", "  load"),
+    ("generate_s", "  generate"),
+    ("encode_s", "  encode"),
+    ("store_s", "  store"),
+    ("cpu_s_per_image", "CPU per image"),
+    ("rss_peak_bytes", "peak memory"),
 )
-_NOTHING: Final = "–"
+_COLD_ONLY: Final = frozenset({"round_trip_without_load_s", "process_without_load_s", "model_load_s"})
+_PERCENTILES_OF: Final = ("round_trip_s", "process_s", "latency_s")
+Column = tuple[TargetSummary, Warmth, TaskGroup]
+AnyRatio = TypeVar("AnyRatio", Ratio, TrialRatio)
 
 
 def comparison_table(comparison: Comparison) -> RenderableType:
-    """Lay a comparison out: a row per quantity, cold and warm columns per target, then the ratio."""
-    table = Table(
-        title=comparison.title,
-        title_justify="left",
-        title_style="bold",
-        box=box.SIMPLE_HEAD,
-        padding=(0, 1, 0, 0),
-        pad_edge=False,
-    )
+    """Lay a comparison out; what comes back fits itself to the console that it is printed on."""
+    return _Tables(comparison)
+
+
+class _Tables:
+    """Cold and warm side by side where there is room, else one below the other."""
+
+    def __init__(self, comparison: Comparison) -> None:
+        self._comparison = comparison
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        """Yield the tables, then the notes."""
+        comparison = self._comparison
+        yield Text(comparison.title, style="bold")
+        yield Text(_subtitle(comparison), style="dim")
+        yield from self._summaries(console, options)
+        yield from _percentile_tables(comparison)
+        yield from _ratio_tables(comparison)
+        yield Text(_legend(comparison), style="dim")
+        yield from (Text(_printable(note)) for note in notes(comparison))
+
+    def _summaries(self, console: Console, options: ConsoleOptions) -> Iterator[Table]:
+        columns = _columns(self._comparison)
+        whole = _summary_table(columns)
+        if Measurement.get(console, options.update(max_width=1000), whole).maximum <= options.max_width:
+            yield whole
+            return
+        for warmth in ("cold", "warm"):
+            chosen = [column for column in columns if column[1] == warmth]
+            if chosen:
+                yield _summary_table(chosen)
+
+
+def _subtitle(comparison: Comparison) -> str:
+    jobs = [job.job_id for job in comparison.jobs]
+    name = f"job {jobs[0]}" if len(jobs) == 1 else f"{len(jobs)} jobs, {jobs[0]} to {jobs[-1]}"
+    each = " each" if len(jobs) > 1 else ""
+    return f"{name}: {comparison.image_count:,} images of {comparison.model}{each}; {comparison.note}"
+
+
+def _columns(comparison: Comparison) -> list[Column]:
+    """Cold and warm of each target; where no target has a task of the one, the other alone."""
+    groups: list[Column] = []
+    any_cold = any(summary.cold.tasks for summary in comparison.targets)
+    any_warm = any(summary.warm.tasks for summary in comparison.targets)
+    for summary in comparison.targets:
+        if any_cold:
+            groups.append((summary, "cold", summary.cold))
+        if any_warm or not any_cold:
+            groups.append((summary, "warm", summary.warm))
+    return groups
+
+
+def _new_table() -> Table:
+    return Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
+
+
+def _summary_table(columns: Sequence[Column]) -> Table:
+    table = _new_table()
     table.add_column("", no_wrap=True)
-    for summary, warmth, _ in _groups(comparison):
-        table.add_column(f"{summary.target}\n{warmth}", justify="right")
-    for first, second in _pairings(comparison):
-        table.add_column(f"{first}\n/ {second}", justify="right")
-    table.add_row(*_tasks_row(comparison))
-    for label, quantity in _ROWS:
-        table.add_row(label, *_quantity_cells(comparison, quantity))
-    table.add_row("peak memory", *_memory_cells(comparison))
-    return Group(table, *(Text(line, style="dim") for line in _notes(comparison)))
+    for summary, warmth, _ in columns:
+        table.add_column(f"{summary.target}\n{warmth}", justify="right", no_wrap=True)
+    table.add_row("tasks", *(f"{group.tasks:,}" for _, _, group in columns))
+    cold = any(warmth == "cold" for _, warmth, _ in columns)
+    for quantity, label in _ROWS:
+        if cold or quantity not in _COLD_ONLY:
+            table.add_row(label, *(_cell(quantity, group) for _, _, group in columns))
+    table.add_row(
+        "images/s", *_once(columns, [throughput(summary.images_per_s) for summary, _, _ in columns])
+    )
+    table.add_row("failed", *_once(columns, [_failed(summary) for summary, _, _ in columns]))
+    return table
 
 
-def _groups(comparison: Comparison) -> list[tuple[TargetSummary, str, TaskGroup]]:
-    """The columns: cold and warm of each target; where one holds no task, the other alone."""
-    return [
-        (summary, warmth, group)
-        for summary in comparison.targets
-        for warmth, group, other in (
-            ("cold", summary.cold, summary.warm),
-            ("warm", summary.warm, summary.cold),
-        )
-        if group.tasks or not other.tasks
-    ]
+def _once(columns: Sequence[Column], cells: Sequence[str]) -> Iterator[str]:
+    """What is of a target, whatever its tasks were, stands below the last of its columns."""
+    for (summary, _, _), cell, following in zip(columns, cells, [*columns[1:], None], strict=True):
+        yield "" if following is not None and following[0] is summary else cell
 
 
-def _pairings(comparison: Comparison) -> list[tuple[str, str]]:
-    return [*dict.fromkeys((ratio.first, ratio.second) for ratio in comparison.ratios)]
+def _failed(summary: TargetSummary) -> str:
+    return failures(summary.errors).replace(" (", "\n[dim](").replace(")", ")[/dim]")
 
 
-def _tasks_row(comparison: Comparison) -> list[str]:
-    counts = [str(group.tasks) for _, _, group in _groups(comparison)]
-    pairs = [
-        max(ratio.pairs for ratio in comparison.ratios if ratio.second == second)
-        for _, second in _pairings(comparison)
-    ]
-    return ["tasks", *counts, *(f"{count} pairs" for count in pairs)]
-
-
-def _quantity_cells(comparison: Comparison, quantity: str) -> Iterator[str]:
-    for _, _, group in _groups(comparison):
-        yield _cell(_spread_of(group, quantity))
-    for _, second in _pairings(comparison):
-        found = [r for r in comparison.ratios if r.second == second and r.quantity == quantity]
-        yield _ratio_cell(found[0]) if found else ""
-
-
-def _spread_of(group: TaskGroup, quantity: str) -> Spread | None:
-    spread: Spread | None = getattr(group, quantity)
-    return spread
-
-
-def _cell(spread: Spread | None) -> str:
+def _cell(quantity: str, group: TaskGroup) -> str:
+    spread = group.of(quantity)
     if spread is None:
-        return _NOTHING
-    middle = _seconds(spread.median)
-    if spread.n == 1:
+        return NOTHING
+    middle = amount(quantity, spread.median)
+    if spread.minimum == spread.maximum:
         return middle
-    return f"{middle}\n[dim]{_range(spread.minimum, spread.maximum)}[/dim]"
+    return f"{middle}\n[dim]{amounts(quantity, spread.minimum, spread.maximum)}[/dim]"
 
 
-def _ratio_cell(ratio: Ratio) -> str:
-    return _NOTHING if ratio.geometric_mean is None else f"{ratio.geometric_mean:.2f}"
+def _percentile_tables(comparison: Comparison) -> Iterator[RenderableType]:
+    """Of warm tasks. A percentile that no target's sample is large enough for has no row."""
+    table = _new_table()
+    table.add_column("warm tasks", no_wrap=True)
+    for summary in comparison.targets:
+        table.add_column(summary.target, justify="right")
+    for quantity in _PERCENTILES_OF:
+        for place, p in enumerate(PERCENTILES):
+            cells = [_percentile_cell(quantity, summary.warm, place) for summary in comparison.targets]
+            if any(cell != NOTHING for cell in cells):
+                table.add_row(f"{NAMES[quantity]} p{p * 100:g}", *cells)
+    if table.row_count:
+        yield table
 
 
-def _memory_cells(comparison: Comparison) -> Iterator[str]:
-    groups = _groups(comparison)
-    for (summary, _, _), following in zip(groups, [*groups[1:], None], strict=True):
-        # Of the target, whatever its tasks were: under the last of its columns.
-        if following is not None and following[0] is summary:
-            yield ""
-        else:
-            yield _NOTHING if summary.rss_peak_bytes is None else f"{summary.rss_peak_bytes / 2**20:.0f} MiB"
-    yield from ("" for _ in _pairings(comparison))
+def _percentile_cell(quantity: str, group: TaskGroup, place: int) -> str:
+    spread = group.of(quantity)
+    found = spread.percentiles[place] if spread else None
+    if found is None or found.value is None or found.low is None or found.high is None:
+        return NOTHING
+    return f"{amount(quantity, found.value)}\n[dim]{amounts(quantity, found.low, found.high)}[/dim]"
 
 
-def _notes(comparison: Comparison) -> Iterator[str]:
-    yield f"{comparison.note}; median, below it min–max; ratio: geometric mean over tasks warm on both"
-    yield from (note for summary in comparison.targets for note in _left_out(summary))
-    yield from (f"not equal: {difference}" for difference in comparison.differences)
+def _ratio_tables(comparison: Comparison) -> Iterator[RenderableType]:
+    if comparison.trials:
+        for pair in dict.fromkeys((one.first, one.second) for one in comparison.trials.ratios):
+            yield _trial_table([one for one in comparison.trials.ratios if (one.first, one.second) == pair])
+        return
+    for pair in dict.fromkeys((one.first, one.second) for one in comparison.ratios):
+        yield _job_table([one for one in comparison.ratios if (one.first, one.second) == pair])
 
 
-def _left_out(summary: TargetSummary) -> Iterator[str]:
-    if summary.left_out:
-        counts = f"{summary.left_out} of {summary.tasks} tasks"
-        yield f"{summary.target}: {counts} left out: they found images of an earlier delivery"
+def _job_table(ratios: Sequence[Ratio]) -> Table:
+    table = _new_table()
+    table.add_column(f"{ratios[0].first} / {ratios[0].second}", no_wrap=True)
+    for name in ("pairs", "ratio", "×/÷", "min–max"):
+        table.add_column(name, justify="right", no_wrap=True)
+    for ratio in _in_sections(table, ratios, [ratio.pairs for ratio in ratios]):
+        table.add_row(
+            _ratio_name(ratio),
+            f"{ratio.pairs:,}" if ratio.warmth == "warm" else NOTHING,
+            _number(ratio.geometric_mean),
+            _number(ratio.geometric_sd),
+            NOTHING if ratio.minimum is None else f"{ratio.minimum:.2f}–{ratio.maximum:.2f}",
+        )
+    return table
 
 
-def _seconds(value: float) -> str:
-    number, unit = _scaled(value, value)
-    return f"{number} {unit}"
+def _trial_table(ratios: Sequence[TrialRatio]) -> Table:
+    table = _new_table()
+    table.add_column(f"{ratios[0].first} /\n{ratios[0].second}", no_wrap=True)
+    for name in ("n", "ratio", "95% interval"):
+        table.add_column(name, justify="right", no_wrap=True)
+    table.add_column("verdict")
+    for ratio in _in_sections(table, ratios, [ratio.trials for ratio in ratios]):
+        table.add_row(
+            _ratio_name(ratio),
+            str(ratio.trials),
+            NOTHING if ratio.geometric_mean is None else f"{ratio.geometric_mean:.3f}",
+            trial_interval(ratio),
+            ratio.verdict or NOTHING,
+        )
+    return table
 
 
-def _range(low: float, high: float) -> str:
-    number, unit = _scaled(high, high)
-    return f"{_scaled(low, high)[0]}–{number} {unit}"
+def _in_sections(table: Table, ratios: Sequence[AnyRatio], weights: Sequence[int]) -> Iterator[AnyRatio]:
+    """Yield warm ratios, then, below a heading, those cold ones that there are tasks for."""
+    for warmth in ("warm", "cold"):
+        chosen = [
+            ratio
+            for ratio, weight in zip(ratios, weights, strict=True)
+            if ratio.warmth == warmth and (weight or warmth == "warm")
+        ]
+        if chosen and warmth == "cold":
+            table.add_section()
+            table.add_row(Text("cold, not paired", style="dim"))
+        yield from chosen
 
 
-def _scaled(value: float, as_for: float) -> tuple[str, str]:
-    """Three digits or so, in the unit that suits `as_for`."""
-    unit, factor = ("s", 1) if abs(as_for) >= 1 else ("ms", 1000)
-    size = abs(as_for) * factor
-    digits = 2 if size < 10 else 1 if size < 100 else 0
-    return f"{value * factor:.{digits}f}", unit
+def _ratio_name(ratio: Ratio | TrialRatio) -> str:
+    return "  without load" if "without_load" in ratio.quantity else NAMES[ratio.quantity]
+
+
+def _printable(text: str) -> str:
+    """A hand-edited record must not steer the terminal."""
+    return "".join(letter if letter.isprintable() else "\ufffd" for letter in text)
+
+
+def _number(value: float | None) -> str:
+    return NOTHING if value is None else f"{value:.2f}"
+
+
+def _legend(comparison: Comparison) -> str:
+    told = "Median, below it min–max; percentiles with 95% intervals; failed: rate's 95% interval."
+    if comparison.trials:
+        trials = comparison.trials
+        return (
+            f"{told} Ratio below 1: {comparison.targets[0].target} needs less. Trials are resampled,"
+            f" not tasks ({trials.method}, seed {trials.seed}); Holm over quantities; margin"
+            f" {percent(trials.margin)}."
+        )
+    if comparison.ratios:
+        return f"{told} Ratio: geometric mean over tasks warm on both, ×/÷ its spread; {comparison.note}."
+    return told

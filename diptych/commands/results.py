@@ -7,12 +7,13 @@ from typing import Final
 
 import click
 
+from diptych.commands.results_compare import compare
 from diptych.commands.results_cost import cost
 from diptych.commands.results_job import chosen_targets as _targets
 from diptych.commands.results_job import open_job as _open
 from diptych.commands.results_job import target_option
 from diptych.commands.results_verify import verify
-from producer.cli_options import checked_job, job_argument, json_option, settings_of, store_of, store_option
+from producer.cli_options import job_argument, json_option, store_option
 
 _HELP: Final = {"help_option_names": ["-h", "--help"]}
 
@@ -157,29 +158,6 @@ def make_contact_sheet(job_id: str, path: Path, max_images: int, store_url: str 
     click.echo(path)
 
 
-@results.command(short_help="Set a job's targets side by side.")
-@job_argument
-@json_option
-@store_option
-def compare(job_id: str, as_json: bool, store_url: str | None) -> None:
-    """Set a job's targets side by side: times, CPU, memory; cold and warm apart.
-
-    One run describes; it does not prove. Tasks that found images of an earlier delivery are left out.
-    """
-    from rich.console import Console
-
-    from results.compare import compare_job
-    from results.compare_table import comparison_table
-
-    store = store_of(settings_of(store_url=store_url))
-    comparison = compare_job(store, checked_job(job_id))
-    if as_json:
-        click.echo(comparison.model_dump_json())
-    elif not any(summary.tasks for summary in comparison.targets):
-        click.echo(f"job {job_id} has no records yet: see `diptych status {job_id}`")
-    else:
-        Console().print(comparison_table(comparison))
-
-
+results.add_command(compare)
 results.add_command(cost)
 results.add_command(verify)

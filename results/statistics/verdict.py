@@ -41,7 +41,7 @@ class Finding:
         high: its upper end.
         p_value: two-sided, of "no difference", adjusted for the number of metrics; None without interval.
         verdict: None if the trials are too few for one.
-        trials_needed: about how many would be needed, if inconclusive; else None.
+        trials_needed: about how many would be needed, if inconclusive and more than there are; else None.
         inside_margin: the interval lies inside the margin.
     """
 
@@ -109,9 +109,10 @@ class _Measured:
             return Finding(self.trials, self.mean, self.sd, verdict=Verdict.INCONCLUSIVE)
         low, high = self.mean - self.half_width, self.mean + self.half_width
         verdict = self._verdict(p_apart, p_equal)
-        needed = trials_needed(self.sd, log1p(margin)) if verdict is Verdict.INCONCLUSIVE else None
+        needed = trials_needed(self.sd, log1p(margin))
+        more = needed if verdict is Verdict.INCONCLUSIVE and needed > self.trials else None
         inside = max(-low, high) < log1p(margin)
-        return Finding(self.trials, self.mean, self.sd, low, high, p_apart, verdict, needed, inside)
+        return Finding(self.trials, self.mean, self.sd, low, high, p_apart, verdict, more, inside)
 
     def _verdict(self, p_apart: float, p_equal: float) -> Verdict:
         level = 1 - CONFIDENCE + 1e-12
