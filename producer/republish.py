@@ -73,7 +73,7 @@ def resume(
         RequestError: the job is cancelled.
         BrokerError, JobNotFound, StoreError: as they say.
     """
-    state = _open(store, job_id)
+    state = open_for_publishing(store, job_id)
     lost = find_lost(state) if find_lost else {}
     stalled = 0
     wanted: dict[Target, set[int]] = {}
@@ -88,7 +88,7 @@ def resume(
 
 def retry(store: Store, publisher: Publisher, job_id: str) -> Republication:
     """Publish failed and dead-lettered tasks again; raises as `resume`."""
-    state = _open(store, job_id)
+    state = open_for_publishing(store, job_id)
     ended = (TaskState.FAILED, TaskState.DEAD)
     wanted = {name: set(target.tasks_in(ended)) for name, target in state.targets.items()}
     return publish_again(store, publisher, state, wanted)
@@ -139,7 +139,8 @@ def runs_of(task_count: int, targets_of: Callable[[int], tuple[Target, ...]]) ->
     return runs
 
 
-def _open(store: Store, job_id: str) -> JobState:
+def open_for_publishing(store: Store, job_id: str) -> JobState:
+    """Read a job's state. Raises RequestError if it is cancelled; JobNotFound, StoreError."""
     store.check()
     state = JobState(store, load_manifest(store, job_id))
     state.refresh()

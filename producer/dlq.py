@@ -1,0 +1,181 @@
+"""Dead letters: what the store holds of them, what became of their tasks, and sending them again."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass
+from typing import Any, Final
+
+from pipeline.errors import RequestError
+from producer.publisher import Publisher
+from producer.republish import Republication, open_for_publishing, publish_again
+from results import naming
+from results.documents import DeadLetter, Failure, Target, load
+from results.errors import DocumentError, ResultsError
+from results.job_state import JobState
+from results.parallel import map_in_order
+from results.stores.base import Store
+from results.target_state import TaskState
+
+_LETTER: Final = re.compile(r"(\d{6})-(\d{3})\.json")
+TASKS_NAMED: Final = 5
+
+
+@dataclass(frozen=True, slots=True)
+class LetterInfo:
+    """A dead letter, told from its name.
+
+    Args:
+        publication: the one that ended so.
+        state: where the task is now: DEAD if the letter still stands; else what has come of it since.
+        name: full object name.
+    """
+
+    job_id: str
+    target: Target
+    task_index: int
+    publication: int
+    state: TaskState
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class ReadLetter:
+    """A dead letter, read.
+
+    Args:
+        letter: None if the document is damaged.
+        problem: why it cannot be read, or "".
+    """
+
+    info: LetterInfo
+    letter: DeadLetter | None
+    problem: str = ""
+
+    def as_dict(self) -> dict[str, Any]:
+        """Ready for JSON; without the message, which `show` gives."""
+        letter = self.letter
+        return {
+            "job_id": self.info.job_id,
+            "target": self.info.target,
+            "task": self.info.task_index,
+            "publication": self.info.publication,
+            "state": str(self.info.state),
+            "attempts": letter.attempts if letter else None,
+            "dead_at": letter.dead_at.isoformat() if letter else None,
+            "last_error": letter.last_error if letter else None,
+            "message_id": letter.message_id if letter else None,
+            "object": self.info.name,
+            "problem": self.problem,
+        }
+
+
+def jobs_with_letters(store: Store) -> Iterator[str]:
+    """Yield the jobs that have dead letters, standing or not: a few listings a job, no reading."""
+    for job_id in store.list_folders(naming.jobs_prefix()):
+        try:
+            prefixes = [naming.deadletters_prefix(job_id, target) for target in naming.TARGETS]
+        except ValueError:
+            continue  # not a job's folder
+        if any(next(iter(store.list(prefix)), None) is not None for prefix in prefixes):
+            yield job_id
+
+
+def letters_of(store: Store, state: JobState, *, settled: bool = False) -> list[LetterInfo]:
+    """List the dead letters of a job, by target and task.
+
+    Args:
+        state: the job's, refreshed.
+        settled: list also those whose task has been done, failed or published again since, or is cancelled.
+    """
+    found = []
+    for target, part in state.targets.items():
+        standing = {problem.name for problem in part.problems() if problem.state is TaskState.DEAD}
+        prefix = naming.deadletters_prefix(state.manifest.job_id, target)
+        for info in store.list(prefix):
+            match = _LETTER.fullmatch(info.name, len(prefix))
+            if not match or int(match[1]) >= state.manifest.task_count:
+                continue
+            task, publication = int(match[1]), int(match[2])
+            letter = LetterInfo(state.manifest.job_id, target, task, publication, part.state(task), info.name)
+            if settled or (letter.state is TaskState.DEAD and info.name in standing):
+                found.append(letter)
+    return found
+
+
+def read_letters(store: Store, letters: Sequence[LetterInfo]) -> Iterator[ReadLetter]:
+    """Read letters, a few at once. A damaged one is yielded as such: it must not hide the others.
+
+    Raises:
+        StoreError: the store failed.
+    """
+
+    def read(info: LetterInfo) -> ReadLetter:
+        try:
+            return ReadLetter(info, load(DeadLetter, store.read(info.name), info.name))
+        except DocumentError as error:
+            return ReadLetter(info, None, str(error))
+
+    return map_in_order(read, letters)
+
+
+def failures_of(store: Store, job_id: str, target: Target, task_index: int) -> list[Failure]:
+    """The failures that a task's deliveries recorded, in order. Damaged documents are left out."""
+    prefix = f"{naming.failures_prefix(job_id, target)}"
+    after = f"{prefix}{task_index:06d}-"
+    found = []
+    for info in store.list(prefix, after=after):
+        if not info.name.startswith(after):
+            break
+        try:
+            found.append(load(Failure, store.read(info.name), info.name))
+        except ResultsError:
+            continue
+    return found
+
+
+def redrive(
+    store: Store,
+    publisher: Publisher,
+    job_id: str,
+    tasks: AbstractSet[int] | None = None,
+    targets: Sequence[Target] = (),
+) -> Republication:
+    """Publish dead-lettered tasks of a job again, as a publication of their own.
+
+    Args:
+        tasks: these only; None: all that are dead.
+        targets: on these only; none: on all.
+    Raises:
+        RequestError: the job is cancelled, has no such target, or one of `tasks` is not dead.
+        BrokerError, JobNotFound, StoreError: as they say.
+    """
+    state = open_for_publishing(store, job_id)
+    unknown = [target for target in targets if target not in state.targets]
+    if unknown:
+        raise RequestError(f"job {job_id} was not for {unknown[0]}, only for {', '.join(state.targets)}")
+    chosen = {name: part for name, part in state.targets.items() if not targets or name in targets}
+    dead = {name: set(part.tasks_in([TaskState.DEAD])) for name, part in chosen.items()}
+    if tasks is not None:
+        lively = sorted(frozenset(tasks).difference(*dead.values()))
+        if lively:
+            raise RequestError(_not_dead(state, lively, [*chosen]))
+        dead = {name: found & tasks for name, found in dead.items()}
+    return publish_again(store, publisher, state, dead)
+
+
+def _not_dead(state: JobState, tasks: Sequence[int], targets: Sequence[Target]) -> str:
+    job_id, count = state.manifest.job_id, state.manifest.task_count
+    beyond = [task for task in tasks if not 0 <= task < count]
+    if beyond:
+        return f"job {job_id} has the tasks 0..{count - 1}: there is no task {beyond[0]}"
+    named = "; ".join(
+        f"task {task} is " + ", ".join(f"{state.targets[name].state(task)} on {name}" for name in targets)
+        for task in tasks[:TASKS_NAMED]
+    )
+    more = f"; and {len(tasks) - TASKS_NAMED} more" if len(tasks) > TASKS_NAMED else ""
+    return (
+        f"not dead-lettered: {named}{more}; nothing was published (`diptych dlq list {job_id}` shows what is)"
+    )
