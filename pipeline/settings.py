@@ -48,6 +48,12 @@ class Settings(BaseSettings):
     preload: bool = Field(False, description="load default_model at start, not at the first task")
     default_model: str = "faces-64"
     slots: int = Field(1, ge=1, le=64, description="painting slots of this worker: one per vCPU")
+    slot_wait_s: float = Field(
+        0.5,
+        ge=0,
+        description="the container's answer is `busy` when its slot is taken for so long: a short task ends"
+        " sooner than its sender would come back",
+    )
     threads: int = Field(1, ge=1, le=64, description="inference threads per painting slot")
     batch_size: int = Field(8, ge=1, le=256, description="images between two looks at cancel and clock")
     deadline_s: float = Field(540.0, gt=0, description="a delivery is given back before this age")

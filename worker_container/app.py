@@ -23,8 +23,6 @@ from pipeline.trace import trace_id_of
 EXTENSION = "diptych"
 OPEN: Final = ("live", "ready")
 """Endpoints that ask for no token: the platform's health checks have none."""
-SLOT_WAIT_S = 0.5
-"""How long a push waits for the slot before 503: a short task ends sooner than its sender would come back."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +95,8 @@ def push() -> Response:
     """`POST /`: one delivery."""
     body = request.get_data()
     runtime = serving(current_app).runtime.get()
-    return _answer(handle_push(body, runtime, trace=trace_id_of(request.headers), wait_s=SLOT_WAIT_S))
+    wait_s = runtime.settings.slot_wait_s
+    return _answer(handle_push(body, runtime, trace=trace_id_of(request.headers), wait_s=wait_s))
 
 
 def dead_letter() -> Response:

@@ -44,7 +44,7 @@ def engine() -> QuickEngine:
 
 @pytest.fixture
 def runtime(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, engine: QuickEngine) -> Runtime:
-    return a_runtime(tmp_path / "store", monkeypatch, engine=engine, push_auth="off")
+    return a_runtime(tmp_path / "store", monkeypatch, engine=engine, push_auth="off", slot_wait_s=0.0)
 
 
 @pytest.fixture
@@ -80,10 +80,7 @@ def test_oversize_without_a_length_is_refused_at_the_limit(client: FlaskClient, 
     assert len(rejections(runtime)) == 1
 
 
-def test_busy_is_503_with_retry_after(
-    client: FlaskClient, runtime: Runtime, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("worker_container.app.SLOT_WAIT_S", 0.0)
+def test_busy_is_503_with_retry_after(client: FlaskClient, runtime: Runtime) -> None:
     runtime.slot.acquire()
     answer = client.post("/", data=body())
     assert (answer.status_code, answer.headers["Retry-After"]) == (503, "1")
