@@ -154,11 +154,12 @@ def status(job_id: str, as_json: bool, store_url: str | None) -> None:
     from producer.job_view import job_as_dict, job_as_lines
     from results.job_state import JobState
 
-    store = store_of(settings_of(store_url=store_url))
+    settings = settings_of(store_url=store_url)
+    store = store_of(settings)
     view = job_as_dict(store, JobState.of(store, checked_job(job_id)))
     if as_json:
         return print_json(view)
-    return print_lines(job_as_lines(view))
+    return print_lines(job_as_lines(view, settings.broker_url))
 
 
 @click.command(context_settings=_HELP)

@@ -22,8 +22,10 @@ from results.parallel import map_in_order
 from results.stores.base import Store
 
 PULL_MESSAGES: Final = 200
-PULL_LIMIT_S: Final = 5.0
-"""How long the service may think about an empty subscription."""
+CALL_LIMIT_S: Final = 10.0
+SERVICE_PULL_S: Final = 3.0
+EMULATOR_PULL_S: Final = 1.0
+"""An empty subscription does not answer; after so long it counts as empty."""
 ACK_DEADLINE_S: Final = 120
 COLLECT_LIMIT_S: Final = 60.0
 """One command collects for no longer; the next goes on."""
@@ -57,6 +59,7 @@ class Reserve:
     def __init__(self, address: PubSubAddress, *, collect_limit_s: float = COLLECT_LIMIT_S) -> None:
         self._address = address
         self._limit_s = collect_limit_s
+        self._pull_limit_s = EMULATOR_PULL_S if address.emulator else SERVICE_PULL_S
         self._path = address.subscription_path(address.dead_letter_pull)
         self._client: Any = None
 
@@ -105,7 +108,7 @@ class Reserve:
 
         request = {"subscription": self._path, "max_messages": PULL_MESSAGES}
         try:
-            received = [*self._call("pull", request).received_messages]
+            received = [*self._call("pull", request, self._pull_limit_s).received_messages]
         except DeadlineExceeded:
             return []  # how the service says that there is nothing
         if received:
@@ -125,11 +128,11 @@ class Reserve:
         request = {"subscription": self._path, "ack_ids": ack_ids, "ack_deadline_seconds": seconds}
         self._call("modify_ack_deadline", request)
 
-    def _call(self, method: str, request: dict[str, Any]) -> Any:
+    def _call(self, method: str, request: dict[str, Any], limit_s: float = CALL_LIMIT_S) -> Any:
         if self._client is None:
             self._client = _connect(self._address)
         call: Callable[..., Any] = getattr(self._client, method)
-        return call(request=request, timeout=PULL_LIMIT_S, retry=None)
+        return call(request=request, timeout=limit_s, retry=None)
 
 
 def _connect(address: PubSubAddress) -> Any:

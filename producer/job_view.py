@@ -6,6 +6,7 @@ from dataclasses import asdict
 from typing import Any, Final
 
 from pipeline.clock import utc_now
+from pipeline.pubsub_settings import is_pubsub
 from producer.wording import counted
 from results.documents import DeadLetter, Failure, load
 from results.errors import ResultsError
@@ -42,8 +43,8 @@ def idle_s(state: JobState) -> float:
     return max(0.0, (utc_now() - last).total_seconds())
 
 
-def job_as_lines(view: dict[str, Any]) -> list[str]:
-    """The same for people, with what can be done about it."""
+def job_as_lines(view: dict[str, Any], broker_url: str = "") -> list[str]:
+    """The same for people, with what can be done about it; see `hints`."""
     request, job = view["request"], view["job_id"]
     lines = [
         f"job      {job}",
@@ -56,7 +57,7 @@ def job_as_lines(view: dict[str, Any]) -> list[str]:
         f"  ! {problem['target']} task {problem['task']} {problem['state']}: {problem['reason']}"
         for problem in view["problems"]
     ]
-    return lines + [f"next     {hint}" for hint in hints(view)]
+    return lines + [f"next     {hint}" for hint in hints(view, broker_url)]
 
 
 def target_line(target: str, counts: dict[str, Any]) -> str:
@@ -68,8 +69,13 @@ def target_line(target: str, counts: dict[str, Any]) -> str:
     )
 
 
-def hints(view: dict[str, Any]) -> list[str]:
-    """Which commands would help."""
+def hints(view: dict[str, Any], broker_url: str = "") -> list[str]:
+    """Which commands would help.
+
+    Args:
+        view: from `job_as_dict`.
+        broker_url: the broker in use, if known: Pub/Sub cannot be searched for what it has lost.
+    """
     job, targets = view["job_id"], view["targets"].values()
     if view["status"] == JobStatus.CANCELLED:
         return []
@@ -78,10 +84,16 @@ def hints(view: dict[str, Any]) -> list[str]:
         found.append(f"`diptych resume {job}` publishes the tasks that never reached the broker")
     if any(counts["failed"] or counts["dead"] for counts in targets):
         found.append(f"`diptych retry {job}` publishes the failed and dead tasks again")
+    if any(counts["dead"] for counts in targets):
+        found.append(f"`diptych dlq list {job}` says what killed the dead tasks")
     if not JobStatus(view["status"]).ended and view["idle_s"] > IDLE_HINT_S:
         found.append(
             f"nothing new for {view['idle_s']:.0f} s: are the workers up?"
-            f" `diptych resume {job} --lost` publishes again what the broker has lost"
+            + (
+                f" `diptych resume {job} --stalled 15m` publishes again what stands still"
+                if is_pubsub(broker_url)
+                else f" `diptych resume {job} --lost` publishes again what the broker has lost"
+            )
         )
     return found
 

@@ -46,6 +46,16 @@ def test_another_broker_is_another_stack() -> None:
     assert stack_warnings(settings, ["celery"], a_stack()) == []
 
 
+def test_an_emulator_is_the_same_one_in_the_url_and_in_the_variable(monkeypatch: pytest.MonkeyPatch) -> None:
+    url = "pubsub://local/diptych-tasks?emulator=127.0.0.1:7433"
+    stack = a_stack().model_copy(update={"broker_url": url})
+    settings = Settings(broker_url="pubsub://local/diptych-tasks", store_url="file:///tmp/b")
+    monkeypatch.delenv("PUBSUB_EMULATOR_HOST", raising=False)
+    assert stack_warnings(settings, ["container"], stack) == []
+    monkeypatch.setenv("PUBSUB_EMULATOR_HOST", "127.0.0.1:7433")
+    assert len(stack_warnings(settings, ["container"], stack)) == 1
+
+
 def test_a_stack_that_is_gone_says_nothing() -> None:
     settings = Settings(broker_url=BROKER, store_url="file:///tmp/b")
     gone = os.spawnlp(os.P_NOWAIT, "true", "true")
