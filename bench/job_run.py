@@ -10,7 +10,7 @@ from pathlib import Path
 from local.stack import Stack
 from model.registry import Registry
 from pipeline.settings import Settings, load_settings
-from producer.celery_publisher import CeleryPublisher
+from producer.open_publisher import open_publisher
 from producer.submit import JobRequest, draft_job, submit
 from results.documents import Manifest
 from results.job_state import JobState
@@ -38,7 +38,7 @@ class JobRun:
     def submit(self) -> Manifest:
         """Plan, write and publish the job."""
         draft = draft_job(self._request, Registry(self._settings.model_dir))
-        with closing(CeleryPublisher(self._settings)) as publisher:
+        with closing(open_publisher(self._settings)) as publisher:
             return submit(self.store, publisher, draft).manifest
 
     def follow(
