@@ -54,6 +54,7 @@ COMMANDS: Final = {
     "resume": Entry("producer.cli", "resume", "Publish what was never published, or is stalled."),
     "retry": Entry("producer.cli", "retry", "Publish failed and dead-lettered tasks again."),
     "dlq": Entry("producer.cli_dlq", "dlq", "Look at dead-lettered tasks, and send them again."),
+    "web": Entry("webpage.cli", "web", "Serve the page: ask, watch, browse."),
     "results": Entry("diptych.commands.results", "results", "Look at a job's images and records."),
     "model": Entry("diptych.commands.model", "model", "List, check, train and move models."),
     "deploy": Entry("deploy.cli", "deploy", "Put both targets on Google Cloud."),

@@ -1,0 +1,66 @@
+"""The Flask app of the page: what is asked for, checked, answered."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+from typing import Final
+
+from flask import Flask, request
+
+from pipeline.settings import Settings
+from results.stores.base import Store
+from results.stores.open import open_store
+from webpage.api_images import api_images
+from webpage.api_jobs import api_jobs
+from webpage.page import EXTENSION, MAX_STREAMS, Page, page
+from webpage.problems import register_problems
+from webpage.security import SAFE_METHODS, check_host, check_write, harden
+from webpage.shell import shell
+
+MAX_BODY_BYTES: Final = 64 * 1024
+
+
+def create_app(
+    settings: Callable[[], Settings],
+    *,
+    store: Store | None = None,
+    allowed_hosts: Collection[str] = (),
+    max_streams: int = MAX_STREAMS,
+) -> Flask:
+    """Make the app.
+
+    Args:
+        settings: reads the settings; called again at each submission.
+        store: where the jobs are; default: the one that the settings name now.
+        allowed_hosts: names under which the page may be asked for, beside localhost and IP addresses.
+        max_streams: event streams that may be open at once; each holds a thread of the server.
+    Raises:
+        SettingsError: there is no store.
+        StoreError: its URL makes no sense.
+    """
+    app = Flask(__name__, static_folder=None)
+    app.config["MAX_CONTENT_LENGTH"] = MAX_BODY_BYTES
+    app.extensions[EXTENSION] = Page(
+        store=store or open_store(settings().require_store_url()),
+        settings=settings,
+        allowed_hosts=frozenset(name.lower() for name in allowed_hosts),
+        max_streams=max_streams,
+    )
+    for part in (shell, api_jobs, api_images):
+        app.register_blueprint(part)
+    app.before_request(_check)
+    app.after_request(harden)
+    register_problems(app)
+    return app
+
+
+def page_of(app: Flask) -> Page:
+    """What an app made by `create_app` holds."""
+    held: Page = app.extensions[EXTENSION]
+    return held
+
+
+def _check() -> None:
+    check_host(request, page().allowed_hosts)
+    if request.method not in SAFE_METHODS:
+        check_write(request, page().token)

@@ -1,0 +1,81 @@
+"""Submitting from the page: the producer's own code, as the command line uses it."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+from model.errors import ModelError
+from model.registry import ModelInfo, Registry
+from pipeline.errors import SettingsError
+from pipeline.settings import Settings
+from producer.cli_output import publishing
+from producer.stack_warnings import stack_warnings
+from producer.submit import JobRequest, draft_job, submit
+from results.naming import TARGETS
+
+if TYPE_CHECKING:
+    from webpage.api_jobs import JobForm
+    from webpage.page import Page
+
+
+def offer(page: Page) -> dict[str, Any]:
+    """What the form shows: models, targets, and why jobs cannot be submitted, if they cannot."""
+    settings = page.settings()
+    registry = Registry(settings.model_dir)
+    models, problems = [], []
+    for name in registry.names():
+        try:
+            models.append(_model_view(registry.get(name)))
+        except ModelError as error:
+            problems.append(str(error))
+    return {
+        "store": page.store.url,
+        "models": models,
+        "model_problems": problems,
+        "default_model": settings.default_model,
+        "targets": [*TARGETS],
+        "cannot_submit": _obstacle(settings),
+        "token": page.token,
+    }
+
+
+def submit_form(page: Page, form: JobForm) -> dict[str, Any]:
+    """Check the request, write the job, publish its tasks.
+
+    Raises:
+        SettingsError: there is no broker.
+        RequestError, ModelError, MessageError: the request cannot be met.
+        StoreError: the store cannot be written.
+        BrokerError: the broker gave up; the text says how to go on.
+    """
+    settings = page.settings()
+    settings.require_broker_url()
+    request = JobRequest(
+        model=form.model,
+        count=form.count,
+        targets=form.targets,
+        seed=None if form.seed is None else int(form.seed),
+        precision=form.precision,
+        params=form.params,
+        job_id=form.job_id,
+        images_per_task=form.images_per_task,
+    )
+    draft = draft_job(request, Registry(settings.model_dir))
+    warnings = stack_warnings(settings, form.targets)
+    done = publishing(settings, lambda publisher: submit(page.store, publisher, draft))
+    return {"job_id": done.manifest.job_id, "created": done.created, "warnings": warnings}
+
+
+def _model_view(model: ModelInfo) -> dict[str, Any]:
+    known = asdict(model)
+    names = ("name", "family", "resolution", "parameters", "licence", "training_data", "seconds_per_image")
+    return {**{name: known[name] for name in names}, "takes": model.takes}
+
+
+def _obstacle(settings: Settings) -> str:
+    try:
+        settings.require_broker_url()
+    except SettingsError as error:
+        return str(error)
+    return ""
