@@ -23,11 +23,9 @@ class Command:
 
     Args:
         words: the program and its arguments; `${NAME}` stands for a variable.
-        stdin: what it reads, or "".
     """
 
     words: tuple[str, ...]
-    stdin: str = ""
 
     def filled(self, variables: Variables) -> list[str]:
         """The words with every variable's value. Raises KeyError for one that is not known."""
@@ -46,8 +44,8 @@ class Command:
         line = " ".join(words)
         if len(line) > WIDTH:
             flags = next((at for at, word in enumerate(self.words) if word.startswith("--")), len(words))
-            line = " \\\n    ".join([" ".join(words[:flags]), *words[flags:]])
-        return f"{line} <<'END'\n{self.stdin}\nEND" if self.stdin else line
+            return " \\\n    ".join([" ".join(words[:flags]), *words[flags:]])
+        return line
 
 
 def gcloud(group: str, *words: str) -> Command:

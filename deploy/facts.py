@@ -74,7 +74,8 @@ def service_facts(document: Document) -> Facts:
         "timeout": f"{spec.get('timeoutSeconds', 0)} s",
         "min instances": notes.get(_ANNOTATION_MIN, "0"),
         "max instances": notes.get(_ANNOTATION_MAX, NONE),
-        "CPU boost": notes.get(_ANNOTATION_BOOST, "false"),
+        # gcloud writes "True".
+        "CPU boost": notes.get(_ANNOTATION_BOOST, "false").lower(),
         "start-up probe": probe.get("path", NONE),
         "service account": spec.get("serviceAccountName", NONE),
         "image": container.get("image", NONE),

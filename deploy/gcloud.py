@@ -79,7 +79,7 @@ class Runner:
             words,
             cwd=ROOT,
             env={**os.environ, **ENVIRONMENT},
-            stdin=subprocess.PIPE,
+            stdin=subprocess.DEVNULL,
             # A command that changes something prints the whole of it there, which nobody reads.
             stdout=subprocess.PIPE if quiet else subprocess.DEVNULL,
             stderr=subprocess.PIPE,
@@ -87,20 +87,17 @@ class Runner:
             errors="replace",
         ) as process:
             if quiet or not self._tell:
-                output, complaints = process.communicate(command.stdin)
+                output, complaints = process.communicate()
             else:
-                output, complaints = "", _told(process, command.stdin, self._tell)
+                output, complaints = "", _told(process, self._tell)
         if process.returncode:
             raise _failure(command, complaints, process.returncode)
         return output or ""
 
 
-def _told(process: subprocess.Popen[str], stdin: str, tell: Tell) -> str:
+def _told(process: subprocess.Popen[str], tell: Tell) -> str:
     """Tell each line of stderr as it comes, and return all of it."""
-    assert process.stdin is not None
     assert process.stderr is not None
-    process.stdin.write(stdin)
-    process.stdin.close()
     complaints = []
     for line in process.stderr:
         complaints.append(line)
@@ -134,7 +131,7 @@ def _reason(complaints: str) -> str:
     lines = [line.strip() for line in complaints.splitlines() if line.strip()]
     starts = [at for at, line in enumerate(lines) if line.startswith(("ERROR", "error:"))]
     text = " ".join(lines[starts[-1] :] if starts else lines[-3:])
-    text = _NOISE.sub("", text)
+    text = _NOISE.sub("", text).rstrip(".")
     return text if len(text) <= _MAX_REASON else f"{text[:_MAX_REASON]}…"
 
 

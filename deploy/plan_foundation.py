@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any, Final
 
 from deploy.command import Command, Variables, gcloud
@@ -19,8 +18,7 @@ ACCOUNTS: Final = {
 }
 WORKER_ROLES: Final = ("roles/storage.objectCreator", "roles/storage.objectViewer")
 """Write new objects and read: a worker can neither overwrite nor delete."""
-_EXPIRING: Final = ("jobs/", "rejected/")
-"""What --retain-days lets expire; models stay."""
+LIFECYCLE_FILE: Final = "build/lifecycle.json"
 
 
 def foundation_steps(deployment: Deployment) -> list[Step]:
@@ -45,7 +43,7 @@ def foundation_steps(deployment: Deployment) -> list[Step]:
             "roles/pubsub.publisher",
         ),
         reserve_subscription(deployment),
-        _bucket(deployment),
+        *_bucket(deployment),
         *(_worker_role(deployment, target, role) for target in TARGETS for role in WORKER_ROLES),
         *_repository(deployment),
     ]
@@ -104,36 +102,27 @@ def _topic(deployment: Deployment, name: str) -> Ensure:
     )
 
 
-def _bucket(deployment: Deployment) -> Ensure:
-    project = f"--project={deployment.project}"
-    access = ("--uniform-bucket-level-access", "--public-access-prevention")
+def _bucket(deployment: Deployment) -> list[Step]:
+    project, url = f"--project={deployment.project}", deployment.bucket_url
+    flags = ["--uniform-bucket-level-access", "--public-access-prevention"]
     wanted = {"uniform access": "on", "public access prevention": "enforced"}
-    lifecycle, rules = "", ""
+    steps: list[Step] = []
     if deployment.retain_days:
+        flags.append(f"--lifecycle-file={LIFECYCLE_FILE}")
         wanted["expiry"] = f"after {deployment.retain_days} days"
-        lifecycle, rules = "--lifecycle-file=/dev/stdin", _lifecycle(deployment.retain_days)
-    flags = (*access, *([lifecycle] if lifecycle else ()))
-    create = gcloud(
-        "storage buckets create",
-        deployment.bucket_url,
-        f"--location={deployment.region}",
-        *flags,
-        project,
-    )
-    update = gcloud("storage buckets update", deployment.bucket_url, *flags, project)
-    return Ensure(
+        write = ("python", "-m", "deploy.lifecycle", str(deployment.retain_days), LIFECYCLE_FILE)
+        steps.append(
+            Ensure(title=f"rules of expiry in {LIFECYCLE_FILE}", make=Command(write), repeatable=True)
+        )
+    bucket = Ensure(
         title=f"bucket {deployment.bucket}",
-        find=gcloud("storage buckets describe", deployment.bucket_url, project, JSON),
-        make=Command(create.words, stdin=rules),
-        change=Command(update.words, stdin=rules),
+        find=gcloud("storage buckets describe", url, project, JSON),
+        make=gcloud("storage buckets create", url, f"--location={deployment.region}", *flags, project),
+        change=gcloud("storage buckets update", url, *flags, project),
         lacks=lambda document, _: differences(wanted, bucket_facts(document)),
         hint=" (bucket names are the whole world's: if somebody else has this one, give --bucket)",
     )
-
-
-def _lifecycle(days: int) -> str:
-    condition = {"age": days, "matchesPrefix": list(_EXPIRING)}
-    return json.dumps({"rule": [{"action": {"type": "Delete"}, "condition": condition}]})
+    return [*steps, bucket]
 
 
 def _worker_role(deployment: Deployment, target: str, role: str) -> Ensure:

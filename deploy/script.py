@@ -68,7 +68,7 @@ def _shown(step: Step) -> str:
 
 
 def _ensured(step: Ensure) -> str:
-    again = "again " if step.patient and not step.make.stdin else ""
+    again = "again " if step.patient else ""
     make = f"{again}{step.make.shell()}"
     if step.repeatable or step.find is None or step.make == step.change:
         return make
@@ -83,7 +83,4 @@ def _quiet(command: Command) -> str:
 
 
 def _indented(text: str) -> str:
-    """Indented by two, but for the lines of a here-document, which must stand as they are."""
-    head, mark, document = text.partition(" <<'END'\n")
-    shown = "\n".join(f"  {line}" for line in head.splitlines())
-    return f"{shown}{mark}{document}"
+    return "\n".join(f"  {line}" for line in text.splitlines())
