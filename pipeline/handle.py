@@ -7,6 +7,7 @@ import logging
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 
 from pipeline.dead_letters import bury_envelope
 from pipeline.envelope import MAX_BODY_BYTES, Envelope, decode_cloud_event, decode_push
@@ -79,7 +80,10 @@ def handle_envelope(
         trace=trace or trace_id(envelope.trace),
         delivery_id=Delivery.new_id(),
     )
-    result = _process(task, delivery, runtime, arrived_s, wait_s)
+    with runtime.tracing.delivery(envelope.trace, _trace_attributes(task, delivery)) as span:
+        delivery = replace(delivery, trace=span.trace_id or delivery.trace)
+        result = _process(task, delivery, runtime, arrived_s, wait_s)
+        span.end_with(result)
     _report(task, delivery, result)
     return result
 
@@ -162,6 +166,16 @@ def _report(task: TaskMessage, delivery: Delivery, result: Result) -> None:
 
 def _what(task: TaskMessage) -> str:
     return f"{task.job_id} task {task.task_index}"
+
+
+def _trace_attributes(task: TaskMessage, delivery: Delivery) -> dict[str, str | int]:
+    return {
+        "messaging.message.id": delivery.message_id,
+        "diptych.job": task.job_id,
+        "diptych.task": task.task_index,
+        "diptych.target": delivery.target,
+        "diptych.delivery": delivery.delivery_id,
+    }
 
 
 def _fields(task: TaskMessage, delivery: Delivery) -> dict[str, object]:

@@ -6,6 +6,7 @@ import resource
 import threading
 import time
 from collections import defaultdict
+from collections.abc import Callable
 from types import TracebackType
 from typing import Literal, Self, TypedDict
 
@@ -31,9 +32,13 @@ class Meter:
 
     CPU seconds are those of the whole process meanwhile: a serving process paints one task at a time.
     Stage times are summed over threads, so encode and store may overlap with generate.
+
+    Args:
+        observe: told of each addition to a stage, as it is made.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, observe: Callable[[Stage, float], None] | None = None) -> None:
+        self._observe = observe
         self.images_painted = 0
         self.images_found = 0
         self.rss_peak_bytes = 0
@@ -57,9 +62,11 @@ class Meter:
         self._sampler.join()
 
     def add(self, stage: Stage, seconds: float) -> None:
-        """Add to a stage's time; safe from any thread."""
+        """Add to a stage's time, just after it was spent; safe from any thread."""
         with self._lock:
             self._stages[stage] += seconds
+        if self._observe:
+            self._observe(stage, seconds)
 
     def count_image(self, *, found: bool, painted: bool = True) -> None:
         """Count one image; safe from any thread.

@@ -116,9 +116,9 @@ class Painter:
         png = encode(pixels, provenance)
         digest = pixel_sha256(pixels)
         encoded_s = time.monotonic()
+        self._meter.add("encode", encoded_s - started_s)
         seed = image_seed(self._task.seed, index)
         entry = store_image(self._attempt.runtime.store, self._name(index), png, provenance, seed, digest)
-        self._meter.add("encode", encoded_s - started_s)
         self._meter.add("store", time.monotonic() - encoded_s)
         self._meter.count_image(found=entry.found)
         return entry

@@ -48,7 +48,7 @@ def process_task(
         return draining()
     now_s = time.monotonic()
     arrived_s = now_s if arrived_s is None else arrived_s
-    with Meter() as meter:
+    with Meter(runtime.tracing.stages()) as meter:
         received_at = utc_now() - timedelta(seconds=now_s - arrived_s)
         prior_requests = runtime.count_request()
         attempt = Attempt(task, delivery, runtime, meter, received_at, arrived_s, prior_requests)

@@ -16,6 +16,7 @@ from pipeline.errors import CacheError
 from pipeline.instance import this_instance
 from pipeline.model_source import ModelSource
 from pipeline.settings import Settings
+from pipeline.tracing import Tracing, open_tracing
 from results.documents import Target
 from results.errors import StoreError
 from results.stores.base import Store
@@ -40,7 +41,7 @@ class Runtime:
         store: the store; by default the one that the settings name.
         load_engine: loads an engine; by default the real one.
     Raises:
-        SettingsError: no store is named.
+        SettingsError: no store is named, or tracing is asked for and not installed.
         StoreError: the store's URL is of no known form.
     """
 
@@ -59,6 +60,7 @@ class Runtime:
         self.store = store or open_store(settings.require_store_url())
         self.engines = EngineCache(settings, load_engine, ModelSource(self.store, settings))
         self.instance = this_instance(settings)
+        self.tracing: Tracing = open_tracing(settings, f"diptych-{target}")
         self.io = ThreadPoolExecutor(IO_THREADS, thread_name_prefix="store")
         self.slot = threading.Semaphore(1)
         self.preloaded = False

@@ -74,6 +74,9 @@ class Settings(BaseSettings):
     visibility_timeout_s: int = Field(
         720, ge=1, description="a lost delivery returns after this; above push_timeout_s + backoff_max_s"
     )
+    tracing: Literal["otlp", "off"] = Field(
+        "off", description="send OpenTelemetry spans, where the OTEL_* variables say"
+    )
     log_format: Literal["json", "text"] = "json"
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
 

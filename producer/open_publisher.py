@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from pipeline.pubsub_settings import is_pubsub
 from pipeline.settings import Settings
+from pipeline.tracing import trace_publishing
 from producer.publisher import Publisher
 from results.documents import Target
 
@@ -14,12 +15,12 @@ def open_publisher(settings: Settings) -> Publisher:
     """Open the queue behind `settings.broker_url`. No connection is made yet.
 
     Raises:
-        SettingsError: there is no broker URL, or it is of no known form.
+        SettingsError: there is no broker URL, or it is of no known form; or tracing is not installed.
     """
     if is_pubsub(settings.require_broker_url()):
         from producer.pubsub_publisher import PubSubPublisher
 
-        return PubSubPublisher(settings)
+        return PubSubPublisher(settings, tracing=trace_publishing(settings))
     from producer.celery_publisher import CeleryPublisher
 
     return CeleryPublisher(settings)

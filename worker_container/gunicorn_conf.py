@@ -16,6 +16,7 @@ from typing import Any
 from pipeline.errors import SettingsError
 from pipeline.push_auth import push_auth_of
 from pipeline.settings import load_settings
+from pipeline.tracing import check_tracing
 from results.errors import StoreError
 from results.stores.open import open_store
 from worker_container.app import serving
@@ -24,6 +25,7 @@ try:
     _settings = load_settings()
     open_store(_settings.require_store_url())
     push_auth_of(_settings)
+    check_tracing(_settings)
 except (SettingsError, StoreError) as _error:
     sys.exit(f"error: {_error}")
 

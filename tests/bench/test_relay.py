@@ -26,36 +26,9 @@ from results.stores.open import open_store
 from tests.pipeline.checkpoints import save_tiny
 from tests.pipeline.fakes import wait_until
 from tests.pipeline.tasks import a_task
-from tests.pubsub_emulator import PubSubEmulator, find_command
+from tests.pubsub_emulator import PubSubEmulator
 from tests.valkey import free_port
 from tests.worker_container.test_gunicorn import Worker
-
-
-@pytest.fixture(scope="module")
-def emulator() -> Iterator[PubSubEmulator]:
-    running = PubSubEmulator(find_command())
-    try:
-        running.wait()
-        yield running
-    finally:
-        running.stop()
-
-
-@pytest.fixture
-def address(emulator: PubSubEmulator) -> PubSubAddress:
-    """A topic with a pull subscription for each push subscription that a deployment has."""
-    found = emulator.new_address()
-    emulator.make_topic(found)
-    for name in ("diptych-container", "diptych-function", "stranger"):
-        emulator.make_pull(found, name, found.topic_path)
-    emulator.make_pull(found, found.dead_letter_push, found.dead_letter_topic_path)
-    return found
-
-
-@pytest.fixture
-def issuer() -> Iterator[LocalIssuer]:
-    with LocalIssuer() as running:
-        yield running
 
 
 @dataclass
