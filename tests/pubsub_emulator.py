@@ -6,22 +6,20 @@ Each test takes a project of its own (`new_address`): one emulator serves them a
 from __future__ import annotations
 
 import os
-import shutil
 import subprocess
 import time
-from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
 import pytest
 import requests
 
+from local.errors import StackError
+from local.pubsub_emulator import emulator_command
 from pipeline.pubsub_settings import PubSubAddress
 from tests.valkey import free_port
 
 START_LIMIT_S = 60.0
-JAR = "platform/pubsub-emulator/lib/cloud-pubsub-emulator-*-all.jar"
-USUAL_ROOTS = ("/usr/lib/google-cloud-sdk", "/usr/share/google-cloud-sdk", "/opt/google-cloud-sdk")
 
 
 class PubSubEmulator:
@@ -31,7 +29,7 @@ class PubSubEmulator:
         command: java, its options, and the jar (see `find_command`).
     """
 
-    def __init__(self, command: list[str]) -> None:
+    def __init__(self, command: tuple[str, ...]) -> None:
         self.port = free_port()
         self.host = f"127.0.0.1:{self.port}"
         self._process: subprocess.Popen[bytes] | None = None
@@ -104,24 +102,11 @@ class PubSubEmulator:
             return False
 
 
-def find_command() -> list[str]:
+def find_command() -> tuple[str, ...]:
     """Java, its options and the emulator's jar. Where one is missing, skips on a laptop and fails in CI."""
-    java, jar = shutil.which("java"), _find_jar()
-    if java and jar:
-        return [java, "-Xmx512m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-jar", str(jar)]
-    missing = "java is missing" if not java else "the Pub/Sub emulator is missing"
-    text = f"{missing}: apt install google-cloud-cli-pubsub-emulator (Google's repository) and a Java runtime"
-    if os.environ.get("CI"):
-        pytest.fail(text)
-    pytest.skip(text)
-
-
-def _find_jar() -> Path | None:
-    """The jar in the Cloud SDK that holds `gcloud`, found without starting it: that takes a second."""
-    gcloud = shutil.which("gcloud")
-    roots = [Path(gcloud).resolve().parents[1]] if gcloud else []
-    for root in (*roots, *map(Path, USUAL_ROOTS)):
-        jars = sorted(root.glob(JAR))
-        if jars:
-            return jars[-1]
-    return None
+    try:
+        return emulator_command()
+    except StackError as error:
+        if os.environ.get("CI"):
+            pytest.fail(str(error))
+        pytest.skip(str(error))
