@@ -117,6 +117,7 @@ def _image(deployment: Deployment) -> Ensure:
             project,
         ),
         patient=True,
+        tailored=True,
     )
 
 
@@ -139,4 +140,5 @@ def _service(deployment: Deployment) -> Ensure:
         change=deploy,
         lacks=expecting(container_facts(deployment), service_facts),
         patient=True,
+        tailored=True,
     )

@@ -103,4 +103,5 @@ def _function(deployment: Deployment) -> Ensure:
         change=deploy,
         lacks=expecting(function_wanted(deployment), function_facts),
         patient=True,
+        tailored=True,
     )

@@ -28,6 +28,7 @@ class Ensure:
         repeatable: `make` may be run whatever is there, so that a script need not ask.
         patient: what it refers to may take a minute to be known everywhere, so it is tried again.
         hint: what to do if it cannot be looked at.
+        tailored: what is wanted depends on the options of the command, which only its user knows.
     """
 
     title: str
@@ -38,6 +39,7 @@ class Ensure:
     repeatable: bool = False
     patient: bool = False
     hint: str = ""
+    tailored: bool = False
 
 
 @dataclass(frozen=True, slots=True)

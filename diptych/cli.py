@@ -59,6 +59,7 @@ COMMANDS: Final = {
     "model": Entry("diptych.commands.model", "model", "List, check, train and move models."),
     "deploy": Entry("deploy.cli", "deploy", "Put both targets on Google Cloud."),
     "destroy": Entry("deploy.cli", "destroy", "Take a deployment away."),
+    "doctor": Entry("deploy.doctor_cli", "doctor", "Check the setup, and say what mends it."),
 }
 
 

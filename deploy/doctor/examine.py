@@ -1,0 +1,69 @@
+"""Which checks there are for a local stack and for a deployment, in order."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from deploy.deployment import TARGETS, Deployment
+from deploy.doctor.check import Check, skipped
+from deploy.doctor.cloud_plan import learn_checks, step_checks
+from deploy.doctor.cloud_store import expiry_check
+from deploy.doctor.cloud_workers import worker_checks
+from deploy.doctor.local_stack import delivery_deadline_s, stack_checks
+from deploy.doctor.model import model_checks, task_time_checks
+from deploy.doctor.store import STORE, store_checks
+from deploy.gcloud import Runner
+from pipeline.pubsub_settings import ACK_DEADLINE_S
+from pipeline.run_file import RunFile
+from pipeline.settings import Settings
+from results.documents import Target
+from results.stores.base import Store
+from results.stores.open import open_store
+
+
+def examine_stack(run_file: RunFile | None, settings: Settings, model: str) -> Iterator[Check]:
+    """Look at the stack on this machine.
+
+    Args:
+        run_file: the stack's, or None.
+        settings: with the store filled in from the run file.
+        model: name of the model that jobs take.
+    """
+    yield from stack_checks(run_file, settings)
+    targets: tuple[Target, ...] = ("container", "function", "celery")
+    served = tuple(target for target in targets if run_file and target in run_file.targets)
+    yield from _store_and_model(
+        settings.store_url, model, settings, served, delivery_deadline_s(run_file, settings)
+    )
+
+
+def examine_cloud(runner: Runner, deployment: Deployment, settings: Settings, model: str) -> Iterator[Check]:
+    """Look at a deployment. Nothing is changed.
+
+    Args:
+        runner: runs gcloud.
+        deployment: where it is; its sizes do not matter.
+        settings: where more models are.
+        model: name of the model that jobs take.
+    """
+    first = list(learn_checks(runner, deployment))
+    yield from first
+    if "PROJECT_NUMBER" not in runner.variables:
+        yield skipped("everything else", "the project cannot be looked at")
+        return
+    yield from step_checks(runner, deployment)
+    yield from worker_checks(runner, deployment)
+    yield expiry_check(runner, deployment)
+    yield from _store_and_model(deployment.store_url, model, settings, TARGETS, ACK_DEADLINE_S)
+
+
+def _store_and_model(
+    url: str, model: str, settings: Settings, targets: tuple[Target, ...], deadline_s: float
+) -> Iterator[Check]:
+    usable = False
+    for check in store_checks(url):
+        usable = usable or (check.name == STORE and check.status == "ok")
+        yield check
+    store: Store | None = open_store(url) if usable else None
+    yield from model_checks(model, settings, store)
+    yield from task_time_checks(model, settings, store, targets, deadline_s)
