@@ -13,6 +13,7 @@ from diptych.commands.results_export import export
 from diptych.commands.results_job import chosen_targets as _targets
 from diptych.commands.results_job import open_job as _open
 from diptych.commands.results_job import target_option
+from diptych.commands.results_report import report
 from diptych.commands.results_verify import verify
 from producer.cli_options import job_argument, json_option, store_option
 
@@ -162,4 +163,5 @@ def make_contact_sheet(job_id: str, path: Path, max_images: int, store_url: str 
 results.add_command(compare)
 results.add_command(cost)
 results.add_command(export)
+results.add_command(report)
 results.add_command(verify)

@@ -1,0 +1,88 @@
+"""The method in words, as the report tells it. docs/statistics.md says the same at more length."""
+
+from __future__ import annotations
+
+from html import escape
+from typing import Final
+
+from results.compare_documents import Comparison
+from results.compare_text import percent
+
+_TERMS: Final = (
+    ("round trip", "From the start of the publication to the store's own creation time of the record."),
+    ("process time", "From the handler's entry to the last byte stored, on the worker's monotonic clock."),
+    ("latency", "Round trip minus process time: queueing, delivery, start-up, visibility."),
+    ("queue", "From the start of the publication to the handler's entry: the waiting part of the latency."),
+    ("commit", "What is left of the latency after that: from the last byte stored to the record's creation."),
+    (
+        "load, generate, encode, store",
+        "What the process time went into. Encoding and storing go on in other threads beside generation and"
+        " are summed over those, so that the parts can add up to more than the whole.",
+    ),
+    (
+        "cold",
+        "The first task that an instance serves, never pooled with warm ones, shown with and without the load"
+        " of the model.",
+    ),
+    ("CPU per image", "CPU seconds, user and system, of a task over the images that it painted."),
+    ("images per second", "Images of a job over the time from its first publication to its last record."),
+    ("failed", "Tasks that ended as a failure or a dead letter, of all that have ended."),
+)
+_DESCRIBED: Final = (
+    "Percentiles carry distribution-free intervals made of order statistics, from the smallest sample"
+    " that allows one: 6, 36, 72 and 368 tasks for p50, p90, p95 and p99. The rate of failures carries"
+    " Wilson's interval. Both take tasks to be independent, and tasks on one instance are not quite: they"
+    " wait in the same queue and share a machine. Records of tasks that found images of an earlier"
+    " delivery are left out, since their times are not whole."
+)
+_ONE_JOB: Final = (
+    "One run: descriptive. Targets are compared task by task: the ratio is the geometric mean over the"
+    " tasks that were warm on both, the spread their geometric standard deviation. Cold tasks are rarely"
+    " the same on both, so theirs is the ratio of geometric means. No interval and no verdict: another run"
+    " may come out differently for reasons that no task of this one can show. Submit the job {needed}"
+    " times or more and compare those."
+)
+_TRIALS: Final = (
+    "Each job is one trial, and its value for a quantity is the mean log ratio within it (warm tasks"
+    " paired by task). Trials are resampled, never tasks: tasks of a trial share what was particular to"
+    " it, so that counting them as independent would find differences that are not there. Intervals:"
+    " {method}, 95%, {resamples:,} resamples, seed {seed}. A target is faster if the p-value of “no"
+    " difference”, corrected by Holm over the quantities (warm and cold being two families), is at most"
+    " 5%; equivalent if the interval lies within the margin of {margin} and holds under the same"
+    " correction; else the trials are inconclusive. Fewer than {needed} trials have no verdict."
+)
+_LIMITS: Final = (
+    "Stamps of different machines are as good as the agreement of their clocks; durations come from"
+    " monotonic clocks. Second-generation Cloud Functions run on Cloud Run: equal CPU, memory and"
+    " concurrency come first. A comparison on one machine compares gunicorn with functions-framework"
+    " there, and says nothing of Google Cloud."
+)
+_SOURCES: Final = (
+    "B. Efron (1987), Better bootstrap confidence intervals. P. Hall (1988), On symmetric bootstrap"
+    " confidence intervals. S. Holm (1979), A simple sequentially rejective multiple test procedure. T."
+    " Kalibera and R. Jones (2013), Rigorous benchmarking in reasonable time. E. B. Wilson (1927),"
+    " Probable inference, the law of succession, and statistical inference."
+)
+
+
+def method_section(comparison: Comparison, needed: int) -> str:
+    """Definitions and method, as markup.
+
+    Args:
+        comparison: what the report is of.
+        needed: trials that a verdict needs.
+    """
+    terms = "".join(f"<dt>{escape(term)}</dt><dd>{escape(meaning)}</dd>" for term, meaning in _TERMS)
+    trials = comparison.trials
+    if trials:
+        compared = _TRIALS.format(
+            method=trials.method,
+            resamples=trials.resamples,
+            seed=trials.seed,
+            margin=percent(trials.margin),
+            needed=needed,
+        )
+    else:
+        compared = _ONE_JOB.format(needed=needed)
+    told = "".join(f"<p>{escape(text)}</p>" for text in (_DESCRIBED, compared, _LIMITS))
+    return f'{told}<h3>Words</h3><dl>{terms}</dl><p class="small">{escape(_SOURCES)}</p>'

@@ -1,0 +1,125 @@
+"""The report as one HTML file: no script, no other file, no other host."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import UTC, datetime
+from html import escape
+from importlib.resources import files
+from itertools import chain
+from typing import Final
+
+from results.compare_columns import JobColumns
+from results.compare_documents import Comparison, TrialRatio
+from results.compare_text import NAMES, notes, trial_interval
+from results.report import tables
+from results.report.method import method_section
+from results.report.plot_style import Plot
+from results.report.plots import box_plots, ecdf_plots, trials_plot
+from results.report.plots_time import timeline_plot, waterfall_plots
+from results.statistics.verdict import MIN_TRIALS
+
+_POLICY: Final = (
+    "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; img-src data:"
+)
+_HEADLINES: Final = ("round_trip_s", "process_s", "latency_s", "cpu_s_per_image")
+
+
+def report_html(
+    comparison: Comparison, jobs: Sequence[JobColumns], *, made_at: datetime | None = None
+) -> str:
+    """Write the report.
+
+    Args:
+        comparison: of these jobs.
+        jobs: as `read_trials` gives them; at least one.
+        made_at: when, aware; now if not given.
+    """
+    made_at = made_at or datetime.now(UTC)
+    style = files("results.report").joinpath("report.css").read_text(encoding="utf-8")
+    body = "".join(_sections(comparison, jobs, made_at))
+    return (
+        '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
+        f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}">'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">'
+        '<meta name="referrer" content="no-referrer"><meta name="color-scheme" content="light dark">'
+        f"<title>{escape(comparison.title)}: {escape(_names(comparison))}</title>"
+        f"<style>{style}</style></head>\n<body>{body}</body></html>\n"
+    )
+
+
+def _sections(comparison: Comparison, jobs: Sequence[JobColumns], made_at: datetime) -> Iterator[str]:
+    yield f"<header><h1>{escape(comparison.title[0].upper() + comparison.title[1:])}</h1>"
+    yield f'<p class="lead">{escape(_lead(comparison))}</p></header><main>'
+    yield f'<ul class="answers">{"".join(_answers(comparison))}</ul>'
+    remarks = "".join(f"<li>{escape(note)}</li>" for note in notes(comparison))
+    if remarks:
+        yield f"<ul>{remarks}</ul>"
+    yield "<h2>Target against target</h2>"
+    if comparison.trials or comparison.ratios:
+        yield tables.ratio_table(comparison)
+    if comparison.trials:
+        yield _plots(trials_plot(jobs, comparison.trials))
+    yield "<h2>Each target</h2>"
+    yield tables.target_table(comparison) + tables.summary_table(comparison)
+    yield tables.percentile_table(comparison)
+    yield "<h2>Distributions</h2>"
+    yield _plots(chain(ecdf_plots(jobs), box_plots(jobs)))
+    yield "<h2>In time</h2>"
+    yield _plots(chain(timeline_plot(jobs[0]), waterfall_plots(jobs[0])))
+    yield "<h2>Conditions</h2>"
+    yield tables.condition_table(jobs) + tables.job_table(jobs)
+    yield f"<h2>Method</h2>{method_section(comparison, MIN_TRIALS)}</main>"
+    yield f'<footer class="small">Made {made_at:%Y-%m-%d %H:%M} UTC by diptych results report.</footer>'
+
+
+def _lead(comparison: Comparison) -> str:
+    each = ", each of them" if len(comparison.jobs) > 1 else ""
+    return (
+        f"{_names(comparison)}{each} {comparison.image_count:,} images of {comparison.model} for"
+        f" {' and '.join(one.target for one in comparison.targets)}. {comparison.note.capitalize()}."
+    )
+
+
+def _names(comparison: Comparison) -> str:
+    jobs = comparison.jobs
+    if len(jobs) == 1:
+        return f"Job {jobs[0].job_id}:"
+    return f"{len(jobs)} jobs, {jobs[0].job_id} to {jobs[-1].job_id}"
+
+
+def _answers(comparison: Comparison) -> Iterator[str]:
+    """The warm ratios, large: the verdict where there is one, else the figure."""
+    if comparison.trials:
+        for trial in comparison.trials.ratios:
+            if trial.warmth == "warm" and trial.quantity in _HEADLINES and trial.geometric_mean is not None:
+                yield _answer(trial.quantity, *_trial_answer(trial))
+        return
+    for ratio in comparison.ratios:
+        if ratio.warmth == "warm" and ratio.geometric_mean is not None:
+            below = f"{ratio.first} / {ratio.second}, {ratio.pairs:,} pairs: {comparison.note}"
+            yield _answer(ratio.quantity, f"× {ratio.geometric_mean:.2f}", "", below)
+
+
+def _trial_answer(ratio: TrialRatio) -> tuple[str, str, str]:
+    pair = f"{ratio.first} / {ratio.second}"
+    if ratio.verdict is None:
+        return f"× {ratio.geometric_mean:.3f}", "", f"{pair}, {ratio.trials} trials: no verdict"
+    below = f"{pair} = {ratio.geometric_mean:.3f}, 95% interval {trial_interval(ratio)}"
+    return ratio.verdict, ratio.verdict.partition(" ")[0], below
+
+
+def _answer(quantity: str, says: str, kind: str, below: str) -> str:
+    return (
+        f'<li><span class="what">{escape(NAMES[quantity])}, warm</span>'
+        f'<span class="says {escape(kind)}">{escape(says)}</span>'
+        f'<span class="small">{escape(below)}</span></li>'
+    )
+
+
+def _plots(plots: Iterable[Plot]) -> str:
+    drawn = "".join(
+        f"<figure><h3>{escape(plot.title)}</h3>{plot.svg}<figcaption>{escape(plot.caption)}</figcaption></figure>"
+        for plot in plots
+    )
+    return f'<div class="plots">{drawn}</div>' if drawn else '<p class="small">Nothing to draw yet.</p>'

@@ -1,0 +1,209 @@
+"""The tables of the report. Whatever comes out of a store is escaped."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from html import escape
+from typing import Final
+
+from results.compare_columns import JobColumns, seen_conditions
+from results.compare_documents import Comparison, Percentile, Spread
+from results.compare_quantities import CONDITIONS, QUANTITIES
+from results.compare_summary import PERCENTILES
+from results.compare_text import (
+    NAMES,
+    NOTHING,
+    amount,
+    amounts,
+    failures,
+    percent,
+    throughput,
+    trial_interval,
+)
+
+_PERCENTILES_OF: Final = ("round_trip_s", "process_s", "latency_s", "cpu_s_per_image")
+_SUB: Final = frozenset(
+    (
+        *("round_trip_without_load_s", "queue_s", "commit_s", "process_without_load_s"),
+        *("model_load_s", "generate_s", "encode_s", "store_s"),
+    )
+)
+"""Parts of the quantity above them: indented."""
+Cell = str
+"""Markup."""
+
+
+def table(caption: str, head: Sequence[str], rows: Iterable[tuple[str, Sequence[Cell]]]) -> str:
+    """A table with a heading per row.
+
+    Args:
+        caption: text.
+        head: texts, the first above the row headings.
+        rows: markup of the heading's cell, and of the others.
+    """
+    body = "".join(f"<tr>{heading}{''.join(cells)}</tr>" for heading, cells in rows)
+    titles = "".join(f'<th scope="col">{escape(title)}</th>' for title in head)
+    return (
+        f'<div class="scroll" tabindex="0"><table><caption>{escape(caption)}</caption>'
+        f"<thead><tr>{titles}</tr></thead><tbody>{body}</tbody></table></div>"
+    )
+
+
+def summary_table(comparison: Comparison) -> str:
+    """What each target did, cold and warm apart: medians, below them the ranges."""
+    groups = [
+        (summary, warmth, group)
+        for summary in comparison.targets
+        for warmth, group in (("cold", summary.cold), ("warm", summary.warm))
+    ]
+    head = ["", *(f"{summary.target}, {warmth}" for summary, warmth, _ in groups)]
+    rows: list[tuple[str, Sequence[Cell]]] = [(_row("tasks"), [_cell(f"{g.tasks:,}") for _, _, g in groups])]
+    for quantity in QUANTITIES:
+        cells = [_spread_cell(quantity, group.of(quantity)) for _, _, group in groups]
+        rows.append((_row(NAMES[quantity], sub=quantity in _SUB), cells))
+    return table("Cold and warm tasks: median, below it the range", head, rows)
+
+
+def target_table(comparison: Comparison) -> str:
+    """What is of a target as a whole."""
+    targets = comparison.targets
+    rows: list[tuple[str, Sequence[Cell]]] = [
+        (_row("served by"), [_cell(one.server) for one in targets]),
+        (_row("tasks recorded"), [_cell(f"{one.tasks:,}") for one in targets]),
+        (_row("left out: images found"), [_cell(f"{one.left_out:,}") for one in targets]),
+        (_row("images"), [_cell(f"{one.images:,}") for one in targets]),
+        (_row("instances"), [_cell(f"{one.instances:,}") for one in targets]),
+        (_row("images per second"), [_cell(throughput(one.images_per_s)) for one in targets]),
+        (_row("failed tasks (95% interval)"), [_cell(failures(one.errors)) for one in targets]),
+        (_row("highest memory"), [_memory_cell(one.rss_peak_bytes) for one in targets]),
+    ]
+    return table("Targets", ["", *(one.target for one in targets)], rows)
+
+
+def percentile_table(comparison: Comparison) -> str:
+    """Percentiles with their intervals; "not estimable" where the sample is too small."""
+    groups = [
+        (f"{summary.target}, {warmth}", group)
+        for summary in comparison.targets
+        for warmth, group in (("cold", summary.cold), ("warm", summary.warm))
+        if group.tasks
+    ]
+    rows = []
+    for quantity in _PERCENTILES_OF:
+        for place, p in enumerate(PERCENTILES):
+            cells = [_percentile_cell(quantity, group.of(quantity), place) for _, group in groups]
+            rows.append((_row(f"{NAMES[quantity]} p{p * 100:g}"), cells))
+    return table("Percentiles, below them their 95% intervals", ["", *(name for name, _ in groups)], rows)
+
+
+def ratio_table(comparison: Comparison) -> str:
+    """Target against target, within the one job or over trials."""
+    return _trial_table(comparison) if comparison.trials else _job_table(comparison)
+
+
+def condition_table(jobs: Sequence[JobColumns]) -> str:
+    """What the targets ran on."""
+    targets = [*jobs[0].manifest.targets]
+    columns = {target: [job.targets[target] for job in jobs] for target in targets}
+    rows = [
+        (
+            _row(name.replace("_", " ")),
+            [_words(", ".join(sorted(seen_conditions(columns[t], name))) or NOTHING) for t in targets],
+        )
+        for name in CONDITIONS
+    ]
+    return table("Conditions", ["", *targets], rows)
+
+
+def job_table(jobs: Sequence[JobColumns]) -> str:
+    """What was asked for."""
+    head = ["job", "status", "submitted (UTC)", "seed", "images", "per task", "params"]
+    rows = [
+        (
+            _row(job.manifest.job_id),
+            [
+                _cell(job.status),
+                _cell(f"{job.manifest.submitted_at:%Y-%m-%d %H:%M:%S}"),
+                _cell(str(job.manifest.seed)),
+                _cell(f"{job.manifest.count:,}"),
+                _cell(str(job.manifest.images_per_task)),
+                _words(json.dumps(job.manifest.params, ensure_ascii=False)),
+            ],
+        )
+        for job in jobs
+    ]
+    return table("Jobs" if len(jobs) > 1 else "Job", head, rows)
+
+
+def _job_table(comparison: Comparison) -> str:
+    rows = []
+    for ratio in comparison.ratios:
+        name = f"{NAMES[ratio.quantity]}, {ratio.warmth}: {ratio.first} / {ratio.second}"
+        spread = NOTHING if ratio.geometric_sd is None else f"×/÷ {ratio.geometric_sd:.2f}"
+        limits = NOTHING if ratio.minimum is None else f"{ratio.minimum:.2f}–{ratio.maximum:.2f}"
+        pairs = f"{ratio.pairs:,}" if ratio.warmth == "warm" else "not paired"
+        rows.append(
+            (_row(name), [_cell(pairs), _cell(_ratio(ratio.geometric_mean)), _cell(spread), _cell(limits)])
+        )
+    return table(comparison.note, ["", "pairs", "ratio", "spread", "range"], rows)
+
+
+def _trial_table(comparison: Comparison) -> str:
+    trials = comparison.trials
+    rows = []
+    for ratio in trials.ratios if trials else ():
+        name = f"{NAMES[ratio.quantity]}, {ratio.warmth}: {ratio.first} / {ratio.second}"
+        cells = [
+            _cell(str(ratio.trials)),
+            _cell(_ratio(ratio.geometric_mean)),
+            _cell(trial_interval(ratio)),
+            _cell(NOTHING if ratio.geometric_sd is None else f"×/÷ {ratio.geometric_sd:.3f}"),
+            _cell(NOTHING if ratio.p_value is None else f"{ratio.p_value:.4f}"),
+            _words(ratio.verdict or NOTHING),
+        ]
+        rows.append((_row(name), cells))
+    head = ["", "trials", "ratio", "95% interval", "spread", "p (Holm)", "verdict"]
+    margin = percent(trials.margin) if trials else ""
+    return table(f"{comparison.note}, margin {margin}", head, rows)
+
+
+def _row(heading: str, *, sub: bool = False) -> str:
+    return f'<th scope="row"{" class=sub" if sub else ""}>{escape(heading)}</th>'
+
+
+def _cell(text: str, below: str = "") -> Cell:
+    small = f"<small>{escape(below)}</small>" if below else ""
+    return f"<td>{escape(text)}{small}</td>"
+
+
+def _words(text: str) -> Cell:
+    return f'<td class="words">{escape(text)}</td>'
+
+
+def _memory_cell(value: int | None) -> Cell:
+    return _cell(NOTHING if value is None else amount("rss_peak_bytes", value))
+
+
+def _ratio(value: float | None) -> str:
+    return NOTHING if value is None else f"{value:.3f}"
+
+
+def _spread_cell(quantity: str, spread: Spread | None) -> Cell:
+    if spread is None:
+        return _cell(NOTHING)
+    limits = amounts(quantity, spread.minimum, spread.maximum) if spread.minimum < spread.maximum else ""
+    return _cell(amount(quantity, spread.median), limits)
+
+
+def _percentile_cell(quantity: str, spread: Spread | None, place: int) -> Cell:
+    if spread is None:
+        return _cell(NOTHING)
+    return _cell(*_percentile(quantity, spread.percentiles[place]))
+
+
+def _percentile(quantity: str, found: Percentile) -> Iterator[str]:
+    if found.value is None or found.low is None or found.high is None:
+        yield from ("not estimable", f"needs {found.needed} tasks")
+    else:
+        yield from (amount(quantity, found.value), amounts(quantity, found.low, found.high))
