@@ -10,7 +10,7 @@ import argparse
 import importlib.metadata
 import shutil
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -29,18 +29,20 @@ class BundleError(Exception):
     """The bundle cannot be made; the text says why and what to do."""
 
 
-def stage(folder: Path, constraints: Path) -> None:
+def stage(folder: Path, constraints: Path, *, tracing: bool = False) -> None:
     """Make the bundle, in place of whatever bundle was there.
 
     Args:
         folder: where to; must be absent, empty or an earlier bundle.
         constraints: the versions to pin, one `name==version` a line.
+        tracing: with what DIPTYCH_TRACING=otlp needs.
     Raises:
         BundleError: the folder holds something else, or a version is not pinned.
     """
     if folder.is_dir() and any(folder.iterdir()) and not (folder / "main.py").is_file():
         raise BundleError(f"{folder} holds something that is no bundle: name another folder")
-    requirements = pinned(ROOT / "worker_function" / "requirements.txt", constraints)
+    lists = ("requirements.txt", *(["requirements-tracing.txt"] if tracing else []))
+    requirements = pinned([ROOT / "worker_function" / name for name in lists], constraints)
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     shutil.copy2(ROOT / "worker_function" / "main.py", folder / "main.py")
@@ -53,17 +55,17 @@ def stage(folder: Path, constraints: Path) -> None:
     (metadata / "METADATA").write_text(f"Metadata-Version: 2.1\nName: diptych\nVersion: {version()}\n")
 
 
-def pinned(requirements: Path, constraints: Path) -> list[str]:
+def pinned(requirements: Sequence[Path], constraints: Path) -> list[str]:
     """The requirements and all that they need, each pinned, as lines of a requirements.txt.
 
     Args:
-        requirements: distribution names, one a line; they are installed here.
+        requirements: files of distribution names, one a line; they are installed here.
         constraints: `name==version` lines.
     Raises:
         BundleError: a file cannot be read, or a distribution is not installed or not pinned.
     """
     pins = {canonicalize_name(need.name): need for need in _read(constraints)}
-    names = sorted(_closure(_read(requirements)))
+    names = sorted(_closure(need for path in requirements for need in _read(path)))
     missing = [name for name in names if name not in pins]
     if missing:
         raise BundleError(f"{constraints} pins no version of {', '.join(missing)}")
@@ -108,9 +110,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="function-bundle", description="Stage the function for a deploy.")
     parser.add_argument("folder", type=Path, nargs="?", default=ROOT / "build" / "function")
     parser.add_argument("--constraints", type=Path, default=ROOT / "constraints.txt")
+    parser.add_argument("--tracing", action="store_true", help="with what DIPTYCH_TRACING=otlp needs")
     chosen = parser.parse_args()
     try:
-        stage(chosen.folder, chosen.constraints)
+        stage(chosen.folder, chosen.constraints, tracing=chosen.tracing)
     except BundleError as error:
         sys.exit(f"error: {error}")
     print(f"{chosen.folder}: ready for `gcloud functions deploy --source`, entry point `handle`")

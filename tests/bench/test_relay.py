@@ -28,7 +28,7 @@ from tests.pipeline.fakes import wait_until
 from tests.pipeline.tasks import a_task
 from tests.pubsub_emulator import PubSubEmulator
 from tests.valkey import free_port
-from tests.worker_container.test_gunicorn import Worker
+from tests.worker_container.gunicorn_worker import Worker
 
 
 @dataclass

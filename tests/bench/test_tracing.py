@@ -20,7 +20,7 @@ from pipeline.pubsub_settings import PubSubAddress
 from tests.pipeline.checkpoints import save_tiny
 from tests.pipeline.fakes import wait_until
 from tests.pipeline.tasks import a_task
-from tests.worker_container.test_gunicorn import Worker
+from tests.worker_container.gunicorn_worker import Worker
 
 PUBLISH = """
 import sys

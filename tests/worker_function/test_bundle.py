@@ -54,6 +54,19 @@ def test_the_version_comes_along(bundle: Path) -> None:
     assert run_alone(bundle, "from pipeline.instance import version; print(version())") == version()
 
 
+def test_tracing_is_packed_on_order(bundle: Path, tmp_path: Path, constraints: Path) -> None:
+    stage(tmp_path / "function", constraints, tracing=True)
+    plain, traced = (
+        set((folder / "requirements.txt").read_text().split()) for folder in (bundle, tmp_path / "function")
+    )
+    assert not any(line.startswith("opentelemetry-sdk") for line in plain)
+    assert plain < traced
+    assert {line.partition("==")[0] for line in traced} >= {
+        "opentelemetry-sdk",
+        "opentelemetry-exporter-otlp-proto-http",
+    }
+
+
 def test_every_requirement_is_pinned(bundle: Path) -> None:
     lines = (bundle / "requirements.txt").read_text().splitlines()
     assert all(line.count("==") == 1 for line in lines)
@@ -98,10 +111,10 @@ def test_an_unpinned_requirement_is_named(tmp_path: Path) -> None:
     requirements = tmp_path / "requirements.txt"
     requirements.write_text("flask\n")
     with pytest.raises(BundleError, match="flask"):
-        pinned(requirements, constraints)
+        pinned([requirements], constraints)
     requirements.write_text("no-such-distribution-here\n")
     with pytest.raises(BundleError, match="not installed"):
-        pinned(requirements, constraints)
+        pinned([requirements], constraints)
 
 
 def test_command_line(tmp_path: Path, constraints: Path) -> None:
