@@ -157,7 +157,9 @@ def _run(info: ModelInfo, case: Case, checkout: Path | None, images: int) -> dic
         str(images),
     ]
     command = [sys.executable, "-m", "bench.engine_process", str(time.monotonic()), *arguments]
-    environment = os.environ | {"OMP_WAIT_POLICY": "PASSIVE"} | (TUNED_MALLOC if case.tuned_malloc else {})
+    # numpy's BLAS would start threads that a worker has no use for: workers are run without (local.services).
+    workers = {"OMP_WAIT_POLICY": "PASSIVE", "OPENBLAS_NUM_THREADS": "1"}
+    environment = os.environ | workers | (TUNED_MALLOC if case.tuned_malloc else {})
     done = subprocess.run(
         [*command, *([str(checkout)] if checkout else [])], env=environment, capture_output=True, text=True
     )

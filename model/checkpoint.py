@@ -86,17 +86,21 @@ def read_tensors(path: Path) -> tuple[dict[str, Tensor], GeneratorConfig]:
     """Read the weights as they are stored, checked like `load_checkpoint`'s, without a copy of each.
 
     Returns:
-        Read-only float16 or float32 tensors, as `config.tensor_shapes()` names them, and the config.
+        float16 or float32 tensors, as `config.tensor_shapes()` names them, and the config. They are views
+        of one buffer: a runtime may take them without a copy.
     Raises:
         CheckpointError: as `load_checkpoint`.
     """
     import numpy as np
 
     try:
-        content = path.read_bytes()
+        # OpenVINO shares only memory that could be written to: bytes could not.
+        with path.open("rb") as file:
+            content = bytearray(os.fstat(file.fileno()).st_size)
+            del content[file.readinto(content) :]
     except OSError as error:
         raise CheckpointError(f"{path.name}: cannot be read: {error.strerror}") from None
-    header = _parse_header(path, io.BytesIO(content), len(content))
+    header = _parse_header(path, io.BytesIO(memoryview(content)[: MAX_HEADER_BYTES + 8]), len(content))
     if _seal(header.config_text, memoryview(content)[header.data_start :]) != header.seal:
         raise CheckpointError(f"{path.name}: damaged: its bytes are not those that were saved")
     tensors: dict[str, Tensor] = {}

@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 Params = Mapping[str, str | int | float | bool | None]
-Weights = Mapping[str, NDArray[np.float16] | NDArray[np.float32]]
+Tensor = NDArray[np.float16] | NDArray[np.float32]
+Weights = Mapping[str, Tensor]
 
 
 class Engine(Protocol):

@@ -10,6 +10,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from model.protocol import Tensor
+
 INT8_MAX = 127
 
 
@@ -81,7 +83,7 @@ def to_subpixel(weight: NDArray[np.float32]) -> NDArray[np.float32]:
     return kernel.reshape(4 * outputs, inputs, 2, 2)
 
 
-def quantise(kernel: NDArray[np.float32]) -> QuantisedKernel:
+def quantise(kernel: Tensor) -> QuantisedKernel:
     """Round a kernel to int8, with one scale for each output channel.
 
     Args:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from model.descriptor import Descriptor
 from model.engines.isa import instruction_set
+from model.engines.openvino_import import import_openvino
 from model.engines.precision import runs_bf16
 from model.errors import CheckpointError, EngineError, PaintError
 from model.onnx_file import external_files
@@ -78,8 +79,7 @@ class OnnxEngine:
         precision: str,
         threads: int,
     ) -> None:
-        import openvino as ov
-
+        ov = import_openvino()
         self.version = generator.version
         self.precision = precision
         self.isa = instruction_set()
@@ -151,7 +151,7 @@ def compile_generator(path: Path, latent: int | None, *, precision: str, threads
         EngineError: OpenVINO cannot run it here.
     """
     try:
-        import openvino as ov
+        ov = import_openvino()
     except ImportError as error:
         raise EngineError(f"engine openvino is not installed (pip install openvino): {error}") from error
     model = _read(ov, path)

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from model.config import GeneratorConfig
 from model.engines.isa import instruction_set
+from model.engines.openvino_import import import_openvino
 from model.engines.precision import choose_precision, runs_bf16
 from model.errors import EngineError
 from model.protocol import Params, Weights
@@ -45,7 +46,7 @@ class OpenVinoEngine:
         threads: int,
     ) -> None:
         try:
-            import openvino as ov
+            ov = import_openvino()
         except ImportError as error:
             raise EngineError(f"engine openvino is not installed (pip install openvino): {error}") from error
         self.version: str = ov.__version__.partition("-")[0]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -140,3 +142,13 @@ def test_the_instruction_set_is_told_from_flags_and_cap(
     flags: frozenset[str], cap: str, expected: str
 ) -> None:
     assert instruction_set(flags, cap) == expected
+
+
+def test_serving_imports_no_converter_and_no_usage_statistics() -> None:
+    code = (
+        "import sys; from model.engines.openvino_import import import_openvino; ov = import_openvino();"
+        "unwanted = ('openvino.tools', 'openvino_telemetry');"
+        "assert ov.Core; bad = [name for name in sys.modules if name.startswith(unwanted)];"
+        "assert not bad, bad; import openvino.tools.ovc"  # whoever wants the converter still gets it
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=120)
