@@ -66,7 +66,7 @@ def _sections(comparison: Comparison, jobs: Sequence[JobColumns], made_at: datet
     yield "<h2>Distributions</h2>"
     yield _plots(chain(ecdf_plots(jobs), box_plots(jobs)))
     yield "<h2>In time</h2>"
-    yield _plots(chain(timeline_plot(jobs[0]), waterfall_plots(jobs[0])))
+    yield _plots(chain(waterfall_plots(jobs[0]), timeline_plot(jobs[0])))
     yield "<h2>Conditions</h2>"
     yield tables.condition_table(jobs) + tables.job_table(jobs)
     yield f"<h2>Method</h2>{method_section(comparison, MIN_TRIALS)}</main>"

@@ -16,6 +16,8 @@ TASKS: Final = 24
 BARS: Final = 400
 """Bars of a timeline, per target, beside those of cold tasks."""
 COLD_BARS: Final = 100
+_LONG_QUEUE: Final = 4.0
+"""Times the process time."""
 LANES: Final = 40
 """Instances of a timeline, per target."""
 
@@ -53,22 +55,29 @@ def stage_lengths(columns: TargetColumns) -> dict[str, NDArray[np.float64]]:
 def _waterfall(job: JobColumns, columns: TargetColumns, name: str) -> Plot:
     rows = spaced(len(columns.task), TASKS)
     stages = {stage: values[rows] for stage, values in stage_lengths(columns).items()}
+    labels = [
+        f"{task} cold" if cold else str(task)
+        for task, cold in zip(columns.task[rows], columns.cold[rows], strict=True)
+    ]
+    begin, said = "the publication began", ""
+    queue = stages["queue"]
+    if np.median(queue) > _LONG_QUEUE * np.median(columns.of("process_s")):
+        # Drawn to scale, the wait would leave nothing to see of the work.
+        labels = [f"{label}, after {wait_s:.0f} s" for label, wait_s in zip(labels, queue, strict=True)]
+        begin, said = "the task arrived", " Beside each, how long it had waited in the queue."
+        del stages["queue"]
     with drawn(1.0 + 0.15 * len(rows)) as (figure, axes):
         left = np.zeros(len(rows))
         for stage, lengths in stages.items():
             axes.barh(range(len(rows)), lengths, 0.74, left, color=STAGES[stage], label=stage, linewidth=0)
             left = left + lengths
-        labels = [
-            f"{task} cold" if cold else str(task)
-            for task, cold in zip(columns.task[rows], columns.cold[rows], strict=True)
-        ]
         axes.set_yticks(range(len(rows)), labels, fontsize=7)
         axes.set_ylim(len(rows) - 0.4, -0.6)
         axes.grid(False, axis="y")
         axes.set_ylabel("task")
-        axes.set_xlabel("seconds since the publication began")
+        axes.set_xlabel(f"seconds since {begin}")
         figure.legend(loc="outside upper center", ncols=len(stages), fontsize=7.5, columnspacing=1)
-        caption = f"{_how_many(len(rows), len(columns.task))} of job {job.manifest.job_id}, in order."
+        caption = f"{_how_many(len(rows), len(columns.task))} of job {job.manifest.job_id}, in order.{said}"
         return finished(figure, name, f"Where the time goes: {columns.target}", caption)
 
 
@@ -100,7 +109,7 @@ def _timeline(job: JobColumns) -> Plot:
             f"{_how_many(shown, total)} of job {job.manifest.job_id}; a row is an instance, a bar the process"
             " time of a task. A diamond marks a cold one."
         )
-        return finished(figure, "timeline", "When which instance was at work", caption)
+        return finished(figure, "timeline", "Instances at work", caption)
 
 
 def _timeline_rows(columns: TargetColumns) -> NDArray[np.int64]:

@@ -8,7 +8,7 @@ from html import escape
 from typing import Final
 
 from results.compare_columns import JobColumns, seen_conditions
-from results.compare_documents import Comparison, Percentile, Spread
+from results.compare_documents import Comparison, Percentile, Ratio, Spread, TrialRatio
 from results.compare_quantities import CONDITIONS, QUANTITIES
 from results.compare_summary import PERCENTILES
 from results.compare_text import (
@@ -34,16 +34,23 @@ Cell = str
 """Markup."""
 
 
-def table(caption: str, head: Sequence[str], rows: Iterable[tuple[str, Sequence[Cell]]]) -> str:
+def table(
+    caption: str, head: Sequence[str], rows: Iterable[tuple[str, Sequence[Cell]]], *, words: int = 0
+) -> str:
     """A table with a heading per row.
 
     Args:
         caption: text.
         head: texts, the first above the row headings.
         rows: markup of the heading's cell, and of the others.
+        words: so many of the last columns hold words, not numbers.
     """
     body = "".join(f"<tr>{heading}{''.join(cells)}</tr>" for heading, cells in rows)
-    titles = "".join(f'<th scope="col">{escape(title)}</th>' for title in head)
+    kinds = ["num"] * (len(head) - words) + ["words"] * words
+    titles = "".join(
+        f'<th scope="col" class="{kind}">{escape(title)}</th>'
+        for title, kind in zip(head, kinds, strict=True)
+    )
     return (
         f'<div class="scroll" tabindex="0"><table><caption>{escape(caption)}</caption>'
         f"<thead><tr>{titles}</tr></thead><tbody>{body}</tbody></table></div>"
@@ -113,7 +120,7 @@ def condition_table(jobs: Sequence[JobColumns]) -> str:
         )
         for name in CONDITIONS
     ]
-    return table("Conditions", ["", *targets], rows)
+    return table("Conditions", ["", *targets], rows, words=len(targets))
 
 
 def job_table(jobs: Sequence[JobColumns]) -> str:
@@ -133,27 +140,27 @@ def job_table(jobs: Sequence[JobColumns]) -> str:
         )
         for job in jobs
     ]
-    return table("Jobs" if len(jobs) > 1 else "Job", head, rows)
+    return table("Jobs" if len(jobs) > 1 else "Job", head, rows, words=1)
 
 
 def _job_table(comparison: Comparison) -> str:
     rows = []
     for ratio in comparison.ratios:
-        name = f"{NAMES[ratio.quantity]}, {ratio.warmth}: {ratio.first} / {ratio.second}"
+        name = _ratio_name(ratio, comparison)
         spread = NOTHING if ratio.geometric_sd is None else f"×/÷ {ratio.geometric_sd:.2f}"
         limits = NOTHING if ratio.minimum is None else f"{ratio.minimum:.2f}–{ratio.maximum:.2f}"
         pairs = f"{ratio.pairs:,}" if ratio.warmth == "warm" else "not paired"
         rows.append(
             (_row(name), [_cell(pairs), _cell(_ratio(ratio.geometric_mean)), _cell(spread), _cell(limits)])
         )
-    return table(comparison.note, ["", "pairs", "ratio", "spread", "range"], rows)
+    return table(comparison.note, [_one_pair(comparison), "pairs", "ratio", "spread", "range"], rows)
 
 
 def _trial_table(comparison: Comparison) -> str:
     trials = comparison.trials
     rows = []
     for ratio in trials.ratios if trials else ():
-        name = f"{NAMES[ratio.quantity]}, {ratio.warmth}: {ratio.first} / {ratio.second}"
+        name = _ratio_name(ratio, comparison)
         cells = [
             _cell(str(ratio.trials)),
             _cell(_ratio(ratio.geometric_mean)),
@@ -163,9 +170,20 @@ def _trial_table(comparison: Comparison) -> str:
             _words(ratio.verdict or NOTHING),
         ]
         rows.append((_row(name), cells))
-    head = ["", "trials", "ratio", "95% interval", "spread", "p (Holm)", "verdict"]
+    head = [_one_pair(comparison), "trials", "ratio", "95% interval", "spread", "p (Holm)", "verdict"]
     margin = percent(trials.margin) if trials else ""
-    return table(f"{comparison.note}, margin {margin}", head, rows)
+    return table(f"{comparison.note}, margin {margin}", head, rows, words=1)
+
+
+def _one_pair(comparison: Comparison) -> str:
+    """The two targets, if there are but two."""
+    targets = [summary.target for summary in comparison.targets]
+    return " / ".join(targets) if len(targets) == 2 else ""
+
+
+def _ratio_name(ratio: Ratio | TrialRatio, comparison: Comparison) -> str:
+    name = f"{NAMES[ratio.quantity]}, {ratio.warmth}"
+    return name if _one_pair(comparison) else f"{name}: {ratio.first} / {ratio.second}"
 
 
 def _row(heading: str, *, sub: bool = False) -> str:
