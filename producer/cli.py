@@ -23,6 +23,7 @@ from producer.cli_output import (
     print_lines,
     publishing,
     push_bar,
+    republishing,
     show_plan,
     show_republication,
     show_submission,
@@ -246,11 +247,11 @@ def resume(
     settings = settings_of(store_url=store_url, broker_url=broker_url)
     store, job_id = store_of(settings), checked_job(job_id)
     if lost:
-        done = publishing(
+        done = republishing(
             settings, lambda publisher: _resume_lost(store, publisher, settings, job_id, stalled)
         )
     else:
-        done = publishing(settings, lambda publisher: resume_job(store, publisher, job_id, stalled))
+        done = republishing(settings, lambda publisher: resume_job(store, publisher, job_id, stalled))
     nothing = "nothing is unpublished or lost" if lost else "nothing is unpublished"
     show_republication(job_id, done, as_json, nothing=nothing)
 
@@ -280,5 +281,5 @@ def retry(job_id: str, as_json: bool, store_url: str | None, broker_url: str | N
 
     settings = settings_of(store_url=store_url, broker_url=broker_url)
     store, job_id = store_of(settings), checked_job(job_id)
-    done = publishing(settings, lambda publisher: retry_job(store, publisher, job_id))
+    done = republishing(settings, lambda publisher: retry_job(store, publisher, job_id))
     show_republication(job_id, done, as_json, nothing="nothing has failed", again=True)

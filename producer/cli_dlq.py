@@ -17,7 +17,7 @@ from producer.cli_options import (
     store_of,
     store_option,
 )
-from producer.cli_output import print_lines, publishing, show_republication
+from producer.cli_output import print_lines, republishing, show_republication
 
 if TYPE_CHECKING:
     from pipeline.settings import Settings
@@ -179,7 +179,7 @@ def redrive(
     store, job_id = store_of(settings), checked_job(job_id)
     settings.require_broker_url()
     _collect(settings, store)
-    done = publishing(
+    done = republishing(
         settings,
         lambda publisher: redrive_tasks(
             store,

@@ -36,6 +36,18 @@ def publishing(settings: Settings, action: Callable[[Publisher], ResultT]) -> Re
         return action(publisher)
 
 
+def republishing(settings: Settings, action: Callable[[Publisher], Republication]) -> Republication:
+    """Like `publishing`, for what can be asked for again when the broker gives up half-way."""
+    from pipeline.errors import BrokerError
+
+    try:
+        return publishing(settings, action)
+    except BrokerError as error:
+        raise BrokerError(
+            f"{error}; what was acknowledged is safe, the same command does the rest"
+        ) from error
+
+
 def push_bar(model: ModelInfo) -> Progress | None:
     """A progress bar for the push of a model, drawn once something is on its way; None without a terminal."""
     if not sys.stderr.isatty():

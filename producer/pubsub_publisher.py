@@ -22,6 +22,8 @@ MAX_PENDING_MESSAGES: Final = 1000
 MAX_PENDING_BYTES: Final = MAX_PENDING_MESSAGES * (MAX_MESSAGE_BYTES + 1024)
 DEADLINE_S: Final = 60.0
 """For how long a batch that fails for a passing reason is sent again."""
+EMULATOR_DEADLINE_S: Final = 15.0
+"""On one machine there is no network to come back."""
 ATTEMPT_S: Final = 20.0
 """The longest wait for one answer: a connection that hangs does not use up the deadline."""
 
@@ -31,16 +33,17 @@ class PubSubPublisher:
 
     Args:
         settings: its `broker_url` must be a `pubsub://` one.
-        deadline_s: see DEADLINE_S.
+        deadline_s: see DEADLINE_S; None: that, or EMULATOR_DEADLINE_S.
         tracing: put the current OpenTelemetry context into each message's attributes
             (`googclient_traceparent`), with a span for each; needs the `tracing` extra.
     Raises:
         SettingsError: the broker URL is not of that form.
     """
 
-    def __init__(self, settings: Settings, *, deadline_s: float = DEADLINE_S, tracing: bool = False) -> None:
+    def __init__(self, settings: Settings, *, deadline_s: float | None = None, tracing: bool = False) -> None:
         self.address = PubSubAddress.parse(settings.broker_url)
-        self._deadline_s = deadline_s
+        usual_s = EMULATOR_DEADLINE_S if self.address.emulator else DEADLINE_S
+        self._deadline_s = usual_s if deadline_s is None else deadline_s
         self._tracing = tracing
         self._client: Any = None
 

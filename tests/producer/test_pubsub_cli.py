@@ -75,6 +75,10 @@ def test_submit_resume_and_retry(
     assert f"{address.topic_path} does not exist" in refused.stderr
     assert "job j is kept: `diptych resume j` publishes the rest" in refused.stderr
 
+    again = run("resume", "j")
+    assert "does not exist" in again.stderr
+    assert "what was acknowledged is safe, the same command does the rest" in again.stderr
+
     emulator.make_topic(address)
     look = emulator.make_pull(address, "look", address.topic_path)
     assert run("resume", "j").exit_code == 0
