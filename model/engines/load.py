@@ -16,7 +16,8 @@ def load_engine(info: ModelInfo, *, engine: str, precision: str, threads: int) -
 
     Args:
         info: the model, from the registry.
-        engine: "openvino" or "torch"; families other than "pgan" have one engine each, and ignore it.
+        engine: "openvino", or "torch", which takes the GPU if there is one; families other than "pgan"
+            have one engine each, and ignore it.
         precision: "auto", "fp32", "bf16" or "int8".
         threads: inference threads, at least 1. The pixels do not depend on it.
     Raises:
@@ -39,8 +40,12 @@ def load_engine(info: ModelInfo, *, engine: str, precision: str, threads: int) -
     weights, config = read_tensors(info.path)
     # Imported here: each runtime is large, and a worker uses one.
     if engine == "torch":
-        from model.engines.torch import TorchEngine
+        from model.engines.torch import TorchEngine, has_gpu
 
+        if has_gpu():
+            from model.engines.torch_gpu import TorchGpuEngine
+
+            return TorchGpuEngine(weights, config, precision=precision)
         return TorchEngine(weights, config, precision=precision, threads=threads)
     from model.engines.openvino import OpenVinoEngine
 

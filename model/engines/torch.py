@@ -1,4 +1,4 @@
-"""The reference engine: plain eager torch. Slow on a CPU, simple enough to be trusted; also runs on a GPU."""
+"""The reference engine: plain eager torch on the CPU. Slow, and simple enough to be trusted."""
 
 from __future__ import annotations
 
@@ -19,6 +19,11 @@ try:
     import torch.nn.functional as F  # noqa: N812
 except ImportError as error:
     raise EngineError(f"engine torch is not installed (pip install -e '.[train]'): {error}") from error
+
+
+def has_gpu() -> bool:
+    """Whether torch sees a CUDA device."""
+    return torch.cuda.is_available()
 
 
 class TorchEngine:
@@ -50,15 +55,13 @@ class TorchEngine:
             raise EngineError(f"engine torch is the fp32 reference: it does not run {precision}")
         self.version: str = torch.__version__.partition("+")[0]
         self.precision = "fp32"
-        self._device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-        self.isa = instruction_set() if self._device.type == "cpu" else _gpu_architecture()
+        self.isa = instruction_set()
         self.threads = threads
         self.resolution = config.resolution
         self.latent_size = config.latent_size
         self._config = config
         self._weights = {
-            name: torch.from_numpy(np.array(value, dtype=np.float32)).to(self._device)
-            for name, value in weights.items()
+            name: torch.from_numpy(np.array(value, dtype=np.float32)) for name, value in weights.items()
         }
 
     def generate(self, seeds: Sequence[int], params: Params) -> NDArray[np.uint8]:  # noqa: ARG002 (pgan: none)
@@ -67,7 +70,7 @@ class TorchEngine:
 
     def paint(self, rows: NDArray[np.float32]) -> NDArray[np.uint8]:
         """Paint one image per latent; see `model.protocol.LatentEngine.paint`."""
-        latent_rows = torch.from_numpy(rows).to(self._device)
+        latent_rows = torch.from_numpy(rows)
         images = np.empty((len(rows), self.resolution, self.resolution, 3), dtype=np.uint8)
 
         def paint(index: int) -> None:
@@ -94,7 +97,7 @@ class TorchEngine:
             x = self._layer(self._layer(x, f"blocks.{level}.conv0"), f"blocks.{level}.conv1")
         x = F.conv2d(x, weights["to_rgb.weight"], weights["to_rgb.bias"])
         x = ((x + 1) * 127.5).round().clamp(0, 255).to(torch.uint8)
-        image: NDArray[np.uint8] = x[0].permute(1, 2, 0).cpu().numpy()
+        image: NDArray[np.uint8] = x[0].permute(1, 2, 0).numpy()
         return image
 
     def _layer(self, x: torch.Tensor, name: str) -> torch.Tensor:
@@ -106,8 +109,3 @@ class TorchEngine:
 
     def _pixel_norm(self, x: torch.Tensor) -> torch.Tensor:
         return x * torch.rsqrt(x.square().mean(dim=1, keepdim=True) + self._config.pixel_norm_eps)
-
-
-def _gpu_architecture() -> str:
-    major, minor = torch.cuda.get_device_capability()
-    return f"cuda_sm{major}{minor}"
