@@ -12,7 +12,7 @@ from results.cost import SUBMISSION, Usage, bill, billed_s, message_bytes, task_
 from results.cost_actual import job_cost
 from results.cost_prices import SHIPPED, PriceError, Prices, load_prices
 from results.cost_table import dollars
-from results.documents import JSON_TYPE, Duplicate, Failure, dump
+from results.documents import JSON_TYPE, Duplicate, Failure, Params, dump
 from results.errors import JobNotFound
 from results.stores.base import Store
 from tests.pipeline.tasks import a_task
@@ -53,9 +53,8 @@ def test_a_known_usage_costs_what_the_list_says(prices: Prices) -> None:
         stored_gib_months=10, egress_bytes=2 * 1024 * 2**30,
     )  # fmt: skip
     found = bill({"container": usage}, prices)["container"]
-    assert (found.requests, found.pubsub) == (pytest.approx(0.40), pytest.approx(40.0))
-    assert (found.vcpu, found.memory) == (pytest.approx(0.024), pytest.approx(0.010))
-    assert (found.operations, found.storage) == (pytest.approx(0.0054), pytest.approx(0.2))
+    parts = [found.requests, found.pubsub, found.vcpu, found.memory, found.operations, found.storage]
+    assert parts == pytest.approx([0.40, 40.0, 0.024, 0.010, 0.0054, 0.2])
     # The first TiB at 0.12, the second at 0.11.
     assert found.egress == pytest.approx(1024 * 0.12 + 1024 * 0.11)
     assert found.total == pytest.approx(sum(v for k, v in found.model_dump().items() if k != "total"))
@@ -71,7 +70,8 @@ def test_the_free_tier_is_taken_off_once_for_all(prices: Prices) -> None:
 
 def test_a_message_is_counted_at_no_less_than_its_size(prices: Prices) -> None:
     free = prices.model_copy(update={"pubsub": prices.pubsub.model_copy(update={"minimum_bytes": 0})})
-    for params in ({}, {"prompt": "x" * 1500}):
+    tried: tuple[Params, ...] = ({}, {"prompt": "x" * 1500})
+    for params in tried:
         task = a_task(job_id="j" * 63, model="m" * 63, params=params, seed=2**63 - 1, task_index=999_999)
         attributes = sum(len(key) + len(value) for key, value in task.attributes().items())
         real = len(task.encode()) + attributes + 40
