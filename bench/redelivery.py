@@ -38,6 +38,7 @@ LIMIT_S: Final = 1800.0
 IN_FLIGHT: Final = 4
 """Pushes at once to each worker: twice its slots; a duplicate meets its twin at work, or all are busy."""
 SLOTS: Final = 2
+BACKOFF_S: Final = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,11 +142,15 @@ def _relays(stack: Stack, issuer: LocalIssuer, faults: Faults) -> Iterator[list[
                 Relay(
                     addresses.topic,
                     addresses.topic.push_subscription(target),
-                    PushSettings(urls[target], issuer.token, in_flight=IN_FLIGHT, faults=faults),
+                    _push_settings(urls[target], issuer, faults),
                 )
             )
             for target in TARGETS
         ]
+
+
+def _push_settings(url: str, issuer: LocalIssuer, faults: Faults) -> PushSettings:
+    return PushSettings(url, issuer.token, in_flight=IN_FLIGHT, backoff_s=BACKOFF_S, faults=faults)
 
 
 def _report(status: str, wall_s: float, counted: Tally, relays: list[Relay]) -> Report:

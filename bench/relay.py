@@ -56,7 +56,7 @@ class Counts:
 
     Args:
         statuses: answers by status; 0 stands for none.
-        acknowledged: messages that are done with.
+        acknowledged: messages that are done with, each counted once: one whose lease ran out comes again.
         dead: of them, those that went to the dead-letter topic.
         duplicated: messages posted twice at once.
         redelivered: messages delivered again although the worker had acknowledged them.
@@ -112,6 +112,7 @@ class Relay:
         self._name = name or subscription
         self._lots = random.Random(settings.faults.seed)
         self._attempts: Counter[str] = Counter()
+        self._settled: set[str] = set()
         self._waiting: list[Any] = []
         self._changed = threading.Condition()
         self._in_flight = 0
@@ -245,7 +246,9 @@ class Relay:
 
     def _done(self, message: Any) -> None:
         message.ack()
-        self._count("acknowledged")
+        with self._changed:
+            self._settled.add(message.message_id)
+            self.counts.acknowledged = len(self._settled)
 
     def _count(self, name: str) -> None:
         with self._changed:
