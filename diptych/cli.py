@@ -147,6 +147,8 @@ def run_and_exit(call: Callable[[], Any]) -> NoReturn:
 
 def _describe(error: Exception) -> str:
     """One line for an error. Our own classes, and the operating system's, already say it well."""
+    if isinstance(error, OSError) and error.strerror and error.filename is None:
+        return f"cannot read or write: {error.strerror}"  # such as standard output onto a full disk
     if type(error).__module__.partition(".")[0] in OUR_PACKAGES or isinstance(error, OSError):
         return str(error)
     return (

@@ -186,7 +186,7 @@ def write_atomically(path: Path, content: bytes) -> None:
         _sync_folder(path.parent)
     except OSError as error:
         raise CheckpointError(
-            f"{path}: cannot be saved: {error.strerror}; the last good one is kept"
+            f"{path}: cannot be saved: {error.strerror}; what was there before is kept"
         ) from None
     finally:
         if temporary is not None:

@@ -36,6 +36,7 @@ class ModelInfo:
         training_data: what it was trained on, in words.
         seconds_per_image: nominal or calibrated time of one image on one vCPU.
         takes: names of the params that a job may give; None: any that the family takes.
+        precisions: those that a job may ask for by name; None: its engine alone knows.
     """
 
     name: str
@@ -48,6 +49,7 @@ class ModelInfo:
     training_data: str
     seconds_per_image: float
     takes: tuple[str, ...] | None = ()
+    precisions: tuple[str, ...] | None = None
 
     @property
     def shipped(self) -> bool:
@@ -113,6 +115,9 @@ class Registry:
             training_data=config.training_data,
             seconds_per_image=self._seconds_per_image(digest, config.seconds_per_image),
             takes=(),
+            precisions=("fp32", "bf16", "int8")
+            if config.gate and config.gate.int8_layers
+            else ("fp32", "bf16"),
         )
 
     def resolve(self, name: str, digest: str) -> ModelInfo:

@@ -93,6 +93,7 @@ def draft_job(request: JobRequest, registry: Registry) -> Draft:
     """
     model = registry.get(request.model)
     params = validate_params(model.family, dict(request.params or {}), model.takes)
+    _check_precision(request.precision, model)
     plan = make_plan(request.count, model.seconds_per_image, request.images_per_task)
     now = utc_now()
     manifest = Manifest(
@@ -111,6 +112,15 @@ def draft_job(request: JobRequest, registry: Registry) -> Draft:
     )
     task_message(manifest, 0, 0, now, manifest.targets).encode()
     return Draft(manifest, plan, model, seed_given=request.seed is not None)
+
+
+def _check_precision(precision: Precision, model: ModelInfo) -> None:
+    if precision == "auto" or model.precisions is None or precision in model.precisions:
+        return
+    raise RequestError(
+        f"model {model.name} has no {precision} figures: ask for auto or {' or '.join(model.precisions)},"
+        " or measure the checkpoint with `diptych model gate`"
+    )
 
 
 def submit(

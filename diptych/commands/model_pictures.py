@@ -13,6 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from model.checkpoint import write_atomically
+
 MAX_PIXELS: Final = 100_000_000
 FRAME_MS: Final = 60
 
@@ -66,7 +68,4 @@ def save_loop(images: Sequence[NDArray[np.uint8]], path: Path) -> None:
 
 
 def _write(path: Path, buffer: io.BytesIO) -> None:
-    try:
-        path.write_bytes(buffer.getvalue())
-    except OSError as error:
-        raise click.FileError(str(path), error.strerror) from None
+    write_atomically(path, buffer.getvalue())

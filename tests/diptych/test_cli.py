@@ -148,3 +148,14 @@ def test_a_reader_that_goes_away_is_no_error() -> None:
     assert process.stderr.read() == b""
     assert process.wait(20) in (1, -signal.SIGPIPE)
     process.stderr.close()
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="a device of Linux")
+def test_output_onto_a_full_disk_is_told_in_a_line() -> None:
+    script = "from diptych.cli import run_and_exit; run_and_exit(lambda: print('x' * 100, flush=True))"
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(
+            [sys.executable, "-c", script], stdout=full, stderr=subprocess.PIPE, text=True, check=False
+        )
+    assert done.returncode == 1
+    assert done.stderr == "error: cannot read or write: No space left on device\n"

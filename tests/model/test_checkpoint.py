@@ -156,7 +156,7 @@ def test_a_full_disk_leaves_the_last_good_checkpoint(path: Path) -> None:
     # A limit on the size of files fails the write half way through, as a full disk does.
     resource.setrlimit(resource.RLIMIT_FSIZE, (len(before) + 100, hard))
     try:
-        with pytest.raises(CheckpointError, match="the last good one is kept"):
+        with pytest.raises(CheckpointError, match="what was there before is kept"):
             save_checkpoint(path, random_weights(larger), larger)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))

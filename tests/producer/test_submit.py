@@ -66,6 +66,13 @@ def test_the_same_request_again_is_the_same_job(registry: Registry, store: Direc
     assert publisher.tasks == []
 
 
+def test_a_precision_without_figures_is_refused_before_anything_is_written(registry: Registry) -> None:
+    with pytest.raises(
+        RequestError, match=r"tiny has no int8 figures: ask for auto or fp32 or bf16, or measure"
+    ):
+        draft(registry, precision="int8")
+
+
 @pytest.mark.parametrize(
     ("change", "difference"),
     [
