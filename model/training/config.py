@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tomllib
+from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
@@ -56,12 +57,45 @@ class LossConfig(_Table):
     drift: float = Field(default=1e-3, ge=0)
 
 
+class LearningRateChange(_Table):
+    """Another learning rate from some point of a run on.
+
+    Args:
+        at_kimg: thousands of real images shown when it begins to hold.
+        learning_rate: from there to the next change.
+    """
+
+    at_kimg: float = Field(ge=0)
+    learning_rate: Positive
+
+
 class OptimiserConfig(_Table):
-    """Adam's settings, for both networks."""
+    """Adam's settings, for both networks.
+
+    Args:
+        learning_rate: at the start of the run.
+        change: other learning rates later on, in the order of their `at_kimg`.
+    """
 
     learning_rate: Positive = 2e-3
     beta1: float = Field(default=0.0, ge=0, lt=1)
     beta2: float = Field(default=0.99, gt=0, lt=1)
+    change: tuple[LearningRateChange, ...] = ()
+
+    @model_validator(mode="after")
+    def _in_order(self) -> Self:
+        if any(later.at_kimg <= earlier.at_kimg for earlier, later in pairwise(self.change)):
+            raise ValueError("changes of the learning rate must come in the order of their at_kimg")
+        return self
+
+    def learning_rate_at(self, images: int) -> float:
+        """The learning rate of a step.
+
+        Args:
+            images: real images shown before it.
+        """
+        past = [change.learning_rate for change in self.change if images >= change.at_kimg * 1000]
+        return past[-1] if past else self.learning_rate
 
 
 class TrainingConfig(_Table):

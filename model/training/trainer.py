@@ -65,6 +65,7 @@ class Trainer:
             Scalars on the device: loss_d, real_score, fake_score; loss_g and penalty when they were taken.
         """
         position = self.position
+        self._set_learning_rate()
         real = self.real_batch(position)
         latents = self._randn(position.batch, self.config.latent_size)
         with self._autocast():
@@ -204,6 +205,12 @@ class Trainer:
         settings = self.config.optimiser
         betas = (settings.beta1, settings.beta2)
         return torch.optim.Adam(parameters, lr=settings.learning_rate, betas=betas, eps=1e-8)
+
+    def _set_learning_rate(self) -> None:
+        rate = self.config.optimiser.learning_rate_at(self.images)
+        for optimiser in (self.generator_optimiser, self.discriminator_optimiser):
+            for group in optimiser.param_groups:
+                group["lr"] = rate
 
     def _randn(self, *shape: int) -> Tensor:
         return torch.randn(*shape, generator=self.rng).to(self.device)

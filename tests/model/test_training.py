@@ -230,6 +230,33 @@ def test_settings_may_change_between_two_sittings(tmp_path: Path, data: Path) ->
     assert slower.generator_optimiser.state_dict()["state"]
 
 
+CHANGES = """[optimiser]
+learning_rate = 0.002
+[[optimiser.change]]
+at_kimg = 0.016
+learning_rate = 0.001
+[[optimiser.change]]
+at_kimg = 0.032
+learning_rate = 0.0001"""
+
+
+def test_the_learning_rate_follows_its_schedule_across_sittings(tmp_path: Path, data: Path) -> None:
+    seen = {}
+    for stop_at in (8, 16, 24, 32, 40):
+        trainer, folder = open_tiny(tmp_path, data, "run", tables=CHANGES)
+        run_to(trainer, folder, stop_at)
+        seen[stop_at] = [
+            o.param_groups[0]["lr"] for o in (trainer.generator_optimiser, trainer.discriminator_optimiser)
+        ]
+    assert seen == {8: [2e-3] * 2, 16: [2e-3] * 2, 24: [1e-3] * 2, 32: [1e-3] * 2, 40: [1e-4] * 2}
+
+
+def test_changes_of_the_learning_rate_must_be_in_order(tmp_path: Path) -> None:
+    path = write_config(tmp_path, tables=CHANGES.replace("0.032", "0.008"))
+    with pytest.raises(TrainingConfigError, match="in the order of their at_kimg"):
+        load_training_config(path)
+
+
 def test_another_architecture_is_refused(tmp_path: Path, data: Path) -> None:
     trainer, folder = open_tiny(tmp_path, data, "run")
     run_to(trainer, folder, 16)
