@@ -9,22 +9,36 @@ from local.broker import broker_url
 from local.errors import StackError
 from local.options import StackOptions
 from local.ports import HOST, choose_port
+from pipeline.pubsub_settings import PubSubAddress
 
-_SERVICES: Final = 3
+PROJECT: Final = "local"
+TOPIC: Final = "diptych-tasks"
 
 
 @dataclass(frozen=True, slots=True)
 class Addresses:
-    """Ports on 127.0.0.1."""
+    """Ports on 127.0.0.1; 0 for a service that this stack does not have."""
 
-    broker: int
     container: int
     function: int
+    broker: int = 0
+    pubsub: int = 0
+    gcs: int = 0
 
     @property
     def broker_url(self) -> str:
-        """For Celery."""
-        return broker_url(self.broker)
+        """Where tasks are published: Celery's broker, or the emulator's topic."""
+        return self.topic.url if self.pubsub else broker_url(self.broker)
+
+    @property
+    def topic(self) -> PubSubAddress:
+        """The emulator's topic."""
+        return PubSubAddress(PROJECT, TOPIC, f"{HOST}:{self.pubsub}")
+
+    @property
+    def gcs_url(self) -> str:
+        """Where the storage server answers."""
+        return f"http://{HOST}:{self.gcs}"
 
     @property
     def container_url(self) -> str:
@@ -37,20 +51,26 @@ class Addresses:
         return f"http://{HOST}:{self.function}/"
 
 
-def choose_addresses(options: StackOptions) -> Addresses:
-    """Find every port that a stack needs. Raises StackError: one is taken, or named twice."""
-    named = [port for port in (options.port_broker, options.port_container, options.port_function) if port]
+def choose_addresses(options: StackOptions, *, own_store: bool = True) -> Addresses:
+    """Find every port that a stack needs.
+
+    Args:
+        options: the ports that the user named, and which services there are.
+        own_store: with Pub/Sub: the stack has a storage server too.
+    Raises:
+        StackError: a port is taken, or named twice.
+    """
+    if options.broker == "celery":
+        wanted = {"broker": options.port_broker}
+    else:
+        wanted = {"pubsub": options.port_pubsub, **({"gcs": options.port_gcs} if own_store else {})}
+    wanted |= {"container": options.port_container, "function": options.port_function}
+    named = [port for port in wanted.values() if port]
     if len({*named}) < len(named):
-        raise StackError(
-            "two services cannot share a port: give --port-broker, --port-container and --port-function"
-            " different ones (0: any free port)"
-        )
+        flags = ", ".join(f"--port-{service}" for service in wanted)
+        raise StackError(f"two services cannot share a port: give {flags} different ones (0: any free port)")
     while True:
-        found = Addresses(
-            broker=choose_port(options.port_broker, "broker", "--port-broker"),
-            container=choose_port(options.port_container, "container", "--port-container"),
-            function=choose_port(options.port_function, "function", "--port-function"),
-        )
+        found = {service: choose_port(port, service, f"--port-{service}") for service, port in wanted.items()}
         # The system may give a free port out twice: nobody listens on the first one yet.
-        if len({found.broker, found.container, found.function}) == _SERVICES:
-            return found
+        if len({*found.values()}) == len(found):
+            return Addresses(**found)

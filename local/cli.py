@@ -14,11 +14,14 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 import click
 
 if TYPE_CHECKING:
+    from local.options import Broker
     from local.stack import Stack
 
 PORT_BROKER: Final = 7430
 PORT_CONTAINER: Final = 7431
 PORT_FUNCTION: Final = 7432
+PORT_PUBSUB: Final = 7433
+PORT_GCS: Final = 7434
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -28,12 +31,22 @@ _PORT = click.IntRange(0, 65535)
 _COUNT = click.IntRange(2, 400)
 
 
-def _port_option(service: str, default: int) -> Callable[[Command], Command]:
-    help_text = f"Of the {service}; 0 for any free one."
+def _port_option(service: str, default: int, name: str = "") -> Callable[[Command], Command]:
+    help_text = f"Of the {name or service}; 0 for any free one."
     return click.option(f"--port-{service}", type=_PORT, default=default, show_default=True, help=help_text)
 
 
+_broker_option = click.option(
+    "--broker",
+    type=click.Choice(["celery", "pubsub"]),
+    default="celery",
+    show_default=True,
+    help="Who brings the tasks. pubsub: Google's emulator, which needs Java, and a bucket for the results.",
+)
+
+
 @click.command(context_settings=_HELP)
+@_broker_option
 @click.option("--container-slots", type=_SLOTS, help="Tasks painted at once.  [default: half the cores]")
 @click.option("--function-slots", type=_SLOTS, help="Tasks painted at once.  [default: half the cores]")
 @click.option(
@@ -44,10 +57,13 @@ def _port_option(service: str, default: int) -> Callable[[Command], Command]:
     help="Painting processes of a third target, `celery`.",
 )
 @click.option("--store", "store_url", metavar="URL", help="file:///path or gs://bucket/path  [default: here]")
-@_port_option("broker", PORT_BROKER)
+@_port_option("broker", PORT_BROKER, "Celery broker")
 @_port_option("container", PORT_CONTAINER)
 @_port_option("function", PORT_FUNCTION)
+@_port_option("pubsub", PORT_PUBSUB, "Pub/Sub emulator")
+@_port_option("gcs", PORT_GCS, "storage server")
 def up(
+    broker: Broker,
     container_slots: int | None,
     function_slots: int | None,
     celery_workers: int,
@@ -55,14 +71,20 @@ def up(
     port_broker: int,
     port_container: int,
     port_function: int,
+    port_pubsub: int,
+    port_gcs: int,
 ) -> None:
     """Run the whole stack on this machine, until Ctrl-C.
 
     A broker, the container worker, the function worker, and who delivers to them. Results, log and the
     broker's file lie in `.diptych/` here; other commands find the stack from this folder or one below.
 
+    With --broker pubsub the tasks come from Google's Pub/Sub emulator, and results go to a bucket of
+    fake-gcs-server: the same messages, pushes and requests as in the cloud.
+
     \b
     diptych up --container-slots 2 --function-slots 2
+    diptych up --broker pubsub
     """
     from local.options import StackOptions, default_slots
     from local.stack import Stack
@@ -70,6 +92,7 @@ def up(
     stack = Stack(
         StackOptions(
             folder=Path.cwd(),
+            broker=broker,
             store_url=store_url or "",
             container_slots=container_slots or default_slots(),
             function_slots=function_slots or default_slots(),
@@ -77,6 +100,8 @@ def up(
             port_broker=port_broker,
             port_container=port_container,
             port_function=port_function,
+            port_pubsub=port_pubsub,
+            port_gcs=port_gcs,
         ),
         sys.stdout,
     )
@@ -90,29 +115,33 @@ def up(
 
 
 @click.command(context_settings=_HELP)
+@_broker_option
 @click.option("-n", "--count", type=_COUNT, default=16, show_default=True, help="Images per target.")
 @click.option("--model", default="faces-64", show_default=True)
 @click.option("--seed", type=click.IntRange(0), default=7, show_default=True)
-def demo(count: int, model: str, seed: int) -> None:
+def demo(broker: Broker, count: int, model: str, seed: int) -> None:
     """Run the main job once: start a stack, paint on both targets, compare, end the stack.
 
     If a stack runs in this folder already, it is used, and left running.
     """
     from local.demo import Demo
 
-    Demo(Path.cwd(), count=count, model=model, seed=seed).run()
+    Demo(Path.cwd(), broker=broker, count=count, model=model, seed=seed).run()
 
 
 def banner(stack: Stack) -> str:
     """What the user can do next, once the stack is ready."""
     options, addresses = stack.options, stack.addresses
     celery = f", celery: {options.celery_slots} processes" if options.celery_slots else ""
+    topic = [f"  tasks    {addresses.broker_url}"] if addresses.pubsub else []
     return "\n".join(
         [
             "",
             f"Ready. container: {_slots(options.container_slots)} at {addresses.container_url},"
             f" function: {_slots(options.function_slots)} at {addresses.function_url}{celery}",
+            *topic,
             f"  results  {stack.store_url}",
+            *([f"           {stack.store_folder}"] if stack.store_folder else []),
             f"  log      {stack.log_file}",
             "Next, from another terminal in this folder:",
             f"  {program()} submit -n 64 --watch",

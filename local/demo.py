@@ -17,12 +17,12 @@ from rich.console import Console as Terminal
 from local.cli import program
 from local.errors import StackError
 from local.folder import is_running
-from local.options import StackOptions, default_slots
+from local.options import Broker, StackOptions, default_slots
 from local.stack import Stack, running
 from model.registry import Registry
-from pipeline.run_file import RUN_FOLDER, find_run_file, run_file_path
+from pipeline.run_file import RUN_FOLDER, RunFile, find_run_file, run_file_path
 from pipeline.settings import Settings, load_settings
-from producer.celery_publisher import CeleryPublisher
+from producer.open_publisher import open_publisher
 from producer.submit import JobRequest, draft_job, submit
 from producer.watch import Bars, Display, PlainLines, follow
 from producer.wording import counted, listed
@@ -36,6 +36,10 @@ from results.stores.base import Store
 from results.stores.open import open_store
 
 TARGETS: Final = ("container", "function")
+SERVICES: Final = {
+    "celery": "broker, container, function and their deliverers",
+    "pubsub": "Pub/Sub emulator, storage server, container and function",
+}
 IMAGES_PER_TASK: Final = 4
 """Few, so that each target has a cold task and warm ones."""
 POLL_S: Final = 0.1
@@ -48,13 +52,15 @@ class Demo:
 
     Args:
         folder: where `.diptych` lies.
+        broker: who brings the tasks.
         count: images per target.
         model: registered name.
         seed: the job's.
     """
 
-    def __init__(self, folder: Path, *, count: int, model: str, seed: int) -> None:
+    def __init__(self, folder: Path, *, broker: Broker, count: int, model: str, seed: int) -> None:
         self._folder = folder
+        self._broker = broker
         self._request = JobRequest(
             model=model, count=count, targets=TARGETS, seed=seed, images_per_task=IMAGES_PER_TASK
         )
@@ -70,14 +76,16 @@ class Demo:
         started = time.monotonic()
         with ExitStack() as held:
             stack = self._enter_stack(held)
-            settings = self._settings()
+            run_file = self._run_file()
+            # For this folder's stack, whatever the environment says of others.
+            settings = load_settings(store_url=run_file.store_url, broker_url=run_file.broker_url)
             store = open_store(settings.require_store_url())
             click.echo(f"stack ready after {time.monotonic() - started:.1f} s")
             manifest = self._submit(settings, store)
             state = self._follow(store, manifest, stack)
-        if state.status is not JobStatus.SUCCEEDED:
-            raise self._failure(f"job {manifest.job_id} ended {state.status}")
-        self._show(store, manifest)
+            if state.status is not JobStatus.SUCCEEDED:
+                raise self._failure(f"job {manifest.job_id} ended {state.status}")
+            self._show(store, manifest, run_file)
         left = "nothing is left running" if stack else "the stack runs on"
         click.echo(f"done in {time.monotonic() - started:.1f} s; {left}")
 
@@ -86,25 +94,23 @@ class Demo:
         if is_running(self._folder):
             click.echo("a stack is running in this folder: the demo uses it")
             return None
-        click.echo("starting broker, container, function and their deliverers …")
+        click.echo(f"starting {SERVICES[self._broker]} …")
         slots = default_slots()
+        options = StackOptions(self._folder, self._broker, container_slots=slots, function_slots=slots)
         try:
-            return held.enter_context(
-                running(StackOptions(self._folder, container_slots=slots, function_slots=slots))
-            )
+            return held.enter_context(running(options))
         except StackError as error:
             raise self._failure(str(error)) from error
 
-    def _settings(self) -> Settings:
-        """Settings for this folder's stack, whatever the environment says of others."""
+    def _run_file(self) -> RunFile:
         run_file = find_run_file(self._folder)
         if run_file is None:
             raise StackError(f"{run_file_path(self._folder)} is gone: start the demo again")
-        return load_settings(store_url=run_file.store_url, broker_url=run_file.broker_url)
+        return run_file
 
     def _submit(self, settings: Settings, store: Store) -> Manifest:
         draft = draft_job(self._request, Registry(settings.model_dir))
-        with closing(CeleryPublisher(settings)) as publisher:
+        with closing(open_publisher(settings)) as publisher:
             manifest = submit(store, publisher, draft).manifest
         click.echo(
             f"job {manifest.job_id}: {manifest.count} images of {manifest.model}, seed {manifest.seed},"
@@ -126,7 +132,7 @@ class Demo:
             return Bars()
         return PlainLines(click.echo, _progress_line, every_s=PLAIN_EVERY_S)
 
-    def _show(self, store: Store, manifest: Manifest) -> None:
+    def _show(self, store: Store, manifest: Manifest, run_file: RunFile) -> None:
         """Print the comparison, and where everything is."""
         click.echo()
         self._terminal.print(comparison_table(compare_job(store, manifest.job_id)))
@@ -134,11 +140,17 @@ class Demo:
         sheet.write_bytes(contact_sheet(store, manifest.job_id))
         click.echo(f"\ncontact sheet  {_short(sheet)}")
         for target in manifest.targets:
-            place = _place(store, target_prefix(manifest.job_id, target))
+            place = _place(run_file, target_prefix(manifest.job_id, target))
             click.echo(f"{target:<14} {place}images/*.png, records/*.json")
-        click.echo(f"manifest       {_place(store, job_prefix(manifest.job_id))}job.json")
-        click.echo(f"next           {program()} results show {manifest.job_id}")
-        click.echo(f"               {program()} up   # keeps a stack running\n")
+        click.echo(f"manifest       {_place(run_file, job_prefix(manifest.job_id))}job.json")
+        show, up = f"{program()} results show {manifest.job_id}", f"{program()} up   # keeps a stack running"
+        lines = [show, up]
+        if run_file.store_folder:
+            # Its server ends with the stack.
+            lines = [f"{program()} up --broker pubsub   # keeps a stack running", show]
+        for label, line in zip(("next", ""), lines, strict=True):
+            click.echo(f"{label:<14} {line}")
+        click.echo()
 
     def _failure(self, what: str) -> StackError:
         """An error, after the end of the log has been shown: the first place to look."""
@@ -156,11 +168,14 @@ def _progress_line(state: JobState) -> str:
     return ", ".join(f"{target} {count.images_done}/{count.images}" for target, count in counts.items())
 
 
-def _place(store: Store, name: str) -> str:
-    """Where a user finds objects: a path if the store is a folder, else a URL."""
-    if not store.url.startswith("file://"):
-        return f"{store.url}/{name}"
-    return f"{_short(Path(unquote(urlsplit(store.url).path)) / name)}/"
+def _place(run_file: RunFile, name: str) -> str:
+    """Where a user finds objects: a path if they are files here, else a URL."""
+    url = run_file.store_url
+    if run_file.store_folder:
+        return f"{_short(Path(run_file.store_folder) / name)}/"
+    if url.startswith("file://"):
+        return f"{_short(Path(unquote(urlsplit(url).path)) / name)}/"
+    return f"{url.partition('?')[0].rstrip('/')}/{name}"
 
 
 def _short(path: Path) -> str:

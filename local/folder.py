@@ -28,6 +28,8 @@ class StackFolder:
         self.root = parent / RUN_FOLDER
         self.log_file = self.root / LOG_FILE
         self.broker = self.root / "broker"
+        self.gcs = self.root / "gcs"
+        """What the storage server keeps, if the stack has one; made by who starts it."""
         self.work = self.root / "work"
         """Working folder of the services: an empty one, whose files cannot stand in for our packages."""
         try:

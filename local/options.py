@@ -6,6 +6,10 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal
+
+Broker = Literal["celery", "pubsub"]
+"""Who brings the tasks: Celery on an embedded Valkey, or Google's Pub/Sub emulator, with a bucket."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,15 +18,17 @@ class StackOptions:
 
     Args:
         folder: where `.diptych` lies.
+        broker: who brings the tasks.
         store_url: where results go; "" for the folder's own store.
         container_slots: tasks painted at once by the container, each in a process of its own.
         function_slots: the same for the function.
-        celery_slots: painting processes of the target `celery`; 0 for none.
-        port_broker: port on 127.0.0.1; 0 for any free one. The other ports likewise.
+        celery_slots: painting processes of the target `celery`; 0 for none, as Pub/Sub does not reach it.
+        port_broker: port on 127.0.0.1 of Celery's broker; 0 for any free one. The other ports likewise.
         environment: variables of every service, on top of our own environment.
     """
 
     folder: Path
+    broker: Broker = "celery"
     store_url: str = ""
     container_slots: int = 1
     function_slots: int = 1
@@ -30,6 +36,8 @@ class StackOptions:
     port_broker: int = 0
     port_container: int = 0
     port_function: int = 0
+    port_pubsub: int = 0
+    port_gcs: int = 0
     environment: Mapping[str, str] = field(default_factory=dict)
 
     @property

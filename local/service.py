@@ -20,11 +20,12 @@ from local.warden import Warden
 
 
 class Role(IntEnum):
-    """What a service is for. Services end in this order: who works, who brings work, who keeps it."""
+    """What a service is for. They end in this order: who works, brings work, keeps work, keeps results."""
 
     WORKER = 0
     DELIVERER = 1
     BROKER = 2
+    STORE = 3
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,18 +11,17 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final, TextIO
 
-from local.addresses import choose_addresses
 from local.auditor import Auditor
+from local.backing import open_backing
 from local.console import Console
 from local.folder import StackFolder
 from local.options import StackOptions
 from local.service import Role
-from local.services import Layout, stages
+from local.services import Layout
 from local.supervisor import Supervisor
 from pipeline.clock import rfc3339, utc_now
 from pipeline.run_file import RunFile
-from pipeline.settings import default_store_url, load_settings
-from results.stores.open import open_store
+from pipeline.settings import load_settings
 
 _CONTROL_SOCKET: Final = "gunicorn.ctl"
 _MAX_SOCKET_BYTES: Final = 100  # macOS takes 103, Linux 107
@@ -35,7 +34,8 @@ class Stack:
         options: what to start.
         terminal: where its lines are shown; None: only in its log file.
     Raises:
-        StackError: another stack runs in the folder, a port is taken, or the folder cannot be written.
+        StackError: another stack runs in the folder, a port is taken, the folder cannot be written, or
+            something is not installed.
         SettingsError: the environment holds a bad setting.
         StoreError: the store cannot be written.
     """
@@ -43,31 +43,30 @@ class Stack:
     def __init__(self, options: StackOptions, terminal: TextIO | None) -> None:
         settings = load_settings(store_url=options.store_url or None)
         self.options = options
-        self.store_url = settings.store_url or default_store_url(options.folder)
         self._folder = StackFolder(options.folder)
         self.log_file = self._folder.log_file
         try:
-            open_store(self.store_url).check()
-            self.addresses = choose_addresses(options)
+            self._backing = open_backing(options, settings, self._folder)
             self._console = Console(self.log_file, terminal)
         except BaseException:
             self._folder.close()
             raise
+        self.store_url = self._backing.store_url
+        self.store_folder = self._backing.store_folder
+        """Where the store's objects lie as files if its server is one of this stack's own; else ""."""
+        self.addresses = self._backing.addresses
         self._sockets = _socket_folder(self._folder.work)
-        self._broker_is_old = any(self._folder.broker.iterdir())
         layout = Layout(
             options,
             settings,
             self.store_url,
             self.addresses,
-            broker_folder=self._folder.broker,
-            broker_is_old=self._broker_is_old,
             work_folder=self._folder.work,
             socket_folder=self._sockets,
         )
-        self._supervisor = Supervisor(stages(layout), self._console, on_restart=self._restarted)
-        places = {"store_url": self.store_url, "broker_url": self.addresses.broker_url}
-        self._auditor = Auditor(settings.model_copy(update=places), self._supervisor.note)
+        stages = self._backing.stages(layout)
+        self._supervisor = Supervisor(stages, self._console, on_restart=self._restarted)
+        self._auditor = Auditor(self._backing.recover, self._supervisor.note, self._backing.recovery_delay_s)
         self.ended = threading.Event()
         """Set once nothing of it is left."""
 
@@ -80,7 +79,7 @@ class Stack:
 
         def ready() -> None:
             self._folder.write_run_file(self._run_file())
-            if self._broker_is_old:
+            if self._backing.recovers_first:
                 # The stack before this one may have been killed.
                 self._auditor.request()
             on_ready()
@@ -104,7 +103,7 @@ class Stack:
         return self._supervisor.pid(service)
 
     def _restarted(self, role: Role) -> None:
-        if role is not Role.WORKER:  # a delivery to a dead worker fails, and comes again
+        if role in self._backing.losers:  # a delivery to a dead worker fails, and comes again
             self._auditor.request()
 
     def _run_file(self) -> RunFile:
@@ -112,6 +111,7 @@ class Stack:
             pid=os.getpid(),
             started_at=rfc3339(utc_now()),
             store_url=self.store_url,
+            store_folder=self.store_folder,
             broker_url=self.addresses.broker_url,
             container_url=self.addresses.container_url,
             function_url=self.addresses.function_url,

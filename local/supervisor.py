@@ -30,7 +30,8 @@ IDLE_S: Final = 3600.0
 WORKER_GRACE_S: Final = 15.0
 """Above DIPTYCH_DRAIN_S's default of 8 s, so that work in hand is finished or given back."""
 DELIVERER_GRACE_S: Final = 4.0
-BROKER_GRACE_S: Final = 5.0
+KEEPER_GRACE_S: Final = 5.0
+"""For the broker, and for the store after it."""
 
 
 class Supervisor:
@@ -169,7 +170,7 @@ class Supervisor:
                 return None
 
     def _end(self) -> None:
-        """End in an order in which work in hand is given back to the broker, which ends last."""
+        """End in an order in which work in hand is given back; who keeps something ends last."""
         if self._children:
             self._console.note("ending; Ctrl-C again to end at once")
         self._signal(signal.SIGTERM, Role.WORKER, Role.DELIVERER)
@@ -177,8 +178,9 @@ class Supervisor:
         self._kill(Role.WORKER)
         self._wait(DELIVERER_GRACE_S, Role.WORKER, Role.DELIVERER)
         self._kill(Role.DELIVERER)
-        self._signal(signal.SIGTERM, Role.BROKER)
-        self._wait(BROKER_GRACE_S, Role.BROKER)
+        for keeper in (Role.BROKER, Role.STORE):
+            self._signal(signal.SIGTERM, keeper)
+            self._wait(KEEPER_GRACE_S, keeper)
         for child in [*self._children.values()]:
             child.kill()
         while self._children:
@@ -189,7 +191,7 @@ class Supervisor:
         """Wait until the processes of these roles have ended; not long if somebody is in a hurry."""
         deadline = time.monotonic() + limit_s
         while self._of(*roles) and time.monotonic() < deadline:
-            if self._stops > 1 and Role.BROKER not in roles:
+            if self._stops > 1 and Role.WORKER in roles:
                 return
             self._next_end(max(0.0, deadline - time.monotonic()))
 

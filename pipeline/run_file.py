@@ -25,6 +25,8 @@ class RunFile(BaseModel):
     function_url: str
     log_file: str = ""
     targets: tuple[str, ...] = ("container", "function")
+    store_folder: str = ""
+    """Where the store's objects lie as files, if it has a server that ends with the stack."""
 
     def is_alive(self) -> bool:
         """True while the supervisor's process exists."""
@@ -35,6 +37,10 @@ class RunFile(BaseModel):
         except PermissionError:
             return True
         return True
+
+    def store_is_gone(self) -> bool:
+        """True if the store's server ended with its stack."""
+        return bool(self.store_folder) and not self.is_alive()
 
 
 def run_file_path(folder: Path | None = None) -> Path:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, Final, Literal
 
-from pydantic import ByteSize, Field, ValidationError
+from pydantic import ByteSize, Field, PrivateAttr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from model.folders import user_model_dir
@@ -80,11 +80,15 @@ class Settings(BaseSettings):
     log_format: Literal["json", "text"] = "json"
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
 
+    _gone: str = PrivateAttr("")
+    """Why there is no store, if the running stack's has ended with it."""
+
     def require_store_url(self) -> str:
         """Return the store's URL. Raises SettingsError, saying how to give one."""
         if not self.store_url:
             raise SettingsError(
-                "no store: start the local stack with `diptych up`, or give --store or DIPTYCH_STORE_URL"
+                self._gone
+                or "no store: start the local stack with `diptych up`, or give --store or DIPTYCH_STORE_URL"
             )
         return self.store_url
 
@@ -129,7 +133,15 @@ def _fill(settings: Settings, run_file: RunFile) -> Settings:
     """Fill the addresses that neither a flag nor the environment gave."""
     fields = ("store_url", "broker_url", "container_url", "function_url")
     missing = {name: getattr(run_file, name) for name in fields if not getattr(settings, name)}
-    return settings.model_copy(update=missing)
+    if not run_file.store_is_gone() or "store_url" not in missing:
+        return settings.model_copy(update=missing)
+    del missing["store_url"]
+    filled = settings.model_copy(update=missing)
+    filled._gone = (
+        "the store's server has ended with its stack: `diptych up --broker pubsub` starts it again;"
+        f" to look at results without it, give --store {Path(run_file.store_folder).as_uri()}"
+    )
+    return filled
 
 
 def default_store_url(folder: Path | None = None) -> str:

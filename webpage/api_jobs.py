@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pipeline.errors import RequestError
 from results.documents import Manifest, Params, Precision, Target
 from results.job_state import load_manifest
-from webpage.comparison import comparison_view
+from webpage.comparison import comparison_view, trials_view
 from webpage.image_detail import submit_command
 from webpage.job_index import JobFilter, job_version
 from webpage.page import page
@@ -93,6 +93,13 @@ def get_events(job_id: str) -> Response:
 def get_comparison(job_id: str) -> Response:
     """The ratios between the job's targets, with their intervals."""
     return jsonify(comparison_view(page(), load_manifest(page().store, job_id)))
+
+
+@api_jobs.get("/jobs/<job_id>/trials")
+def get_trials(job_id: str) -> Response:
+    """How many jobs are trials of one another with this one; with `?compare=1`, what they say together."""
+    manifest = load_manifest(page().store, job_id)
+    return jsonify(trials_view(page(), manifest, with_comparison=request.args.get("compare") == "1"))
 
 
 @api_jobs.post("/jobs/<job_id>/cancel")

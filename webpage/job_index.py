@@ -96,7 +96,7 @@ class JobIndex:
             StoreError: the store cannot be listed.
         """
         manifests, problems = self._refreshed()
-        admitted = sorted(filter(wanted.admits, manifests), key=lambda m: (m.submitted_at, m.job_id))[::-1]
+        admitted = [*filter(wanted.admits, manifests)]
         bad = [name for name in sorted(problems) if wanted.admits_unreadable and (wanted.text or "") in name]
         models = sorted({manifest.model for manifest in manifests})
         if wanted.outcome is None:
@@ -113,6 +113,14 @@ class JobIndex:
             return {"jobs": shown, "total": len(bad), "more": offset + limit < len(bad), "models": models}
         found = self._with_outcome(admitted, wanted.outcome, offset + limit + 1)[offset:]
         return {"jobs": found[:limit], "total": None, "more": len(found) > limit, "models": models}
+
+    def latest(self) -> list[Manifest]:
+        """All jobs whose manifests can be read, the latest first. Raises StoreError."""
+        return self._refreshed()[0]
+
+    def status(self, manifest: Manifest) -> str:
+        """A job in one word."""
+        return str(self._view(manifest)["status"])
 
     def _with_outcome(self, manifests: Sequence[Manifest], outcome: str, enough: int) -> list[dict[str, Any]]:
         found = []
@@ -155,7 +163,10 @@ class JobIndex:
                         self._problems[name] = found
                 self._summaries = {n: s for n, s in self._summaries.items() if n in self._manifests}
                 self._listed_at = time.monotonic()
-            return [*self._manifests.values()], dict(self._problems)
+            in_order = sorted(
+                self._manifests.values(), key=lambda m: (m.submitted_at, m.job_id), reverse=True
+            )
+            return in_order, dict(self._problems)
 
     def _load(self, name: str) -> tuple[str, Manifest | str]:
         try:
@@ -168,6 +179,10 @@ class JobIndex:
                 f"its manifest says that it is job {manifest.job_id}: the folder was renamed or copied",
             )
         return name, manifest
+
+
+def _when(manifest: Manifest) -> tuple[datetime, str]:
+    return manifest.submitted_at, manifest.job_id
 
 
 def _summary(state: JobState) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from redis import Redis
 
 from local import auditor as module
 from local.auditor import Auditor
+from local.celery_backing import lost_in_broker
 from pipeline.celery_settings import queue_name
 from pipeline.run_file import find_run_file
 from pipeline.settings import Settings
@@ -41,7 +42,6 @@ def valkey(tmp_path: Path) -> Iterator[ValkeyServer]:
 
 @pytest.fixture(autouse=True)
 def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "DELAY_S", 0.01)
     monkeypatch.setattr(module, "RETRY_S", 0.1)
     monkeypatch.setattr("producer.audit.LOOK_PAUSE_S", 0.01)
 
@@ -62,7 +62,7 @@ def test_each_request_is_answered_with_an_audit(tmp_path: Path, valkey: ValkeySe
     store = DirectoryStore.from_url((tmp_path / "store").as_uri())
     settings = Settings(broker_url=valkey.url, store_url=store.url)
     notes: list[str] = []
-    auditor = Auditor(settings, notes.append)
+    auditor = Auditor(partial(lost_in_broker, settings), notes.append, delay_s=0.01)
     with closing(auditor):
         for job_id in ("one", "two"):
             submitted(store, settings, job_id)
@@ -81,7 +81,7 @@ def test_a_broker_that_is_not_there_yet_is_audited_later(tmp_path: Path, valkey:
     valkey.command(f"RPOP {CONTAINER}")
     valkey.kill()
     notes: list[str] = []
-    auditor = Auditor(settings, notes.append)
+    auditor = Auditor(partial(lost_in_broker, settings), notes.append, delay_s=0.01)
     with closing(auditor):
         auditor.request()
         wait_until(lambda: notes, "the note of a failure")

@@ -37,17 +37,19 @@ export function goForm(go, job = null) {
   const estimate = el("p", { class: "estimate note", "aria-live": "polite" }, "\u00a0");
   const button = el("button", { class: "go", type: "submit" }, "Go!");
   const message = el("p", { class: "notice bad", role: "alert", hidden: true });
-  const more = el(
-    "details",
-    { class: "more" },
-    el("summary", {}, "More"),
-    el("div", { class: "fields" }, targets, field("Images per task", perTask), field("Precision", precision), field("Parameters, one KEY=VALUE a line", params, "wide")),
+  const fields = [targets, field("Images per task", perTask), field("Precision", precision), field("Parameters, one KEY=VALUE a line", params, "wide")];
+  const more = el("div", { class: "fields more", id: "more-fields", hidden: true }, fields);
+  const opener = el(
+    "button",
+    { type: "button", class: "quiet", "aria-expanded": "false", "aria-controls": "more-fields", onclick: () => open(more.hidden) },
+    "More",
   );
   const form = el(
     "form",
     { class: "go-form card" },
-    el("div", { class: "fields" }, field("Images", count), field("Model", model), field("Seed", seed), button),
-    el("div", { class: "below" }, estimate, more),
+    el("div", { class: "fields" }, field("Images", count), field("Model", model), field("Seed", seed), button, opener),
+    more,
+    estimate,
     message,
   );
   let offered = null;
@@ -80,6 +82,12 @@ export function goForm(go, job = null) {
       fail(`Browsing only. ${sentence(offered.cannot_submit)}`);
     }
     estimateAgain();
+  }
+
+  function open(wanted) {
+    show(more, wanted);
+    opener.setAttribute("aria-expanded", String(wanted));
+    opener.textContent = wanted ? "Less" : "More";
   }
 
   function fail(text) {

@@ -3,17 +3,15 @@
 import { get, jobPath, post } from "./api.js";
 import { commandLine, ImageDialog } from "./dialog.js";
 import { announce, el, replace, show } from "./dom.js";
-import { ratioCard } from "./figures.js";
 import { counted, number, when } from "./format.js";
 import { goForm } from "./form.js";
 import { JobState } from "./job_state.js";
 import { status } from "./jobs.js";
 import { Panels } from "./panels.js";
+import { Ratios } from "./ratios.js";
 import { follow } from "./stream.js";
 import { toolbar } from "./toolbar.js";
 import { Waterfall } from "./waterfall.js";
-
-const COMPARE_EVERY_MS = 3000;
 
 export function jobView(jobId, go, warnings = []) {
   const element = el("div", { class: "job-view" }, el("p", { class: "loading note" }, "Reading the job…"));
@@ -61,28 +59,26 @@ class JobView {
     });
     this.panels = new Panels(this.state, { open: (index, target) => this.dialog.open(index, target), firstShown: firstShown(job) });
     this.waterfall = new Waterfall(this.state);
-    this.ratios = ratioCard();
+    this.ratios = job.targets.length > 1 ? new Ratios(job) : null;
     this.toolbar = toolbar(this.state, this.panels, (name) => this.#tab(name));
     this.status = el("span", { class: "status-place" }, status("queued"));
     this.trouble = el("p", { class: "notice bad", role: "alert", hidden: true });
     this.problems = el("ul", { class: "problems", hidden: true });
     this.cancel = el("button", { type: "button", class: "quiet", hidden: true, onclick: () => this.#cancel() }, "Cancel the job");
     this.images = el("div", {}, this.panels.element, this.panels.nothing);
-    this.timing = el("div", { hidden: true }, this.waterfall.element);
+    this.timing = el("div", { hidden: true }, this.waterfall.element, this.ratios?.about);
     this.element = [
       goForm(go, job),
       this.#header(),
       warnings.map((text) => el("p", { class: "notice", role: "status" }, text)),
       this.trouble,
       this.problems,
-      this.ratios.element,
+      this.ratios?.element,
       this.toolbar.element,
       this.images,
       this.timing,
       this.dialog.element,
     ];
-    this.comparedAt = 0;
-    this.comparing = 0;
   }
 
   entered() {
@@ -96,7 +92,7 @@ class JobView {
 
   leave() {
     this.stop?.();
-    clearTimeout(this.comparing);
+    this.ratios?.leave();
     this.panels.leave();
     this.dialog.leave();
   }
@@ -107,9 +103,16 @@ class JobView {
     return el(
       "section",
       { class: "job-head" },
-      el("div", {}, el("h1", {}, job.job_id), this.status, this.cancel),
+      el("div", { class: "job-name" }, el("h1", {}, job.job_id), this.status, this.cancel),
       el("p", { class: "note" }, request.join(" · "), " · ", el("time", { datetime: job.submitted_at }, when(job.submitted_at))),
-      el("details", { class: "about" }, el("summary", {}, "How to get this job again"), commandLine("Submit the same request", job.command), commandLine("Follow it in a terminal", `diptych watch ${job.job_id}`)),
+      el(
+        "details",
+        { class: "about" },
+        el("summary", {}, "In a terminal"),
+        commandLine("Submit the same request", job.command),
+        commandLine("Follow it", `diptych watch ${job.job_id}`),
+        commandLine("Compare its targets", `diptych results compare ${job.job_id}`),
+      ),
     );
   }
 
@@ -128,7 +131,7 @@ class JobView {
     this.panels.refresh();
     this.toolbar.refresh();
     if (!this.timing.hidden) this.waterfall.refresh();
-    if (news.rows.length || state.ended) this.#compareSoon();
+    if (news.rows.length || state.ended) this.ratios?.soon(state.ended);
   }
 
   #problems(state) {
@@ -149,25 +152,6 @@ class JobView {
   #connection(up) {
     if (!up) this.#say("The page's server does not answer. Trying again…");
     else if (!this.state.state?.trouble) this.#say("");
-  }
-
-  /** Ask for the ratios at most once in a while: each time the server reads all records. */
-  #compareSoon() {
-    if (this.job.targets.length < 2 || this.comparing) return;
-    const wait = Math.max(0, this.comparedAt + COMPARE_EVERY_MS - Date.now());
-    this.comparing = setTimeout(() => this.#compare(), wait);
-  }
-
-  async #compare() {
-    this.comparedAt = Date.now();
-    const rows = this.state.rows.length;
-    try {
-      this.ratios.update(await get(`/api${jobPath(this.job.job_id)}/comparison`));
-    } catch (problem) {
-      this.ratios.update({ comparison: null, why: problem.message });
-    }
-    this.comparing = 0;
-    if (this.state.rows.length > rows) this.#compareSoon();
   }
 
   async #cancel() {

@@ -143,7 +143,7 @@ export class Panels {
     const inner = this.#visible[0]?.tiles.element.clientWidth || 320;
     const wanted = this.size === "auto" ? automatic(count, inner) : Math.min(SIZES[this.size], inner / 2);
     const columns = Math.max(2, Math.round((inner + GAP) / (wanted + GAP)));
-    return { columns, tile: Math.floor((inner + GAP) / columns) - GAP, gap: GAP };
+    return { columns, tile: (inner + GAP) / columns - GAP, gap: GAP };
   }
 
   #focus(panel, place) {
