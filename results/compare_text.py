@@ -98,6 +98,7 @@ def notes(comparison: Comparison) -> Iterator[str]:
     """What belongs below the tables."""
     yield from (parity_line(parity) for parity in comparison.parity)
     yield from (note for summary in comparison.targets for note in _of_target(summary))
+    yield from (note for summary in comparison.targets for note in _not_estimable(summary))
     yield from (f"not equal: {difference}" for difference in comparison.differences)
     yield from comparison.remarks
     if comparison.trials:
@@ -115,6 +116,16 @@ def _of_target(summary: TargetSummary) -> Iterator[str]:
             f"{summary.target}: {summary.warm.loading:,} of its warm tasks loaded the model too:"
             " their instance serves several at once"
         )
+
+
+def _not_estimable(summary: TargetSummary) -> Iterator[str]:
+    """All quantities of a target have the same tasks; the round trip speaks for them."""
+    found = summary.warm.round_trip_s
+    short = [percentile for percentile in found.percentiles if percentile.value is None] if found else []
+    if found and short:
+        first, *others = (f"{percentile_name(one)} ({one.needed}" for one in short)
+        told = ", ".join([f"{first} needed)", *(f"{other})" for other in others)])
+        yield f"{summary.target}: not estimable from {_warm_tasks(found.n)}: {told}"
 
 
 def _left_out(comparison: Comparison) -> Iterator[str]:
@@ -137,6 +148,10 @@ def _of_trials(ratio: TrialRatio, comparison: Comparison) -> Iterator[str]:
             f"{name}: with this spread about {ratio.trials_needed:,} trials would tell a difference of"
             f" {percent(comparison.trials.margin)} from none"
         )
+
+
+def _warm_tasks(tasks: int) -> str:
+    return f"{tasks:,} warm task{'' if tasks == 1 else 's'}"
 
 
 def _scaled(value: float, as_for: float) -> tuple[str, str]:

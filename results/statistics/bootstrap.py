@@ -49,7 +49,8 @@ class TrialMeans:
         resamples = len(self._roots)
         rank = round(confidence * (resamples + 1))
         root = self._roots[min(rank, resamples) - 1]
-        return np.where(self.sd > 0, root, np.nan) * self._error
+        width: NDArray[np.float64] = np.where(self.sd > 0, root, np.nan) * self._error
+        return width
 
     def p_value(self, truth: float = 0.0) -> NDArray[np.float64]:
         """Two-sided p-value of "the mean is `truth`": float64 [columns]; 1 where the trials have no spread.

@@ -2,31 +2,20 @@
 
 from __future__ import annotations
 
-import os
+import json
 from datetime import timedelta
-from io import StringIO
-from typing import Any
 
 import pytest
-from rich.console import Console
 
 from results.compare import compare_job
 from results.compare_documents import Comparison
-from results.compare_table import comparison_table
-from results.documents import JSON_TYPE, Target, dump
-from results.errors import JobNotFound
-from results.naming import manifest_name, record_name
+from results.documents import JSON_TYPE, DeadLetter, Failure, Target, dump
+from results.errors import DocumentError, JobNotFound
+from results.naming import deadletter_name, failure_name, manifest_name, record_name
 from results.stores.base import Store
 from results.stores.directory import DirectoryStore
-from tests.results.pictures import JOB, START, manifest, record
-
-
-def put(store: DirectoryStore, task: int, target: Target, round_trip_s: float, **values: Any) -> None:
-    """Write a record that the store will say was created `round_trip_s` after the publication started."""
-    name = record_name(JOB, target, task)
-    store.create(name, dump(record(task, target, **values)), JSON_TYPE)
-    created_s = (START + timedelta(seconds=round_trip_s)).timestamp()
-    os.utime(store.root / name, (created_s, created_s))
+from tests.results.compare_jobs import COLD, entries, put, put_manifest
+from tests.results.pictures import JOB, START, manifest, write_job
 
 
 @pytest.fixture
@@ -34,17 +23,16 @@ def compared(directory_store: DirectoryStore) -> Comparison:
     """Five tasks on each target: one cold, one with found images on the container, the rest warm."""
     store = directory_store
     store.create(manifest_name(JOB), dump(manifest(count=20)), JSON_TYPE)
-    cold = {"cold_start": True, "prior_requests": 0, "model_load_s": 1.0, "process_s": 4.0}
-    put(store, 0, "container", 6.0, **cold)
+    put(store, 0, "container", 6.0, **COLD)
     put(store, 1, "container", 2.0, process_s=1.0, cpu_user_s=0.8, cpu_system_s=0.0)
     put(store, 2, "container", 4.0, process_s=1.0, cpu_user_s=0.8, cpu_system_s=0.0)
     put(store, 3, "container", 99.0, images_found=2, images_painted=2)
     put(store, 4, "container", 3.0, process_s=1.0, rss_peak_bytes=500 * 2**20)
-    put(store, 0, "function", 8.0, **cold)
+    put(store, 0, "function", 8.0, **COLD)
     put(store, 1, "function", 1.0, process_s=0.5, cpu_user_s=0.4, cpu_system_s=0.0)
     put(store, 2, "function", 1.0, process_s=0.5, cpu_user_s=0.4, cpu_system_s=0.0)
     put(store, 3, "function", 5.0)
-    put(store, 4, "function", 9.0, **cold, instance_id="function-2", threads=2)
+    put(store, 4, "function", 9.0, **COLD, instance_id="function-2", threads=2)
     return compare_job(store, JOB)
 
 
@@ -99,35 +87,11 @@ def test_a_latency_below_zero_is_not_in_a_ratio(directory_store: DirectoryStore)
     assert ratios["round_trip_s"].geometric_mean == pytest.approx(1 / 3)
 
 
-def text_of(comparison: Comparison, width: int = 120) -> str:
-    console = Console(width=width, file=StringIO())
-    with console.capture() as captured:
-        console.print(comparison_table(comparison))
-    return captured.get()
-
-
-def test_the_table_shows_it_all(compared: Comparison) -> None:
-    text = text_of(compared)
-    for part in (
-        "gunicorn against functions-framework on this machine",
-        "one run: descriptive",
-        "container: 1 of 5 tasks left out",
-        "not equal: threads: container 1, function 1 or 2",
-        "2.00–4.00 s",
-        "2 pairs",
-        "2.83",
-        "500 MiB",
-        "without load",
-    ):
-        assert part in text
-
-
 def test_a_job_without_records_is_shown_as_such(store: Store) -> None:
     store.create(manifest_name(JOB), dump(manifest(targets=("function",))), JSON_TYPE)
     empty = compare_job(store, JOB)
     assert empty.ratios == ()
     assert (empty.targets[0].tasks, empty.targets[0].rss_peak_bytes) == (0, None)
-    assert "–" in text_of(empty)
 
 
 def test_elsewhere_it_does_not_say_this_machine(gcs_store: Store) -> None:
@@ -142,18 +106,152 @@ def test_an_unknown_job_is_told(store: Store) -> None:
 
 def test_three_targets_are_compared_with_the_first(directory_store: DirectoryStore) -> None:
     targets: tuple[Target, ...] = ("container", "function", "celery")
-    directory_store.create(manifest_name(JOB), dump(manifest(targets=targets)), JSON_TYPE)
+    put_manifest(directory_store, targets=targets)
     for number, target in enumerate(targets):
         put(directory_store, 0, target, 4.0 / 2**number)
     compared = compare_job(directory_store, JOB)
     means = {(r.second, r.quantity): r.geometric_mean for r in compared.ratios if r.warmth == "warm"}
     assert means["function", "round_trip_s"] == pytest.approx(2.0)
     assert means["celery", "round_trip_s"] == pytest.approx(4.0)
-    text = text_of(compared, 80)
-    assert "celery" in text
-    # Each target has served one warm task: no column for cold ones, so that nothing is cut short.
-    assert ("cold" in text.splitlines()[3], text.splitlines()[4].split(), "…" in text) == (
-        False,
-        ["warm"] * 3,
-        False,
+
+
+def test_cold_tasks_are_compared_by_their_means(compared: Comparison) -> None:
+    ratios = {ratio.quantity: ratio for ratio in compared.ratios if ratio.warmth == "cold"}
+    assert ratios["round_trip_s"].geometric_mean == pytest.approx(6.0 / (8.0 * 9.0) ** 0.5)
+    assert ratios["round_trip_without_load_s"].geometric_mean == pytest.approx(5.0 / (7.0 * 8.0) ** 0.5)
+    assert (ratios["round_trip_s"].pairs, ratios["round_trip_s"].geometric_sd) == (1, None)
+
+
+def test_the_spread_of_the_pairs_is_a_factor(compared: Comparison) -> None:
+    ratios = {ratio.quantity: ratio for ratio in compared.ratios if ratio.warmth == "warm"}
+    # Log ratios log 2 and log 4: their standard deviation is log 2 / root 2.
+    assert ratios["round_trip_s"].geometric_sd == pytest.approx(2 ** (1 / 2**0.5))
+    assert (ratios["round_trip_s"].minimum, ratios["round_trip_s"].maximum) == pytest.approx((2.0, 4.0))
+
+
+def test_the_stages_add_up_to_the_round_trip(compared: Comparison) -> None:
+    warm = compared.targets[1].warm
+    spreads = [warm.of(name) for name in ("queue_s", "process_s", "commit_s", "round_trip_s")]
+    queue, process, commit, whole = (spread.mean for spread in spreads if spread)
+    assert queue + process + commit == pytest.approx(whole)
+
+
+def test_percentiles_come_with_the_sample_they_need(directory_store: DirectoryStore) -> None:
+    put_manifest(directory_store, count=160)
+    for task in range(40):
+        put(directory_store, task, "container", 3.0 + task)
+    container, function = compare_job(directory_store, JOB).targets
+    spread = container.warm.round_trip_s
+    assert spread is not None
+    p50, p90, p95, p99 = spread.percentiles
+    assert (p50.value, p50.low, p50.high) == (22.5, 16.0, 29.0)
+    assert (p90.needed, p90.high) == (36, 42.0)
+    assert (p95.needed, p95.value, p95.low, p95.high) == (72, None, None, None)
+    assert (p99.needed, p99.value) == (368, None)
+    assert function.warm.round_trip_s is None
+
+
+def test_throughput_counts_from_the_publication_to_the_last_record(compared: Comparison) -> None:
+    rate = compared.targets[0].images_per_s
+    assert rate is not None
+    # The record left out is the last one, and its images are there: 20 images in 99 s.
+    assert rate.median == pytest.approx(20 / 99)
+
+
+def test_tasks_that_failed_are_a_rate(directory_store: DirectoryStore) -> None:
+    store = directory_store
+    put_manifest(store, count=16)
+    put(store, 0, "container", 3.0)
+    put(store, 1, "container", 3.0)
+    work = {"process_s": 1, "cpu_user_s": 1, "cpu_system_s": 0, "images_painted": 0, "images_found": 0}
+    common = {"job_id": JOB, "publication": 0, "target": "container", "message_id": "m"}
+    stamps = {"received_at": START, "failed_at": START + timedelta(seconds=1)}
+    failure = Failure(
+        task_index=2,
+        delivery_id="d",
+        instance_id="i",
+        error="bad_model",
+        detail="",
+        **work,
+        **common,
+        **stamps,
     )
+    store.create(failure_name(JOB, "container", 2, 0, "d"), dump(failure), JSON_TYPE)
+    dead = DeadLetter(task_index=3, attempts=5, last_error="busy", dead_at=START, **common)
+    store.create(deadletter_name(JOB, "container", 3, 0), dump(dead), JSON_TYPE)
+    container, function = (summary.errors for summary in compare_job(store, JOB).targets)
+    assert (container.ended, container.failed, container.rate) == (4, 2, 0.5)
+    assert container.low == pytest.approx(0.150, abs=0.001)
+    assert (function.ended, function.rate, function.low) == (0, None, None)
+
+
+def test_an_unfinished_job_is_said_to_be_one(directory_store: DirectoryStore) -> None:
+    put_manifest(directory_store)
+    put(directory_store, 0, "container", 3.0)
+    compared = compare_job(directory_store, JOB)
+    assert compared.remarks == ("not all tasks are in: job-a is running",)
+    assert all(ratio.geometric_mean is None and ratio.pairs == 0 for ratio in compared.ratios)
+
+
+def test_preloaded_and_not_are_never_mixed(directory_store: DirectoryStore) -> None:
+    put_manifest(directory_store, count=4)
+    put(directory_store, 0, "container", 3.0, preloaded=True)
+    put(directory_store, 0, "function", 3.0)
+    compared = compare_job(directory_store, JOB)
+    assert compared.ratios == ()
+    assert compared.remarks[0].startswith(
+        "no ratios: some tasks ran on instances that had loaded their model"
+    )
+
+
+def test_warm_tasks_that_loaded_the_model_are_counted(directory_store: DirectoryStore) -> None:
+    put_manifest(directory_store, count=4)
+    put(directory_store, 0, "container", 3.0, model_load_s=0.5)
+    assert compare_job(directory_store, JOB).targets[0].warm.loading == 1
+
+
+@pytest.mark.parametrize(
+    ("values", "told"),
+    [
+        ({"schema": "diptych.record/2"}, "function/records/000001.json cannot be read: schema"),
+        ({"process_s": -1}, "function/records/000001.json cannot be read: process_s"),
+        ({"process_s": float("nan")}, "function/records/000001.json cannot be read"),
+        ({"task_index": 0}, "says that it is task 0 of function in job job-a: it has been moved or edited"),
+        ({"target": "container"}, "says that it is task 1 of container in job job-a"),
+        ({"job_id": "other"}, "says that it is task 1 of function in job other"),
+    ],
+)
+def test_a_record_that_cannot_be_trusted_is_named(
+    directory_store: DirectoryStore, values: dict[str, object], told: str
+) -> None:
+    job = write_job(directory_store)
+    path = directory_store.root / record_name(job.job_id, "function", 1)
+    path.write_text(json.dumps(json.loads(path.read_text()) | values))
+    with pytest.raises(DocumentError, match=told):
+        compare_job(directory_store, JOB)
+
+
+def test_a_truncated_record_is_named(directory_store: DirectoryStore) -> None:
+    job = write_job(directory_store)
+    path = directory_store.root / record_name(job.job_id, "container", 2)
+    path.write_bytes(path.read_bytes()[:100])
+    with pytest.raises(DocumentError, match=r"container/records/000002.json cannot be read"):
+        compare_job(directory_store, JOB)
+
+
+def test_equal_images_are_counted_by_their_hashes(directory_store: DirectoryStore) -> None:
+    put_manifest(directory_store, count=8)
+    put(directory_store, 0, "container", 3.0, images=entries(range(4)))
+    put(directory_store, 0, "function", 3.0, images=entries([0, 1]) + entries([2], file="other"))
+    put(directory_store, 1, "container", 3.0, images=entries(range(4, 8)))
+    (parity,) = compare_job(directory_store, JOB).parity
+    assert (parity.images, parity.same_bytes, parity.same_pixels, parity.looked_at) == (3, 2, 3, 0)
+
+
+def test_on_a_bucket_it_says_the_same(directory_store: DirectoryStore, gcs_store: Store) -> None:
+    for store in (directory_store, gcs_store):
+        write_job(store)
+    there, here = (compare_job(store, JOB) for store in (gcs_store, directory_store))
+    assert there.parity == here.parity
+    assert there.parity[0].same_bytes == 10
+    assert [one.warm.process_s for one in there.targets] == [one.warm.process_s for one in here.targets]
