@@ -123,7 +123,7 @@ def _take_pushes_away(stack: Stack) -> None:
     topic = stack.addresses.topic
     for target in TARGETS:
         path = topic.subscription_path(topic.push_subscription(target))
-        change = {"pushConfig": {}}
+        change: dict[str, dict[str, str]] = {"pushConfig": {}}
         status, text = call(stack.addresses.pubsub, "POST", f"/v1/{path}:modifyPushConfig", change)
         if status != http.HTTPStatus.OK:
             raise StackError(f"the emulator goes on pushing {path}: {status} {text}")

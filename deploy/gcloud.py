@@ -9,6 +9,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
@@ -34,19 +35,36 @@ _MAX_REASON: Final = 400
 Tell = Callable[[str], None]
 
 
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """What came of a process.
+
+    Args:
+        code: its exit code.
+        output: what it printed, unless nobody wanted to know.
+        complaints: what it wrote on stderr.
+    """
+
+    code: int
+    output: str
+    complaints: str
+
+
+Launch = Callable[[list[str], Tell | None], Finished]
+"""Runs a command line to its end. With somebody to tell, its stderr is told by lines, its output dropped."""
+
+
 class Runner:
     """Runs commands in the checkout's folder.
 
     Args:
         tell: is given each line that a long command writes; None keeps them back.
-    Raises:
-        DeployError: gcloud is not installed.
+        launch: starts processes.
     """
 
-    def __init__(self, tell: Tell | None = None) -> None:
-        if not shutil.which("gcloud"):
-            raise DeployError(f"gcloud is not installed: {INSTALL}; --dry-run prints what it would be told")
+    def __init__(self, tell: Tell | None = None, launch: Launch | None = None) -> None:
         self._tell = tell
+        self._launch = launch or launch_process
         self.variables: dict[str, str] = {}
         """What has been learnt so far."""
 
@@ -56,8 +74,9 @@ class Runner:
         Raises:
             NotThere: what it asks about does not exist.
             GcloudError: it failed otherwise, or printed no JSON.
+            DeployError: gcloud is not installed.
         """
-        text = self._run(command, quiet=True)
+        text = self._run(command, None)
         try:
             return json.loads(text or "{}")
         except ValueError as error:
@@ -65,34 +84,37 @@ class Runner:
 
     def ask(self, command: Command) -> str:
         """Run a command and return what it prints, stripped. Raises like `read`."""
-        return self._run(command, quiet=True).strip()
+        return self._run(command, None).strip()
 
     def run(self, command: Command) -> None:
         """Run a command that changes something, telling what it writes. Raises like `read`."""
-        self._run(command, quiet=False)
+        self._run(command, self._tell or (lambda _: None))
 
-    def _run(self, command: Command, *, quiet: bool) -> str:
-        words = command.filled(self.variables)
-        if words[0] == "python":
-            words[0] = sys.executable
-        with subprocess.Popen(
-            words,
-            cwd=ROOT,
-            env={**os.environ, **ENVIRONMENT},
-            stdin=subprocess.DEVNULL,
-            # A command that changes something prints the whole of it there, which nobody reads.
-            stdout=subprocess.PIPE if quiet else subprocess.DEVNULL,
-            stderr=subprocess.PIPE,
-            text=True,
-            errors="replace",
-        ) as process:
-            if quiet or not self._tell:
-                output, complaints = process.communicate()
-            else:
-                output, complaints = "", _told(process, self._tell)
-        if process.returncode:
-            raise _failure(command, complaints, process.returncode)
-        return output or ""
+    def _run(self, command: Command, tell: Tell | None) -> str:
+        finished = self._launch(command.filled(self.variables), tell)
+        if finished.code:
+            raise _failure(command, finished)
+        return finished.output
+
+
+def launch_process(words: list[str], tell: Tell | None) -> Finished:
+    """Run a command line as a process. Raises DeployError if its program is not installed."""
+    program = sys.executable if words[0] == "python" else shutil.which(words[0])
+    if not program:
+        raise DeployError(f"{words[0]} is not installed: {INSTALL}; --dry-run prints what it would be told")
+    with subprocess.Popen(
+        [program, *words[1:]],
+        cwd=ROOT,
+        env={**os.environ, **ENVIRONMENT},
+        stdin=subprocess.DEVNULL,
+        # A command that changes something prints the whole of it there, which nobody reads.
+        stdout=subprocess.DEVNULL if tell else subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        errors="replace",
+    ) as process:
+        output, complaints = ("", _told(process, tell)) if tell else process.communicate()
+    return Finished(process.returncode, output, complaints)
 
 
 def _told(process: subprocess.Popen[str], tell: Tell) -> str:
@@ -117,8 +139,9 @@ def learn(variables: dict[str, str], name: str, value: str, pattern: str, title:
     variables[name] = value
 
 
-def _failure(command: Command, complaints: str, code: int) -> GcloudError:
-    reason = _reason(complaints) or f"exit code {code}"
+def _failure(command: Command, finished: Finished) -> GcloudError:
+    complaints = finished.complaints
+    reason = _reason(complaints) or f"exit code {finished.code}"
     if _SIGNED_OUT.search(complaints):
         return GcloudError(f"gcloud is not signed in: run `gcloud auth login` ({reason})", complaints)
     if _NOT_THERE.search(complaints) and not _HIDDEN.search(complaints):
