@@ -57,6 +57,7 @@ COMMANDS: Final = {
     "web": Entry("webpage.cli", "web", "Serve the page: ask, watch, browse."),
     "results": Entry("diptych.commands.results", "results", "Look at a job's images and records."),
     "model": Entry("diptych.commands.model", "model", "List, check, train and move models."),
+    "bench": Entry("bench.cli", "bench", "Measure the targets under load, and side by side."),
     "deploy": Entry("deploy.cli", "deploy", "Put both targets on Google Cloud."),
     "destroy": Entry("deploy.cli", "destroy", "Take a deployment away."),
     "doctor": Entry("deploy.doctor_cli", "doctor", "Check the setup, and say what mends it."),
