@@ -24,6 +24,7 @@ class Addresses:
     broker: int = 0
     pubsub: int = 0
     gcs: int = 0
+    page: int = 0
 
     @property
     def broker_url(self) -> str:
@@ -39,6 +40,11 @@ class Addresses:
     def gcs_url(self) -> str:
         """Where the storage server answers."""
         return f"http://{HOST}:{self.gcs}"
+
+    @property
+    def page_url(self) -> str:
+        """Where the page is."""
+        return f"http://{HOST}:{self.page}/"
 
     @property
     def container_url(self) -> str:
@@ -65,6 +71,7 @@ def choose_addresses(options: StackOptions, *, own_store: bool = True) -> Addres
     else:
         wanted = {"pubsub": options.port_pubsub, **({"gcs": options.port_gcs} if own_store else {})}
     wanted |= {"container": options.port_container, "function": options.port_function}
+    wanted |= {"page": options.port_page} if options.page else {}
     named = [port for port in wanted.values() if port]
     if len({*named}) < len(named):
         flags = ", ".join(f"--port-{service}" for service in wanted)

@@ -22,6 +22,7 @@ PORT_CONTAINER: Final = 7431
 PORT_FUNCTION: Final = 7432
 PORT_PUBSUB: Final = 7433
 PORT_GCS: Final = 7434
+PORT_PAGE: Final = 7435
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -62,6 +63,8 @@ _broker_option = click.option(
 @_port_option("function", PORT_FUNCTION)
 @_port_option("pubsub", PORT_PUBSUB, "Pub/Sub emulator")
 @_port_option("gcs", PORT_GCS, "storage server")
+@_port_option("page", PORT_PAGE)
+@click.option("--page/--no-page", "with_page", default=True, show_default=True, help="Serve the page too.")
 def up(
     broker: Broker,
     container_slots: int | None,
@@ -73,11 +76,13 @@ def up(
     port_function: int,
     port_pubsub: int,
     port_gcs: int,
+    port_page: int,
+    with_page: bool,
 ) -> None:
     """Run the whole stack on this machine, until Ctrl-C.
 
-    A broker, the container worker, the function worker, and who delivers to them. Results, log and the
-    broker's file lie in `.diptych/` here; other commands find the stack from this folder or one below.
+    A broker, the container worker, the function worker, who delivers to them, and the page. Results, log and
+    the broker's file lie in `.diptych/` here; other commands find the stack from this folder or one below.
 
     With --broker pubsub the tasks come from Google's Pub/Sub emulator, and results go to a bucket of
     fake-gcs-server: the same messages, pushes and requests as in the cloud.
@@ -102,6 +107,8 @@ def up(
             port_function=port_function,
             port_pubsub=port_pubsub,
             port_gcs=port_gcs,
+            page=with_page,
+            port_page=port_page,
         ),
         sys.stdout,
     )
@@ -139,6 +146,7 @@ def banner(stack: Stack) -> str:
             "",
             f"Ready. container: {_slots(options.container_slots)} at {addresses.container_url},"
             f" function: {_slots(options.function_slots)} at {addresses.function_url}{celery}",
+            *([f"  page     {addresses.page_url}"] if addresses.page else []),
             *topic,
             f"  results  {stack.store_url}",
             *([f"           {stack.store_folder}"] if stack.store_folder else []),

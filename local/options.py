@@ -23,6 +23,7 @@ class StackOptions:
         container_slots: tasks painted at once by the container, each in a process of its own.
         function_slots: the same for the function.
         celery_slots: painting processes of the target `celery`; 0 for none, as Pub/Sub does not reach it.
+        page: whether the page is served too.
         port_broker: port on 127.0.0.1 of Celery's broker; 0 for any free one. The other ports likewise.
         environment: variables of every service, on top of our own environment.
     """
@@ -33,11 +34,13 @@ class StackOptions:
     container_slots: int = 1
     function_slots: int = 1
     celery_slots: int = 0
+    page: bool = False
     port_broker: int = 0
     port_container: int = 0
     port_function: int = 0
     port_pubsub: int = 0
     port_gcs: int = 0
+    port_page: int = 0
     environment: Mapping[str, str] = field(default_factory=dict)
 
     @property

@@ -86,6 +86,20 @@ def function(layout: Layout) -> Service:
     )
 
 
+def page(layout: Layout) -> Service:
+    """The page. It finds the models, the store and the broker in its environment."""
+    port = layout.addresses.page
+    return Service(
+        name="page",
+        role=Role.WORKER,
+        argv=(sys.executable, "-m", "webpage", "--host", HOST, "--port", str(port)),
+        ready=lambda _: "" if answers(port) else f"no answer on port {port}",
+        env=environment(layout, "container"),
+        unset=UNSET,
+        cwd=layout.work_folder,
+    )
+
+
 def environment(layout: Layout, target: Target, **more: str) -> dict[str, str]:
     """What a Python service sees on top of our environment."""
     variables = {

@@ -17,7 +17,7 @@ from local.console import Console
 from local.folder import StackFolder
 from local.options import StackOptions
 from local.service import Role
-from local.services import Layout
+from local.services import Layout, page
 from local.supervisor import Supervisor
 from pipeline.clock import rfc3339, utc_now
 from pipeline.run_file import RunFile
@@ -65,6 +65,8 @@ class Stack:
             socket_folder=self._sockets,
         )
         stages = self._backing.stages(layout)
+        if options.page:
+            stages.append([page(layout)])
         self._supervisor = Supervisor(stages, self._console, on_restart=self._restarted)
         self._auditor = Auditor(self._backing.recover, self._supervisor.note, self._backing.recovery_delay_s)
         self.ended = threading.Event()

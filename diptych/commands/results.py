@@ -10,6 +10,7 @@ import click
 from diptych.commands.results_compare import compare
 from diptych.commands.results_cost import cost
 from diptych.commands.results_export import export
+from diptych.commands.results_gallery import gallery
 from diptych.commands.results_job import chosen_targets as _targets
 from diptych.commands.results_job import open_job as _open
 from diptych.commands.results_job import target_option
@@ -163,5 +164,6 @@ def make_contact_sheet(job_id: str, path: Path, max_images: int, store_url: str 
 results.add_command(compare)
 results.add_command(cost)
 results.add_command(export)
+results.add_command(gallery)
 results.add_command(report)
 results.add_command(verify)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -10,6 +11,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+import requests
 
 from pipeline.run_file import find_run_file
 from results.job_state import JobState, JobStatus
@@ -44,6 +46,22 @@ def main_process(up: StackProcess, mark: str) -> psutil.Process:
     """The process of a service, told by a word of its command line."""
     children = psutil.Process(up.process.pid).children()
     return next(one for one in children if any(mark in word for word in one.cmdline()))
+
+
+def test_up_serves_the_page_of_its_own_store_and_only_if_it_is_wanted(
+    up: StackProcess, start: Start, tmp_path: Path
+) -> None:
+    found = re.search(r"page +(http://127\.0\.0\.1:\d+/)", up.text())
+    assert found, up.text()
+    store = requests.get(found[1] + "api/offer", timeout=10).json()["store"]
+    run_file = find_run_file(up.folder)
+    assert run_file is not None
+    assert store == run_file.store_url
+
+    (tmp_path / "without").mkdir()
+    without = start("up", *ANY_PORTS, "--no-page", folder=tmp_path / "without")
+    wait_until(lambda: "Ready." in without.text(), "the stack without the page")
+    assert "  page  " not in without.text()
 
 
 def test_up_paints_a_job_and_ends_on_sigterm_with_nothing_left(up: StackProcess) -> None:

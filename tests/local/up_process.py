@@ -16,7 +16,7 @@ from pipeline.run_file import RunFile, find_run_file, run_file_path
 
 WAIT_LIMIT_S = 60.0
 DIPTYCH = str(Path(sys.executable).parent / "diptych")
-ANY_PORTS = ("--port-broker", "0", "--port-container", "0", "--port-function", "0")
+ANY_PORTS = ("--port-broker", "0", "--port-container", "0", "--port-function", "0", "--port-page", "0")
 
 
 def wait_until(true: Callable[[], object], what: str, limit_s: float = WAIT_LIMIT_S) -> None:

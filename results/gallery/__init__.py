@@ -1,0 +1,1 @@
+"""A job as static pages with thumbnails, for a folder or for a bucket that is published."""
