@@ -6,7 +6,7 @@ import re
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, TypeVar
 
 from deploy.command import Command
 from deploy.errors import DeployError, GcloudError, NotThere
@@ -23,6 +23,7 @@ _NOT_YET: Final = re.compile(
 _API_OFF: Final = re.compile(r"has not been used in project|SERVICE_DISABLED|API .*not enabled", re.I)
 
 Say = Callable[[str], None]
+Answer = TypeVar("Answer")
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +95,7 @@ class Executor:
         return removed
 
     def _learn(self, step: Learn) -> str:
-        answer = self._runner.ask(step.ask)
+        answer = self._patiently(self._runner.ask, step.ask, _API_OFF)
         learn(self._runner.variables, step.variable, answer, step.pattern, step.title)
         return answer.rpartition("/")[2]
 
@@ -103,7 +104,7 @@ class Executor:
             self._run(step.make, progress)
             return "done"
         try:
-            document = self._runner.read(step.find)
+            document = self._patiently(self._runner.read, step.find, _API_OFF)
         except NotThere:
             self._run(step.make, progress)
             return "made"
@@ -147,15 +148,21 @@ class Executor:
     def _run(self, command: Command, progress: Progress) -> None:
         """Run a command, again if what it names was made a moment ago and is not known everywhere yet."""
         progress.command(command.shell(self._runner.variables))
-        for pause_s in (*PAUSES_S, None):
+        self._patiently(self._runner.run, command, _NOT_YET)
+
+    def _patiently(
+        self, do: Callable[[Command], Answer], command: Command, passing: re.Pattern[str]
+    ) -> Answer:
+        """Run a command, again for as long as it fails in a way that passes by itself."""
+        for pause_s in PAUSES_S:
             try:
-                return self._runner.run(command)
+                return do(command)
             except GcloudError as error:
-                if pause_s is None or not _NOT_YET.search(error.output):
+                if not passing.search(error.output):
                     raise
                 self._say(f"  not known everywhere yet: again in {pause_s:g} s")
                 self._sleep(pause_s)
-        return None
+        return do(command)
 
 
 def _stopped(number: int, total: int, title: str, error: DeployError, goes_on: str) -> DeployError:

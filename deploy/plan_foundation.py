@@ -104,16 +104,8 @@ def _topic(deployment: Deployment, name: str) -> Ensure:
 
 def _bucket(deployment: Deployment) -> list[Step]:
     project, url = f"--project={deployment.project}", deployment.bucket_url
-    flags = ["--uniform-bucket-level-access", "--public-access-prevention"]
+    flags = ("--uniform-bucket-level-access", "--public-access-prevention")
     wanted = {"uniform access": "on", "public access prevention": "enforced"}
-    steps: list[Step] = []
-    if deployment.retain_days:
-        flags.append(f"--lifecycle-file={LIFECYCLE_FILE}")
-        wanted["expiry"] = f"after {deployment.retain_days} days"
-        write = ("python", "-m", "deploy.lifecycle", str(deployment.retain_days), LIFECYCLE_FILE)
-        steps.append(
-            Ensure(title=f"rules of expiry in {LIFECYCLE_FILE}", make=Command(write), repeatable=True)
-        )
     bucket = Ensure(
         title=f"bucket {deployment.bucket}",
         find=gcloud("storage buckets describe", url, project, JSON),
@@ -122,7 +114,28 @@ def _bucket(deployment: Deployment) -> list[Step]:
         lacks=lambda document, _: differences(wanted, bucket_facts(document)),
         hint=" (bucket names are the whole world's: if somebody else has this one, give --bucket)",
     )
-    return [*steps, bucket]
+    return [bucket, *_expiry(deployment)]
+
+
+def _expiry(deployment: Deployment) -> list[Step]:
+    """Nothing in the bucket is ever deleted, or what is older than the user says."""
+    project, days = f"--project={deployment.project}", deployment.retain_days
+    wanted = {"expiry": f"after {days} days" if days else "never"}
+    rules = f"--lifecycle-file={LIFECYCLE_FILE}" if days else "--clear-lifecycle"
+    update = gcloud("storage buckets update", deployment.bucket_url, rules, project)
+    expiry = Ensure(
+        title=f"expiry of results: {wanted['expiry']}",
+        find=gcloud("storage buckets describe", deployment.bucket_url, project, JSON),
+        make=update,
+        change=update,
+        lacks=lambda document, _: differences(wanted, bucket_facts(document)),
+        repeatable=True,
+        tailored=True,
+    )
+    if not days:
+        return [expiry]
+    write = Command(("python", "-m", "deploy.lifecycle", str(days), LIFECYCLE_FILE))
+    return [Ensure(title=f"rules of expiry in {LIFECYCLE_FILE}", make=write, repeatable=True), expiry]
 
 
 def _worker_role(deployment: Deployment, target: str, role: str) -> Ensure:

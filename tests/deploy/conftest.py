@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from deploy.deployment import Deployment
-from deploy.gcloud import Finished, Tell
+from deploy.gcloud import ROOT, Finished, Tell, launch_process
 from tests.deploy import fake_gcloud
 
 CHANGING = ("create", "update", "delete", "deploy", "submit", "enable ", " rm ", "add-iam", "remove-iam")
@@ -29,6 +29,8 @@ class FakeProject:
 
     def launch(self, words: list[str], tell: Tell | None) -> Finished:
         """Play one call here; for `Runner`."""
+        if words[0] == "python":
+            return launch_process(words, tell)
         assert words[0] == "gcloud"
         code, output, complaints = fake_gcloud.call(self.folder, words[1:])
         for line in complaints.splitlines() if tell else ():
@@ -93,8 +95,10 @@ def installed(project: FakeProject, tmp_path: Path, monkeypatch: pytest.MonkeyPa
     programs = tmp_path / "bin"
     programs.mkdir()
     program = programs / "gcloud"
-    source = fake_gcloud.__file__
-    program.write_text(f'#!/bin/sh\nexec "{sys.executable}" -S -E "{source}" "{project.folder}" "$@"\n')
+    call = (
+        f'PYTHONPATH="{ROOT}" exec "{sys.executable}" -S -m tests.deploy.fake_gcloud "{project.folder}" "$@"'
+    )
+    program.write_text(f"#!/bin/sh\n{call}\n")
     program.chmod(0o755)
     monkeypatch.setenv("PATH", f"{programs}:{os.environ['PATH']}")
     return project

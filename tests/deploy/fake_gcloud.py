@@ -1,18 +1,21 @@
 """A stand-in for gcloud that plays a project: it keeps what is made in a JSON file, and notes every call.
 
 That the real gcloud takes the same command lines is what test_gcloud_commands.py checks, and that its answers
-have this form, test_real_gcloud.py. Run as `python fake_gcloud.py FOLDER WORD…`. FOLDER/faults.json may hold
-faults: `[{"match": "run deploy", "times": 1, "says": "ERROR: …"}]`.
+have this form, test_real_gcloud.py. Run as `python -m tests.deploy.fake_gcloud FOLDER WORD…`.
+FOLDER/faults.json may hold faults: `[{"match": "run deploy", "times": 1, "says": "ERROR: …"}]`.
 """
 
 from __future__ import annotations
 
+import fcntl
 import json
 import sys
 from pathlib import Path
 from typing import Any
 
-NUMBER = "123456"
+from tests.deploy.fake_workers import NUMBER, deploy_function, deploy_service, update_service
+
+ROOT = Path(__file__).resolve().parents[2]
 MEMBERS = "{}/bindings"
 
 
@@ -41,7 +44,10 @@ class Project:
             del self.things[each]
 
     def save(self) -> None:
-        self.path.write_text(json.dumps(self.things, indent=1))
+        # At once: doctor asks several questions at a time.
+        new = self.path.with_suffix(".new")
+        new.write_text(json.dumps(self.things, indent=1))
+        new.replace(self.path)
 
 
 def split(words: list[str]) -> tuple[list[str], dict[str, str]]:
@@ -66,9 +72,12 @@ def play(project: Project, names: list[str], flags: dict[str, str]) -> Any:
         image = dict(pair.split("=", 1) for pair in flags["substitutions"].split(","))["_IMAGE"]
         return project.put(f"artifacts docker images/{image}", {"image_summary": {"digest": "sha256:0"}})
     if names[:2] == ["run", "deploy"]:
-        return deploy_service(project, names[2], flags)
+        return deploy_service(project.things, names[2], flags)
+    if names[:3] == ["run", "services", "update"]:
+        project.get(f"run services/{names[3]}")
+        return update_service(project.things, names[3], flags)
     if names[:2] == ["functions", "deploy"]:
-        return deploy_function(project, names[2], flags)
+        return deploy_function(project.things, names[2], flags)
     if names[:2] == ["storage", "rm"]:
         return project.remove(f"storage buckets/{names[2]}")
     verbs = ("describe", "create", "update", "delete")
@@ -111,9 +120,15 @@ def picked(document: Any, form: str) -> Any:
 
 def changed(kind: str, old: dict[str, Any], flags: dict[str, str]) -> dict[str, Any]:
     if kind == "storage buckets":
-        new = {"uniform_bucket_level_access": True, "public_access_prevention": "enforced"}
+        new: dict[str, Any] = {}
+        if "uniform-bucket-level-access" in flags:
+            new["uniform_bucket_level_access"] = True
+        if "public-access-prevention" in flags:
+            new["public_access_prevention"] = "enforced"
         if "lifecycle-file" in flags:
-            new["lifecycle_config"] = json.loads(Path(flags["lifecycle-file"]).read_text())
+            new["lifecycle_config"] = json.loads((ROOT / flags["lifecycle-file"]).read_text())
+        if "clear-lifecycle" in flags:
+            new["lifecycle_config"] = None
         return {**old, **new}
     return subscription(old, flags) if kind == "pubsub subscriptions" else old
 
@@ -146,86 +161,6 @@ def subscription(old: dict[str, Any], flags: dict[str, str]) -> dict[str, Any]:
         }
         new["pushConfig"] = {"pushEndpoint": flags["push-endpoint"], "oidcToken": token}
     return new
-
-
-def variables(flags: dict[str, str]) -> dict[str, str]:
-    return dict(pair.split("=", 1) for pair in flags["set-env-vars"].split(","))
-
-
-def deploy_service(project: Project, name: str, flags: dict[str, str]) -> None:
-    url = f"https://{name}-{NUMBER}.{flags['region']}.run.app"
-    container: dict[str, Any] = {
-        "image": flags.get("image", "built"),
-        "env": [{"name": key, "value": value} for key, value in variables(flags).items()],
-        "resources": {"limits": {"cpu": f"{int(flags['cpu']) * 1000}m", "memory": flags["memory"]}},
-    }
-    if "startup-probe" in flags:
-        probe = dict(pair.split("=", 1) for pair in flags["startup-probe"].split(","))
-        container["startupProbe"] = {"httpGet": {"path": probe["httpGet.path"]}}
-    notes = {"autoscaling.knative.dev/maxScale": flags["max-instances"]}
-    if flags["min-instances"] != "0":
-        notes["autoscaling.knative.dev/minScale"] = flags["min-instances"]
-    notes["run.googleapis.com/startup-cpu-boost"] = "true"
-    spec = {
-        "containerConcurrency": int(flags["concurrency"]),
-        "timeoutSeconds": int(flags["timeout"].removesuffix("s")),
-        "serviceAccountName": flags["service-account"],
-        "containers": [container],
-    }
-    project.put(
-        f"run services/{name}",
-        {
-            "metadata": {"name": name, "annotations": {"run.googleapis.com/urls": json.dumps([url])}},
-            "spec": {"template": {"metadata": {"annotations": notes}, "spec": spec}},
-            "status": {"url": url},
-        },
-    )
-
-
-def deploy_function(project: Project, name: str, flags: dict[str, str]) -> None:
-    deploy_service(project, name, flags)
-    place = f"projects/{flags['project']}/locations/{flags['region']}"
-    trigger = f"{place}/triggers/{name}-000001"
-    names = f"projects/{flags['project']}"
-    sub = f"eventarc-{flags['region']}-{name}-sub-1"
-    if f"pubsub subscriptions/{sub}" not in project.things:
-        project.put(
-            f"pubsub subscriptions/{sub}",
-            {
-                "topic": f"{names}/topics/{flags['trigger-topic']}",
-                "ackDeadlineSeconds": 600,
-                "messageRetentionDuration": "86400s",
-                "expirationPolicy": {},
-                "retryPolicy": {"minimumBackoff": "10s", "maximumBackoff": "600s"},
-            },
-        )
-    transport = {"pubsub": {"subscription": f"{names}/subscriptions/{sub}"}}
-    project.put(f"eventarc triggers/{trigger}", {"transport": transport})
-    labels = dict(pair.split("=", 1) for pair in flags["update-labels"].split(","))
-    project.put(
-        f"functions/{name}",
-        {
-            "state": "ACTIVE",
-            "labels": labels,
-            "buildConfig": {"runtime": flags["runtime"]},
-            "eventTrigger": {
-                "trigger": trigger,
-                "pubsubTopic": f"{names}/topics/{flags['trigger-topic']}",
-                "retryPolicy": "RETRY_POLICY_RETRY" if "retry" in flags else "RETRY_POLICY_DO_NOT_RETRY",
-                "serviceAccountEmail": flags["trigger-service-account"],
-            },
-            "serviceConfig": {
-                "availableCpu": flags["cpu"],
-                "availableMemory": flags["memory"],
-                "timeoutSeconds": int(flags["timeout"].removesuffix("s")),
-                "maxInstanceRequestConcurrency": int(flags["concurrency"]),
-                "minInstanceCount": int(flags["min-instances"]),
-                "maxInstanceCount": int(flags["max-instances"]),
-                "serviceAccountEmail": flags["service-account"],
-                "environmentVariables": {**variables(flags), "LOG_EXECUTION_ID": "true"},
-            },
-        },
-    )
 
 
 def policy(project: Project, kind: str, verb: str, name: str, flags: dict[str, str]) -> Any:
@@ -261,7 +196,14 @@ def fault(folder: Path, line: str) -> str:
 
 
 def call(folder: Path, words: list[str]) -> tuple[int, str, str]:
-    """Play one call: the exit code, what is printed, what is complained of."""
+    """Play one call: the exit code, what is printed, what is complained of. One call at a time."""
+    with (folder / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        return play_one(folder, words)
+
+
+def play_one(folder: Path, words: list[str]) -> tuple[int, str, str]:
+    """See `call`."""
     line = " ".join(words)
     with (folder / "calls").open("a") as calls:
         calls.write(line + "\n")
