@@ -1,0 +1,48 @@
+"""The requests as JMeter writes them: a JTL file in CSV, which JMeter's listeners and reports load."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterable
+from typing import Final
+
+from bench.load.sample import Sample
+
+# https://jmeter.apache.org/usermanual/listeners.html#csvlogformat
+_HEAD: Final = (
+    *("timeStamp", "elapsed", "label", "responseCode", "responseMessage", "threadName", "success"),
+    *("bytes", "grpThreads", "allThreads", "Latency", "Connect"),
+)
+
+
+def jtl(samples: Iterable[Sample], started_at_s: float, users: int) -> str:
+    """The text of the file. Times are whole milliseconds, as JMeter has them.
+
+    Args:
+        samples: in any order.
+        started_at_s: the run's start, seconds since the epoch.
+        users: at the same time.
+    """
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(_HEAD)
+    for one in samples:
+        connect_s = sum(part or 0.0 for part in (one.dns_s, one.connect_s, one.tls_s))
+        writer.writerow(
+            (
+                round(1000 * (started_at_s + one.sent_s)),
+                round(1000 * one.response_s),
+                one.target if one.phase == "measured" else f"{one.target} {one.phase}",
+                one.status or f"Non HTTP response code: {one.error or 'none'}",
+                one.outcome if one.status else one.error,
+                f"{one.target} 1-{one.task % max(users, 1) + 1}",
+                "true" if one.outcome == "ok" else "false",
+                one.bytes,
+                users,
+                users,
+                round(1000 * (one.first_byte_s or 0.0)),
+                round(1000 * connect_s),
+            )
+        )
+    return text.getvalue()

@@ -1,0 +1,71 @@
+"""A server that does next to nothing: what limits a run against it is the generator.
+
+python -m bench.load.trivial_server      prints the port that it listens on, on 127.0.0.1
+"""
+
+from __future__ import annotations
+
+import asyncio
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Final
+
+from bench.errors import BenchError
+
+_ANSWER: Final = b"HTTP/1.1 204 No Content\r\n\r\n"
+_LENGTH: Final = b"content-length:"
+
+
+class _Answering(asyncio.Protocol):
+    """Reads requests with a Content-Length, answers each with 204, keeps the connection."""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
+        self._transport = transport
+        self._held = b""
+
+    def data_received(self, data: bytes) -> None:
+        self._held += data
+        while (end := self._held.find(b"\r\n\r\n")) >= 0:
+            head = self._held[:end].lower()
+            length = 0
+            if (at := head.find(_LENGTH)) >= 0:
+                length = int(head[at + len(_LENGTH) :].partition(b"\r\n")[0])
+            if len(self._held) < end + 4 + length:
+                return
+            self._held = self._held[end + 4 + length :]
+            self._transport.write(_ANSWER)
+
+
+async def _serve() -> None:
+    server = await asyncio.get_running_loop().create_server(_Answering, "127.0.0.1", 0, backlog=1024)
+    print(server.sockets[0].getsockname()[1], flush=True)
+    await server.serve_forever()
+
+
+@contextmanager
+def trivial_server() -> Iterator[str]:
+    """Run it in a process of its own; yields its URL.
+
+    Raises:
+        BenchError: it did not start.
+    """
+    command = [sys.executable, "-m", "bench.load.trivial_server"]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, start_new_session=True)
+    try:
+        assert process.stdout is not None
+        port = process.stdout.readline().strip()
+        if not port:
+            raise BenchError("the trivial server of the ceiling did not start")
+        yield f"http://127.0.0.1:{port}/"
+    finally:
+        process.terminate()
+        process.wait(10)
+        if process.stdout:
+            process.stdout.close()
+
+
+if __name__ == "__main__":
+    asyncio.run(_serve())
