@@ -1,0 +1,1 @@
+"""Tests of the page, served by its own server."""

@@ -1,0 +1,91 @@
+"""Pages for the tests: of a folder, of a bucket of a real fake-gcs-server, of a whole stack."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from local.options import StackOptions
+from local.stack import Stack, running
+from results.stores.base import Store
+from results.stores.directory import DirectoryStore
+from results.stores.open import open_store
+from tests.gcs_server import GcsServer, find_binary
+from tests.results.pictures import manifest, write_job
+from tests.webpage.page_server import PageServer
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
+
+
+@pytest.fixture(scope="session")
+def folder_store(tmp_path_factory: pytest.TempPathFactory) -> DirectoryStore:
+    """A store with two small whole jobs."""
+    store = DirectoryStore(tmp_path_factory.mktemp("results"))
+    write_job(store)
+    write_job(store, manifest(job_id="other", model="other-model", seed=11, targets=("container",)))
+    return store
+
+
+@pytest.fixture(scope="session")
+def page(folder_store: DirectoryStore, tmp_path_factory: pytest.TempPathFactory) -> Iterator[PageServer]:
+    """A page of the folder, without a broker."""
+    yield from _served(folder_store.url, tmp_path_factory.mktemp("page"))
+
+
+@pytest.fixture(scope="session")
+def bucket_store() -> Iterator[Store]:
+    """A bucket with the small job; its URL alone says where it is."""
+    server = GcsServer(find_binary())
+    try:
+        server.wait()
+        store = open_store(f"gs://{server.new_bucket()}/some/prefix?endpoint={server.url}")
+        write_job(store)
+        yield store
+    finally:
+        server.stop()
+
+
+@pytest.fixture(scope="session")
+def bucket_page(bucket_store: Store, tmp_path_factory: pytest.TempPathFactory) -> Iterator[PageServer]:
+    """A page of the bucket."""
+    yield from _served(bucket_store.url, tmp_path_factory.mktemp("bucket-page"))
+
+
+@pytest.fixture(scope="session")
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    """A whole stack with its page."""
+    with running(StackOptions(folder=tmp_path_factory.mktemp("stack"), page=True)) as found:
+        yield found
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """Debian's chromium. Where there is none, skips on a laptop and fails in CI."""
+    path = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    if not path:
+        if os.environ.get("CI"):
+            pytest.fail("chromium is missing")
+        pytest.skip("chromium is missing")
+    from playwright.sync_api import sync_playwright
+
+    # Chromium's sandbox does not work for root.
+    arguments = ["--no-sandbox"] if os.geteuid() == 0 else []
+    with sync_playwright() as driver:
+        found = driver.chromium.launch(executable_path=path, args=arguments)
+        yield found
+        found.close()
+
+
+def _served(store_url: str, folder: Path) -> Iterator[PageServer]:
+    server = PageServer(store_url, folder)
+    try:
+        server.wait()
+        yield server
+    finally:
+        server.stop()

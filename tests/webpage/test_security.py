@@ -1,0 +1,119 @@
+"""Who is kept out, and what a browser is told to refuse."""
+
+from __future__ import annotations
+
+import resource
+import selectors
+import socket
+import time
+
+import pytest
+
+from tests.results.pictures import JOB
+from tests.webpage.page_server import PageServer
+
+BODY = {"count": 4, "model": "faces-64"}
+
+
+@pytest.mark.parametrize(
+    "path", ["/", f"/jobs/{JOB}", "/nowhere", "/api/offer", "/api/jobs/none", "/assets/x/y"]
+)
+def test_every_answer_carries_the_policy(page: PageServer, path: str) -> None:
+    headers = page.get(path, headers={"Accept": "text/html"}).headers
+    policy = headers["Content-Security-Policy"]
+    assert "default-src 'none'" in policy
+    assert "unsafe" not in policy
+    assert "http" not in policy
+    assert headers["X-Content-Type-Options"] == "nosniff"
+    assert headers["X-Frame-Options"] == "DENY"
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"Origin": "https://evil.example"},
+        {"Origin": ""},
+        {"Origin": "null"},
+        {"X_Diptych_Token": "guessed"},
+        {"X_Diptych_Token": ""},
+    ],
+)
+@pytest.mark.parametrize("path", ["/api/jobs", f"/api/jobs/{JOB}/cancel"])
+def test_another_site_cannot_submit_or_cancel(page: PageServer, path: str, headers: dict[str, str]) -> None:
+    assert page.post(path, BODY, **headers).status_code == 403
+
+
+@pytest.mark.parametrize("host", ["evil.example", "evil.example:7435", "127.0.0.1.evil.example", "[", ""])
+def test_a_foreign_name_for_this_machine_is_refused(page: PageServer, host: str) -> None:
+    assert page.get("/api/offer", headers={"Host": host}).status_code in (400, 403)
+
+
+def test_without_a_broker_a_job_is_refused_in_words(page: PageServer) -> None:
+    answer = page.post("/api/jobs", BODY)
+    assert answer.status_code == 400
+    assert "broker" in answer.json()["error"]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {},
+        {"count": "4", "model": "m"},
+        {"count": 1, "model": "m", "more": 1},
+        {"count": 1, "model": "m" * 101},
+        [],
+    ],
+)
+def test_a_body_that_is_no_request_is_refused(page: PageServer, body: object) -> None:
+    assert page.post("/api/jobs", body).status_code == 400
+
+
+def test_a_huge_body_is_refused(page: PageServer) -> None:
+    assert page.post("/api/jobs", {"model": "x" * 100_000}).status_code == 413
+
+
+def test_it_listens_on_loopback_alone(page: PageServer) -> None:
+    own = socket.gethostbyname(socket.gethostname())
+    if own.startswith("127."):
+        pytest.skip("this machine has no other address")
+    with pytest.raises(ConnectionRefusedError):
+        socket.create_connection((own, page.port), timeout=2)
+
+
+def test_ten_thousand_event_streams_are_turned_away_and_harm_nobody(page: PageServer) -> None:
+    """As many connections at once as this process may hold, again and again until there were 10,000."""
+    request = f"GET /api/jobs/{JOB}/events HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n".encode()
+    at_once = min(500, resource.getrlimit(resource.RLIMIT_NOFILE)[0] // 2)
+    opened = answered = 0
+    while opened < 10_000:
+        clients = [_connect(page.port, request) for _ in range(at_once)]
+        opened += at_once
+        answered += _answered(clients, 3.0)
+        for client in clients:
+            client.close()
+    assert answered > 0
+    deadline = time.monotonic() + 20
+    while page.get("/api/offer").status_code != 200:
+        assert time.monotonic() < deadline
+    assert page.get(f"/api/jobs/{JOB}/events").text.rstrip().endswith("data: {}"), "a stream can be had again"
+    assert page.process.poll() is None
+
+
+def _connect(port: int, request: bytes) -> socket.socket:
+    client = socket.create_connection(("127.0.0.1", port), timeout=20)
+    client.sendall(request)
+    client.setblocking(False)
+    return client
+
+
+def _answered(clients: list[socket.socket], limit_s: float) -> int:
+    """How many were sent something, 200 or 503, within a time or until all were."""
+    count, deadline = 0, time.monotonic() + limit_s
+    with selectors.DefaultSelector() as selector:
+        for client in clients:
+            selector.register(client, selectors.EVENT_READ)
+        while selector.get_map() and time.monotonic() < deadline:
+            for key, _ in selector.select(0.2):
+                selector.unregister(key.fileobj)
+                count += 1
+    return count
