@@ -30,12 +30,11 @@ def check_host(url: str, owned: Sequence[str]) -> str:
     if parts.scheme not in ("http", "https") or not parts.hostname or port == -1:
         raise BenchError(f"{url!r} is no address to send to: write http://127.0.0.1:7431/")
     if parts.username or parts.password:
-        raise BenchError(
-            "an address with a user name or password is not taken: it would be kept in the run's folder"
-        )
+        raise BenchError("an address with a password in it is not taken: the run's folder would keep it")
     if not _is_loopback(parts.hostname) and parts.hostname not in owned:
         raise HostRefused(
-            f"load goes only to this machine: if {parts.hostname} is yours, add --i-own-this-host {parts.hostname}"
+            f"load goes only to this machine: if {parts.hostname} is yours, say so with"
+            f" --i-own-this-host {parts.hostname}"
         )
     return url
 

@@ -82,7 +82,7 @@ class ResourceSampler:
             last, own = now, own_now
 
     def _look(self) -> tuple[float, int, int]:
-        """CPU seconds since the last look, resident bytes, processes; a process that has ended is left out."""
+        """CPU seconds since the last look, resident bytes, processes; what has ended is left out."""
         used_s, rss, seen = 0.0, 0, 0
         for process in _tree(self._pid):
             try:

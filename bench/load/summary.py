@@ -1,4 +1,4 @@
-"""What the requests of a run say: figures as JSON, from the raw rows alone, so that a partial run has them too."""
+"""What the requests of a run say: JSON, made of the raw rows alone, so that a partial run has it too."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ def lagged(values: Mapping[str, NDArray[np.float64]], cpu_share: float | None) -
     limit_s = max(LAG_FLOOR_S, LAG_SHARE * float(np.median(response)))
     p99 = float(np.percentile(lag, 99))
     if p99 > limit_s:
-        return f"the generator lagged: p99 of its own delay is {1000 * p99:.1f} ms (limit {1000 * limit_s:.1f} ms)"
+        return f"the generator lagged: p99 {1000 * p99:.1f} ms of its own (limit {1000 * limit_s:.1f} ms)"
     return ""
 
 

@@ -1,0 +1,126 @@
+"""From the options of `diptych bench load` to its exit status."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+import click
+import numpy as np
+
+from bench.load.analysis import samples_of
+from bench.load.report import phases
+from bench.load.run import LoadOptions, run_load
+from bench.load.schedule import Plan
+from bench.load.summary import quantities
+from bench.run_folder_read import StoredRun
+from bench.run_folder_thresholds import Threshold, check_thresholds, parse_threshold
+from results.documents import Target
+
+FAILED_EXIT: Final = 3
+PARTIAL_EXIT: Final = 4
+INTERRUPTED_EXIT: Final = 130
+_NUMBERS: Final = ("error_rate", "shed_rate", "ok_per_s", "requests", "error")
+
+
+def run_command(given: Mapping[str, Any], tell: Callable[[str], None]) -> int:
+    """Run; returns the exit status: 0, 3 a threshold failed, 4 partial, 130 Ctrl-C.
+
+    Args:
+        given: the options by name.
+        tell: given lines for the user.
+    Raises:
+        click.UsageError: options that do not go together.
+        BenchError, StackError, ModelError: see run_load.
+    """
+    thresholds = [parse_threshold(text) for text in given["fail_if"]]
+    options = _options(given)
+    run = run_load(options, tell)
+    for line in text_lines(run):
+        tell(line)
+    failed = failures(run, thresholds)
+    for line in failed:
+        tell(f"FAILED {line}")
+    tell(f"report: {run.path / 'report.html'}")
+    if run.status == "interrupted":
+        return INTERRUPTED_EXIT
+    if run.partial:
+        return PARTIAL_EXIT
+    return FAILED_EXIT if failed else 0
+
+
+def failures(run: StoredRun, thresholds: Sequence[Threshold]) -> list[str]:
+    """The thresholds that a target fails, a line each."""
+    samples = [one for one in samples_of(run) if one.phase == "measured"]
+    lines = []
+    for target in run.configuration["targets"]:
+        found = (run.results["targets"].get(target) or {}).get("measured") or {}
+        account = (run.results["targets"].get(target) or {}).get("account") or {}
+        numbers = {
+            name: found.get(name) for name in ("error_rate", "shed_rate", "ok_per_s", "requests", "error")
+        }
+        numbers["unsent"] = account.get("unsent")
+        checked = check_thresholds(
+            thresholds,
+            quantities([one for one in samples if one.target == target]),
+            {name: np.nan if value is None else float(value) for name, value in numbers.items()},
+            percentiles=not found.get("percentiles_refused"),
+        )
+        lines += [f"{target}: {line}" for line in checked]
+    return lines
+
+
+def text_lines(run: StoredRun) -> list[str]:
+    """The run in a few lines."""
+    lines = [str(run.results.get("title"))]
+    if run.partial:
+        lines.append(f"PARTIAL: {run.status}")
+    for target, phase, of in phases(run):
+        response = of["quantities"].get("response_s")
+        says = f"{target:10} {phase:9} {of['requests']:6} requests, {of['shed']} shed, {of['error']} errors"
+        if response:
+            says += f"; response {1000 * response['mean']:.1f} ± {1000 * (response['sd'] or 0):.1f} ms"
+            at = {one["p"]: one["value"] for one in response.get("percentiles", ())}
+            if phase == "measured" and at:
+                says += f", p50 {1000 * at[0.5]:.1f}, p99 {1000 * at[0.99]:.1f}; {of['ok_per_s']:.1f} ok/s"
+        lines.append(says)
+        if of["percentiles_refused"] and phase == "measured":
+            lines.append(f"  no percentiles: {of['percentiles_refused']}")
+    for target, found in run.results["targets"].items():
+        account = found.get("account") or {}
+        lines.append(f"{target:10} unsent {account.get('unsent')}, unfinished {account.get('unfinished')}")
+    return lines
+
+
+def _options(given: Mapping[str, Any]) -> LoadOptions:
+    if bool(given["users"]) == bool(given["rate"]):
+        raise click.UsageError("say either --users (closed load) or --rate (open load)")
+    if given["warm_up_s"] >= given["duration_s"]:
+        raise click.UsageError("--warm-up must be shorter than --duration")
+    targets: tuple[Target, ...] = tuple(dict.fromkeys(given["targets"])) or ("container", "function")
+    urls: dict[Target, str] = {name: given[f"{name}_url"] for name in targets if given[f"{name}_url"]}
+    if given["cloud"] and len(urls) < len(targets):
+        raise click.UsageError(
+            "--cloud needs the deployed --container-url and --function-url, or --target and one"
+        )
+    plan = Plan(
+        duration_s=given["duration_s"],
+        warm_up_s=given["warm_up_s"],
+        users=given["users"],
+        rate=given["rate"],
+        arrivals=given["arrivals"],
+        ramp_s=given["ramp_s"],
+        seed=given["seed"],
+        timeout_s=given["timeout_s"],
+    )
+    same = ("images", "slots", "model", "cloud", "account", "project", "owned")
+    return LoadOptions(
+        out=given["out"] or Path(f"bench-load-{time.strftime('%Y%m%d-%H%M%S')}"),
+        targets=targets,
+        plan=plan,
+        urls=urls,
+        sample_s=given["sample_s"] or min(60.0, max(0.5, plan.duration_s / 10)),
+        **{name: given[name] for name in same},
+    )

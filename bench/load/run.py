@@ -1,0 +1,221 @@
+"""A load run, from an empty folder to its report."""
+
+from __future__ import annotations
+
+import secrets
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext, suppress
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+from bench.errors import DiskFull
+from bench.load import resources, sample
+from bench.load.analysis import analyse, write_outputs
+from bench.load.ceiling import measure_ceiling
+from bench.load.generator import Generator
+from bench.load.hosts import check_answers, check_host, is_local
+from bench.load.pushes import Pushes
+from bench.load.schedule import Plan, fingerprint
+from bench.load.tokens import IdToken
+from bench.load.workers import Worker, listening_pid, local_worker
+from bench.run_folder import RunFolder
+from bench.run_folder_raw import RawLog
+from bench.run_folder_read import StoredRun, read_run
+from model.registry import ModelInfo, Registry
+from results.documents import Target
+
+RESOURCES_NAME: Final = "resources.csv"
+COLD_LIMIT_S: Final = 300.0
+CEILING_S: Final = 1.5
+Tell = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class LoadOptions:
+    """What to do.
+
+    Args:
+        out: the run's folder.
+        targets: in this order, one after the other.
+        plan: the load of each.
+        urls: of workers that run already; a target that is not named here gets a fresh one.
+        owned: hosts that are the user's.
+        model: registered name.
+        images: per task.
+        slots: painting processes of a fresh worker.
+        sample_s: between samples of CPU and memory.
+        cloud: send ID tokens.
+        account: that the tokens are for; "": the user's own.
+        project: whose Cloud Monitoring is asked; "": none.
+        model_dir: of models beside the shipped ones.
+    """
+
+    out: Path
+    targets: tuple[Target, ...]
+    plan: Plan
+    urls: dict[Target, str]
+    owned: tuple[str, ...] = ()
+    model: str = "faces-64"
+    images: int = 1
+    slots: int = 1
+    sample_s: float = 60.0
+    cloud: bool = False
+    account: str = ""
+    project: str = ""
+    model_dir: Path | None = None
+
+
+def run_load(options: LoadOptions, tell: Tell) -> StoredRun:
+    """Run it; Ctrl-C and a full disk end it early, with a labelled, partial result.
+
+    Args:
+        options: what to do.
+        tell: given lines for the user.
+    Raises:
+        BenchError: an address is refused or nobody answers there, or the folder cannot be written.
+        ModelError: there is no such model.
+        StackError: a worker does not start.
+    """
+    for target, url in options.urls.items():
+        check_host(url, options.owned)
+        check_answers(url, target)
+    model = Registry(options.model_dir).get(options.model)
+    run = _Run(options, model, tell)
+    run.record()
+    return run.conclude()
+
+
+class _Run:
+    """One run: what its steps share."""
+
+    def __init__(self, options: LoadOptions, model: ModelInfo, tell: Tell) -> None:
+        self._options, self._model, self._tell = options, model, tell
+        self._job = f"load-{time.strftime('%Y%m%d-%H%M%S')}-{secrets.token_hex(3)}"
+        self._folder = RunFolder.create(
+            options.out, command="load", configuration=self._configuration(), columns=sample.COLUMNS
+        )
+        self._resources = RawLog(options.out / RESOURCES_NAME, resources.COLUMNS)
+        # The wall clock is read once: a step of it in the middle moves nothing.
+        self._origin, self._started_s = time.perf_counter(), time.time()
+        self._accounts: dict[str, Any] = {}
+        self._ceiling: dict[str, Any] | None = None
+        self._usage: dict[str, Any] = {}
+
+    def record(self) -> None:
+        """Send everything."""
+        options = self._options
+        with self._folder.recording():
+            self._tell("measuring the generator's own ceiling")
+            users = min(options.plan.users or options.plan.in_flight, 100)
+            self._ceiling = asdict(measure_ceiling(users, CEILING_S))
+            for target in options.targets:
+                with self._worker(target) as worker:
+                    self._load(worker)
+        with suppress(DiskFull):
+            self._resources.close()
+
+    def conclude(self) -> StoredRun:
+        """Write the figures and the report."""
+        out = self._options.out
+        stored = read_run(out)
+        extra = {
+            "started_at_s": self._started_s,
+            "ceiling": self._ceiling,
+            "accounts": self._accounts,
+            "cloud": self._usage,
+        }
+        self._folder.finish(analyse(stored, extra))
+        stored = read_run(out)
+        write_outputs(stored)
+        return stored
+
+    @contextmanager
+    def _worker(self, target: Target) -> Iterator[Worker]:
+        options = self._options
+        url = options.urls.get(target)
+        if url:
+            parts = urlsplit(url)
+            pid = listening_pid(parts.port or 80) if is_local(url) else None
+            yield Worker(target, url, pid)
+            return
+        self._tell(f"starting a fresh {target}")
+        with tempfile.TemporaryDirectory(prefix="dtl-") as name:
+            log = options.out / f"{target}.log"
+            with local_worker(
+                target, Path(name), slots=options.slots, model_dir=options.model_dir, log=log
+            ) as worker:
+                yield worker
+
+    def _load(self, worker: Worker) -> None:
+        options, origin = self._options, self._origin
+        sampler: Any = nullcontext()
+        if worker.pid is not None:
+            sampler = resources.ResourceSampler(
+                worker.target, worker.pid, options.sample_s, origin, self._used
+            )
+        begun = time.perf_counter() - origin
+        with sampler:
+            first = self._cold(worker) if worker.fresh else 0
+            self._tell(f"load at the {worker.target} for {options.plan.duration_s:g} s")
+            generator = self._generator(worker, options.plan, first_task=first)
+            try:
+                generator.run()
+            finally:
+                self._accounts[worker.target] = asdict(generator.account)
+        if options.cloud and options.project:
+            self._usage[worker.target] = self._cloud_usage(worker, begun)
+
+    def _cold(self, worker: Worker) -> int:
+        """The first requests that a fresh worker sees, one at a time; returns the next task's number."""
+        first = 0
+        for _ in range(worker.slots):
+            generator = self._generator(
+                worker, Plan(duration_s=COLD_LIMIT_S, users=1), first_task=first, phase="cold"
+            )
+            generator.run(limit=1)
+            first = generator.next_task
+        return first
+
+    def _generator(
+        self, worker: Worker, plan: Plan, *, first_task: int, phase: sample.Phase | None = None
+    ) -> Generator:
+        options = self._options
+        pushes = Pushes(self._job, self._model, worker.target, options.images, plan.seed)
+        return Generator(
+            worker.url,
+            worker.target,
+            plan,
+            pushes.body,
+            lambda one: self._folder.raw.write(one.row()),
+            headers=IdToken(worker.url.rstrip("/"), options.account).headers if options.cloud else list,
+            origin=self._origin,
+            phase=phase,
+            first_task=first_task,
+        )
+
+    def _used(self, usage: resources.Usage) -> None:
+        with suppress(DiskFull):  # the requests' own file meets the same disk, and ends the run
+            self._resources.write(usage.row())
+
+    def _cloud_usage(self, worker: Worker, begun_s: float) -> dict[str, Any]:
+        from bench.load.cloud_metrics import cloud_usage, google_access_token
+
+        ended_s = time.perf_counter() - self._origin
+        service = f"diptych-{worker.target}"
+        started = self._started_s
+        return cloud_usage(
+            self._options.project, service, started + begun_s, started + ended_s, google_access_token
+        )
+
+    def _configuration(self) -> dict[str, Any]:
+        options = self._options
+        return {
+            **asdict(options),
+            "job_id": self._job,
+            "model_digest": self._model.digest,
+            "schedule": fingerprint(options.plan),
+        }
