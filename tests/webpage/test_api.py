@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Callable
 from io import BytesIO
 from pathlib import Path
+from typing import Any
 
 import pytest
 import requests
@@ -27,7 +29,7 @@ def place(request: pytest.FixtureRequest) -> Place:
     return store, server
 
 
-def news_of(server: PageServer, job: str, **headers: str) -> list[tuple[str, str, dict[str, object]]]:
+def news_of(server: PageServer, job: str, **headers: str) -> list[tuple[str, str, dict[str, Any]]]:
     """All events of an ended job: id, name and data of each."""
     text = server.get(f"/api/jobs/{job}/events", headers=headers).text
     events = []
@@ -44,12 +46,12 @@ def test_a_job_its_events_and_its_images_are_served(place: Place) -> None:
 
     *news, last = news_of(server, JOB)
     assert last[1] == "end"
-    rows = [row for _, _, data in news for row in data["rows"]]  # type: ignore[attr-defined]
+    rows = [row for _, _, data in news for row in data["rows"]]
     assert sorted((row["target"], row["task"]) for row in rows) == [
         (target, task) for target in ("container", "function") for task in range(3)
     ]
     assert {(row["round_trip_ms"], row["process_ms"]) for row in rows if row["target"] == "container"}
-    assert news[-1][2]["state"]["status"] == "succeeded"  # type: ignore[index]
+    assert news[-1][2]["state"]["status"] == "succeeded"
 
     image = server.get(f"/jobs/{JOB}/function/images/3.png?v=1")
     assert image.content == store.read(image_name(JOB, "function", 3))
@@ -71,7 +73,7 @@ def test_a_job_its_events_and_its_images_are_served(place: Place) -> None:
 def test_who_comes_back_is_sent_only_what_is_new(page: PageServer) -> None:
     last_id = [told for told, name, _ in news_of(page, JOB) if name == "news"][-1]
     again = [data for _, name, data in news_of(page, JOB, **{"Last-Event-ID": last_id}) if name == "news"]
-    assert sum(len(data["rows"]) for data in again) == 0  # type: ignore[arg-type]
+    assert sum(len(data["rows"]) for data in again) == 0
 
 
 @pytest.mark.parametrize(
@@ -139,11 +141,12 @@ def test_damage_is_told_image_by_image_and_hides_nothing_else(tmp_path: Path) ->
     other = (root / image_name(JOB, "function", 5)).read_bytes()
     (root / image_name(JOB, "function", 2)).chmod(0o600)
     (root / image_name(JOB, "function", 2)).write_bytes(other)
-    for name, change in {
+    changes: dict[str, Callable[[str], str]] = {
         record_name(JOB, "container", 1): lambda text: text[: len(text) // 2],
         record_name(JOB, "function", 1): lambda text: text.replace('"cold_start":', '"cold_start_x":'),
         manifest_name("half"): lambda text: text[:40],
-    }.items():
+    }
+    for name, change in changes.items():
         path = root / name
         path.chmod(0o600)
         path.write_text(change(path.read_text()))
@@ -155,7 +158,7 @@ def test_damage_is_told_image_by_image_and_hides_nothing_else(tmp_path: Path) ->
         assert "the PNG is gone" in gone["container"]["message"]
         assert gone["function"]["state"] == "ok"
         assert server.get(f"/api/jobs/{JOB}/images/2").json()["targets"]["function"]["state"] == "changed"
-        rows = [row for _, name, data in news_of(server, JOB) if name == "news" for row in data["rows"]]  # type: ignore[attr-defined]
+        rows = [row for _, name, data in news_of(server, JOB) if name == "news" for row in data["rows"]]
         assert {(row["target"], row["task"]) for row in rows if "problem" in row} == {
             ("container", 1),
             ("function", 1),

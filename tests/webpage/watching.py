@@ -1,0 +1,41 @@
+"""A tab of the browser that notes all that must not happen."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, Page
+
+
+@contextmanager
+def tab(browser: Browser, **options: Any) -> Iterator[Page]:
+    """Open a tab; at its end nothing may have gone wrong in it, and it may have asked nobody but the page.
+
+    Args:
+        options: of the browser's context: viewport, colour scheme.
+    """
+    with browser.new_context(**options) as context:
+        page = context.new_page()
+        wrong: list[str] = []
+        page.on("pageerror", lambda error: wrong.append(f"error: {error}"))
+        page.on(
+            "console", lambda said: wrong.append(said.text) if said.type in ("error", "warning") else None
+        )
+        page.on("request", lambda asked: _check(asked.url, wrong))
+        yield page
+        assert wrong == []
+
+
+def _check(url: str, wrong: list[str]) -> None:
+    parts = urlsplit(url)
+    if parts.scheme not in ("data", "blob", "file") and parts.hostname != "127.0.0.1":
+        wrong.append(f"asked {url}")
+
+
+def is_wider_than_the_screen(page: Page) -> bool:
+    """True if one could scroll sideways."""
+    return bool(page.evaluate("document.documentElement.scrollWidth > innerWidth"))
