@@ -7,8 +7,9 @@ STORAGE_EMULATOR_HOST set, the client talks to an emulator, without credentials.
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import io
-import os
 import re
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
@@ -19,19 +20,22 @@ from uuid import uuid4
 
 from results.errors import ObjectExists, ObjectNotFound, StoreError
 from results.stores.base import ObjectInfo, Progress
-from results.stores.gcs_errors import client_errors, store_error
+from results.stores.gcs_client import build_client, emulator_of, retry_policy
+from results.stores.gcs_errors import client_errors, says_which, store_error
 from results.stores.object_names import HIDDEN_FOLDER, check_object_name, check_prefix
 
 if TYPE_CHECKING:
     from google.cloud.storage import Blob, Bucket, Client
 
-CONNECTIONS: Final = 64
-"""Kept-alive connections: as many threads can use one store without opening new ones."""
 SINGLE_REQUEST_BYTES: Final = 8 * 1024 * 1024
 """google-cloud-storage sends more than this as a resumable upload; here in parts of this size, so that a
 slow line fails and repeats a part and not the whole."""
 TIMEOUT_S: Final = (10.0, 60.0)
 """To connect, and between two bytes of an answer."""
+DEADLINE_S: Final = 60.0
+"""For how long a request that fails for a passing reason is sent again."""
+EMULATOR_DEADLINE_S: Final = 15.0
+"""On one machine there is no network to come back."""
 
 _BUCKET = re.compile(r"[a-z0-9][a-z0-9._-]{1,220}[a-z0-9]")
 _ENDPOINT = re.compile(r"endpoint=(https?://[A-Za-z0-9._-]+(?::[0-9]{1,5})?)/?")
@@ -46,16 +50,16 @@ class GcsStore:
         prefix: "" or a folder's name with "/" at its end.
         endpoint: "http://host:port" of an emulator, asked without credentials; "" for STORAGE_EMULATOR_HOST
             if that is set, else the real service.
-        deadline_s: for how long a failing request is tried again.
+        deadline_s: see DEADLINE_S; None: that, or EMULATOR_DEADLINE_S.
     """
 
     def __init__(
-        self, bucket: str, prefix: str = "", *, endpoint: str = "", deadline_s: float = 60.0
+        self, bucket: str, prefix: str = "", *, endpoint: str = "", deadline_s: float | None = None
     ) -> None:
         self._bucket_name = bucket
         self._prefix = check_prefix(prefix)
         self._endpoint = endpoint
-        self._deadline_s = deadline_s
+        self._given_deadline_s = deadline_s
         self._lock = Lock()
         self._client: Client | None = None
         self._retry: Any = None
@@ -87,31 +91,45 @@ class GcsStore:
     def create(
         self, name: str, data: bytes, content_type: str, progress: Progress | None = None
     ) -> ObjectInfo:
-        """Create an object, whole and durable, if there is none of that name (see `Store.create`)."""
+        """Create an object, whole and durable, if there is none of that name (see `Store.create`).
+
+        The client sends a checksum along: the service takes nothing that was damaged or cut on its way.
+        """
         blob = self._blob(name)
         if len(data) > SINGLE_REQUEST_BYTES:
             if self.stat(name) is not None:
                 # The service checks the precondition of a resumable upload too; fake-gcs-server does not.
                 raise ObjectExists(name)
             blob.chunk_size = SINGLE_REQUEST_BYTES
-        with self._errors("create", name):
-            blob.upload_from_file(
-                _Told(data, progress) if progress else io.BytesIO(data),
-                size=len(data),
-                content_type=content_type,
-                if_generation_match=0,
-                timeout=TIMEOUT_S,
-                retry=self._retry,
-            )
+        failed_tries: list[Exception] = []
+        try:
+            with self._errors("create", name):
+                blob.upload_from_file(
+                    _Told(data, progress) if progress else io.BytesIO(data),
+                    size=len(data),
+                    content_type=content_type,
+                    if_generation_match=0,
+                    timeout=TIMEOUT_S,
+                    retry=retry_policy(self._deadline_s, failed_tries.append),
+                )
+        except ObjectExists:
+            # A failed try may have got through, and only its answer been lost.
+            if not failed_tries or not self._holds(blob, name, data):
+                raise
         if progress:
             progress(len(data))
         return self._info(blob)
 
     def read(self, name: str) -> bytes:
-        """Return an object's content. Raises ObjectNotFound."""
+        """Return an object's content. Raises ObjectNotFound; a bucket that is missing is another error."""
         blob = self._blob(name)
-        with self._errors("read", name):
-            content: bytes = blob.download_as_bytes(timeout=TIMEOUT_S, retry=self._retry)
+        try:
+            with self._errors("read", name):
+                content: bytes = blob.download_as_bytes(timeout=TIMEOUT_S, retry=self._retry)
+        except ObjectNotFound as error:
+            if not says_which(error.__cause__):
+                next(self._blobs(max_results=1), None)
+            raise
         return content
 
     def stat(self, name: str) -> ObjectInfo | None:
@@ -174,7 +192,14 @@ class GcsStore:
             if error.transient:
                 raise
 
-    def _blobs(self, **where: str | None) -> Iterator[ObjectInfo]:
+    def _holds(self, blob: Blob, name: str, data: bytes) -> bool:
+        """True if what is stored is what was sent. Reads what is known of it into `blob`."""
+        with self._errors("look up", name):
+            blob.reload(timeout=TIMEOUT_S, retry=self._retry)
+        digest = base64.b64encode(hashlib.md5(data, usedforsecurity=False).digest()).decode("ascii")
+        return bool(blob.size == len(data) and blob.md5_hash == digest)
+
+    def _blobs(self, **where: str | int | None) -> Iterator[ObjectInfo]:
         hidden = f"{self._prefix}{HIDDEN_FOLDER}/"
         with self._errors("list", ""):
             pages = self._bucket().list_blobs(fields=_FIELDS, timeout=TIMEOUT_S, retry=self._retry, **where)
@@ -205,9 +230,14 @@ class GcsStore:
         with self._lock:
             if self._client is None:
                 with self._errors("open", ""):
-                    self._client = _build_client(self._endpoint)
-                self._retry = _retry_policy(self._deadline_s)
+                    self._client = build_client(self._endpoint)
+                self._retry = retry_policy(self._deadline_s)
             return self._client.bucket(self._bucket_name)
+
+    @property
+    def _deadline_s(self) -> float:
+        usual_s = EMULATOR_DEADLINE_S if emulator_of(self._endpoint) else DEADLINE_S
+        return usual_s if self._given_deadline_s is None else self._given_deadline_s
 
     def _info(self, blob: Blob) -> ObjectInfo:
         return ObjectInfo(blob.name.removeprefix(self._prefix), blob.size, blob.time_created)
@@ -218,7 +248,8 @@ class GcsStore:
         try:
             yield
         except client_errors() as error:
-            raise store_error(error, verb, name, f"gs://{self._bucket_name}") from error
+            where = f"gs://{self._bucket_name}"
+            raise store_error(error, verb, name, where, emulator_of(self._endpoint)) from error
 
 
 class _Told(io.BytesIO):
@@ -231,32 +262,3 @@ class _Told(io.BytesIO):
     def read(self, size: int | None = -1, /) -> bytes:
         self._progress(self.tell())
         return super().read(size)
-
-
-def _build_client(endpoint: str) -> Client:
-    from google.auth.credentials import AnonymousCredentials
-    from google.cloud.storage import Client
-    from requests.adapters import HTTPAdapter
-
-    if endpoint:
-        client = Client(
-            project="diptych",  # an emulator knows no projects, and a client wants one
-            credentials=AnonymousCredentials(),  # type: ignore[no-untyped-call]
-            client_options={"api_endpoint": endpoint},
-        )
-    elif os.environ.get("STORAGE_EMULATOR_HOST"):
-        client = Client.create_anonymous_client()
-    else:
-        client = Client()
-    # requests keeps 10 connections by default: more threads would each time open and drop one.
-    adapter = HTTPAdapter(pool_connections=2, pool_maxsize=CONNECTIONS)
-    client._http.mount("https://", adapter)
-    client._http.mount("http://", adapter)
-    return client
-
-
-def _retry_policy(deadline_s: float) -> Any:
-    """Every call is safe to repeat: reads, deletes, and creates with a precondition."""
-    from google.cloud.storage.retry import DEFAULT_RETRY
-
-    return DEFAULT_RETRY.with_timeout(deadline_s).with_delay(initial=0.2, maximum=8.0, multiplier=2.0)

@@ -94,7 +94,7 @@ def test_no_answer_is_passing_trouble(monkeypatch: pytest.MonkeyPatch) -> None:
         lambda: store.create("a", b"", BINARY),
         lambda: list(store.list("")),
     ):
-        with pytest.raises(StoreError, match=r"in gs://a-bucket: ") as caught:
+        with pytest.raises(StoreError, match="does not answer") as caught:
             call()
         assert caught.value.transient is True
         assert "\n" not in str(caught.value)
