@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 SMALL_COUNT: Final = 64
 LIMIT_MS: Final = 600_000
 WHEEL_PX: Final = 900
+DONE: Final = ".job-head .status[data-status=succeeded]"
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,7 +156,7 @@ def _first_image(browser: Browser, url: str, runs: int) -> FirstImage:
             tab.page.locator(".tile img.loaded").first.wait_for(timeout=LIMIT_MS)
             took.append(tab.between("diptych-go", "diptych-first-image"))
             submits.append(tab.request_ms("/api/jobs"))
-            tab.page.locator(".status[data-status=succeeded]").wait_for(timeout=LIMIT_MS)
+            tab.page.locator(DONE).wait_for(timeout=LIMIT_MS)
     return FirstImage(took[0], median(took[1:]), took[1:], median(submits[1:]))
 
 
@@ -182,7 +183,7 @@ def _follow(tab: Tab, url: str, images: int) -> MainThread:
     """The large job, followed live to its end."""
     tab.start()
     _go(tab, url, images)
-    tab.page.locator(".status[data-status=succeeded]").wait_for(timeout=LIMIT_MS)
+    tab.page.locator(DONE).wait_for(timeout=LIMIT_MS)
     return MainThread(**tab.cost())
 
 
@@ -254,7 +255,7 @@ def lines(found: Figures) -> Iterator[str]:
 def _cost(cost: MainThread) -> str:
     return (
         f"main thread busy {cost.busy_ms:,.0f} ms of {cost.wall_s:.1f} s (scripts {cost.script_ms:,.0f},"
-        f" layout {cost.layout_ms:,.0f}), blocking {cost.blocking_ms:.0f} ms, longest {cost.longest_ms:.0f} ms,"
+        f" layout {cost.layout_ms:,.0f}), blocking {cost.blocking_ms:.0f} ms, longest {cost.longest_ms:.0f},"
         f" {cost.nodes:,} nodes, heap {cost.heap_mib:.1f} MiB, shift {cost.shift:.4f}"
     )
 
