@@ -12,7 +12,7 @@ from pipeline.errors import RequestError
 from pipeline.messages import TaskMessage
 from producer.publisher import Publisher
 from results.documents import JSON_TYPE, Manifest, PublishedChunk, Target, dump
-from results.errors import ObjectExists
+from results.errors import ObjectExists, StoreError
 from results.naming import MAX_PUBLICATION, published_name
 from results.stores.base import Store
 
@@ -56,7 +56,8 @@ def publish_runs(
         Messages published: one per task and target.
     Raises:
         BrokerError: the broker gave up; what was marked is safe, `diptych resume` does the rest.
-        StoreError: a marker could not be written.
+        StoreError: a marker could not be written; its tasks are with the broker, and `resume` publishes them
+            a second time.
         RequestError: another command is publishing the same job at this moment.
     """
     if publication > MAX_PUBLICATION:
@@ -115,4 +116,9 @@ def _mark(store: Store, job_id: str, publication: int, chunk: Run, started_at: d
     except ObjectExists as error:
         raise RequestError(
             f"another command is publishing job {job_id} at this moment; `diptych status {job_id}` shows it"
+        ) from error
+    except StoreError as error:
+        raise StoreError(
+            f"{error}; job {job_id} is kept: `diptych resume {job_id}` publishes the rest",
+            transient=error.transient,
         ) from error

@@ -18,7 +18,7 @@ from producer.plan import Plan, make_plan
 from producer.publish import all_tasks, publish_runs, task_message
 from producer.publisher import Publisher
 from results.documents import JSON_TYPE, Manifest, Precision, Target, dump
-from results.errors import ObjectExists
+from results.errors import ObjectExists, StoreError
 from results.job_state import JobState, load_manifest
 from results.naming import check_name, manifest_name
 from results.stores.base import Progress, Store
@@ -142,14 +142,14 @@ def submit(
     Raises:
         ModelError: the checkpoint is damaged.
         RequestError: the name belongs to a job of another request; the text says what differs.
-        StoreError: the store cannot be written.
+        StoreError: the store cannot be written; if anything may have been, the text says how to go on.
         BrokerError: the broker gave up; the job is accepted, and the text says how to go on.
     """
     manifest = draft.manifest
     store.check()
     pushed_bytes = _push(store, draft.model, progress) if push else 0
     try:
-        store.create(manifest_name(manifest.job_id), dump(manifest), JSON_TYPE)
+        _write(store, manifest)
     except ObjectExists:
         return replace(_join(store, draft), pushed_bytes=pushed_bytes)
     try:
@@ -166,6 +166,20 @@ def _push(store: Store, model: ModelInfo, progress: Progress | None) -> int:
     if model.shipped or not model.is_checkpoint:
         return 0
     return push_model(store, model, progress)
+
+
+def _write(store: Store, manifest: Manifest) -> None:
+    """Raises ObjectExists, StoreError."""
+    try:
+        store.create(manifest_name(manifest.job_id), dump(manifest), JSON_TYPE)
+    except StoreError as error:
+        if not error.transient:
+            raise
+        raise StoreError(
+            f"{error}; if job {manifest.job_id} was begun all the same, `diptych resume {manifest.job_id}`"
+            " publishes it",
+            transient=True,
+        ) from error
 
 
 def _join(store: Store, draft: Draft) -> Submission:
