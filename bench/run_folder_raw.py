@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO, Final
 
@@ -72,10 +73,11 @@ class RawLog:
     def _cut(self, written: bytes) -> None:
         """Take a torn last row away, and count what is left."""
         whole = written[: written.rfind(b"\n") + 1]
-        self.rows -= len(self._pending) - whole.count(b"\n")
+        self.rows = max(0, self.rows - len(self._pending) + whole.count(b"\n"))
         self._whole_bytes += len(whole)
         self._pending.clear()
-        self._file.truncate(self._whole_bytes)
+        with suppress(OSError):  # readers leave a torn row out too
+            self._file.truncate(self._whole_bytes)
 
 
 def _cell(value: Value) -> str:

@@ -58,9 +58,7 @@ def failures(run: StoredRun, thresholds: Sequence[Threshold]) -> list[str]:
     for target in run.configuration["targets"]:
         found = (run.results["targets"].get(target) or {}).get("measured") or {}
         account = (run.results["targets"].get(target) or {}).get("account") or {}
-        numbers = {
-            name: found.get(name) for name in ("error_rate", "shed_rate", "ok_per_s", "requests", "error")
-        }
+        numbers = {name: found.get(name) for name in _NUMBERS}
         numbers["unsent"] = account.get("unsent")
         checked = check_thresholds(
             thresholds,

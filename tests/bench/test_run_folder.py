@@ -1,0 +1,116 @@
+"""The run folder: rows that survive what can happen, labels, thresholds."""
+
+from __future__ import annotations
+
+import errno
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from bench.errors import BenchError, DiskFull
+from bench.run_folder import RunFolder
+from bench.run_folder_raw import RawLog
+from bench.run_folder_read import read_run
+from bench.run_folder_thresholds import check_thresholds, parse_threshold
+
+
+class FullDisk:
+    """A file with so many bytes of room."""
+
+    def __init__(self, path: Path, room: int) -> None:
+        self._file, self._room = path.open("wb", buffering=0), room
+
+    def write(self, data: bytes) -> int:
+        if self._room == 0:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        written = self._file.write(data[: self._room])
+        self._room -= written
+        return written
+
+    def truncate(self, size: int) -> int:
+        return self._file.truncate(size)
+
+    def close(self) -> None:
+        self._file.close()
+
+
+def a_folder(path: Path) -> RunFolder:
+    return RunFolder.create(path, command="load", configuration={"seed": 1}, columns=("a", "b"))
+
+
+def test_a_full_disk_leaves_whole_rows_and_says_how_many(tmp_path: Path) -> None:
+    folder = a_folder(tmp_path / "run")
+    folder.raw.close()
+    file = FullDisk(folder.raw.path, room=30)
+    with folder.recording():
+        folder.raw = RawLog(folder.raw.path, ("a", "b"), file)  # type: ignore[arg-type]
+        for number in range(100):
+            folder.raw.write((number, 1.5))
+        folder.raw.flush()
+    folder.finish({"found": 1})
+    run = read_run(folder.path)
+    assert run.partial
+    assert "disk full" in run.status
+    assert run.rows == [{"a": "0", "b": "1.500000"}, {"a": "1", "b": "1.500000"}]
+    assert run.summary["raw_rows"] == 2
+    assert run.results == {"found": 1}
+
+
+def test_dev_full_is_told_as_a_full_disk() -> None:
+    with Path("/dev/full").open("wb", buffering=0) as file, pytest.raises(DiskFull, match="No space left"):
+        RawLog(Path("/dev/full"), ("a",), file)
+
+
+def test_ctrl_c_is_labelled_and_nothing_is_lost(tmp_path: Path) -> None:
+    folder = a_folder(tmp_path / "run")
+    with folder.recording():
+        folder.raw.write((1, "x,y"))
+        raise KeyboardInterrupt
+    folder.finish({})
+    run = read_run(folder.path)
+    assert (run.status, run.rows) == ("interrupted", [{"a": "1", "b": "x,y"}])
+
+
+def test_a_killed_run_is_readable_without_its_torn_row(tmp_path: Path) -> None:
+    folder = a_folder(tmp_path / "run")
+    folder.raw.write((1, 2))
+    folder.raw.flush()
+    with folder.raw.path.open("a") as file:
+        file.write("3,")
+    summary = json.loads((folder.path / "summary.json").read_text())
+    (folder.path / "summary.json").write_text(json.dumps({**summary, "pid": 2**22 + 1}))
+    run = read_run(folder.path)
+    assert (run.status, run.rows) == ("killed before its end", [{"a": "1", "b": "2"}])
+
+
+def test_a_folder_is_used_once_and_the_environment_is_in_it(tmp_path: Path) -> None:
+    folder = a_folder(tmp_path / "run")
+    folder.close()
+    folder.finish({})
+    assert read_run(folder.path).environment["versions"]["numpy"]
+    with pytest.raises(BenchError, match="holds a run already"):
+        a_folder(tmp_path / "run")
+    with pytest.raises(BenchError, match="no folder of a benchmark"):
+        read_run(tmp_path)
+
+
+def test_thresholds() -> None:
+    samples = {"response_s": np.arange(1, 101) / 100}
+    figures = {"error_rate": 0.02, "unsent": float("nan")}
+
+    def failed(text: str, **options: bool) -> list[str]:
+        return check_thresholds([parse_threshold(text)], samples, figures, **options)
+
+    assert failed("p99(response_s) > 2") == []
+    assert failed("p50(response_s)>=0.5") == ["p50(response_s)>=0.5: it is 0.505"]
+    assert failed("mean( response_s ) < 1e-1") == []
+    assert len(failed("error_rate > 0.01")) == 1
+    assert "cannot be judged" in failed("unsent > 0")[0]
+    assert "cannot be judged" in failed("p99(response_s) > 2", percentiles=False)[0]
+    for bad in ("p99(response_s)", "__import__('os') > 1", "p101(response_s) > 1", "x(response_s) > 1", ""):
+        with pytest.raises(BenchError):
+            parse_threshold(bad)
+    with pytest.raises(BenchError, match="not measured"):
+        failed("p99(nothing) > 1")
