@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from itertools import chain
 from typing import Final, TypeVar
 
 from rich import box
@@ -19,6 +20,7 @@ from results.compare_text import (
     amount,
     amounts,
     failures,
+    not_estimable,
     notes,
     percent,
     throughput,
@@ -66,7 +68,8 @@ class _Tables:
         yield from _percentile_tables(comparison)
         yield from _ratio_tables(comparison)
         yield Text(_legend(comparison), style="dim")
-        yield from (Text(_printable(note)) for note in notes(comparison))
+        short = chain.from_iterable(not_estimable(summary) for summary in comparison.targets)
+        yield from (Text(_printable(note)) for note in chain(notes(comparison), short))
 
     def _summaries(self, console: Console, options: ConsoleOptions) -> Iterator[Table]:
         columns = _columns(self._comparison)

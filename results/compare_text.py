@@ -98,7 +98,6 @@ def notes(comparison: Comparison) -> Iterator[str]:
     """What belongs below the tables."""
     yield from (parity_line(parity) for parity in comparison.parity)
     yield from (note for summary in comparison.targets for note in _of_target(summary))
-    yield from (note for summary in comparison.targets for note in _not_estimable(summary))
     yield from (f"not equal: {difference}" for difference in comparison.differences)
     yield from comparison.remarks
     if comparison.trials:
@@ -118,8 +117,8 @@ def _of_target(summary: TargetSummary) -> Iterator[str]:
         )
 
 
-def _not_estimable(summary: TargetSummary) -> Iterator[str]:
-    """All quantities of a target have the same tasks; the round trip speaks for them."""
+def not_estimable(summary: TargetSummary) -> Iterator[str]:
+    """The percentiles that a target's warm tasks are too few for, in words; the round trip speaks for all."""
     found = summary.warm.round_trip_s
     short = [percentile for percentile in found.percentiles if percentile.value is None] if found else []
     if found and short:

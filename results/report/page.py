@@ -77,8 +77,12 @@ def _lead(comparison: Comparison) -> str:
     each = ", each of them" if len(comparison.jobs) > 1 else ""
     return (
         f"{_names(comparison)}{each} {comparison.image_count:,} images of {comparison.model} for"
-        f" {' and '.join(one.target for one in comparison.targets)}. {comparison.note.capitalize()}."
+        f" {_listed([one.target for one in comparison.targets])}. {comparison.note.capitalize()}."
     )
+
+
+def _listed(words: Sequence[str]) -> str:
+    return " and ".join(part for part in (", ".join(words[:-1]), words[-1]) if part)
 
 
 def _names(comparison: Comparison) -> str:
@@ -97,7 +101,7 @@ def _answers(comparison: Comparison) -> Iterator[str]:
         return
     for ratio in comparison.ratios:
         if ratio.warmth == "warm" and ratio.geometric_mean is not None:
-            below = f"{ratio.first} / {ratio.second}, {ratio.pairs:,} pairs: {comparison.note}"
+            below = f"{ratio.first} / {ratio.second}, {ratio.pairs:,} pairs; {comparison.note}"
             yield _answer(ratio.quantity, f"× {ratio.geometric_mean:.2f}", "", below)
 
 

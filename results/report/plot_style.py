@@ -29,7 +29,7 @@ STAGES: Final[Mapping[str, str]] = {
     "commit": "#c0a008",
 }
 COLD: Final = "#8030a9"
-WIDTH_IN: Final = 5.6
+WIDTH_IN: Final = 4.6
 """Of every plot: narrow enough that its letters can be read on a phone."""
 
 _VARIABLES: Final[Mapping[str, str]] = {

@@ -21,14 +21,16 @@ if TYPE_CHECKING:
 
 POINTS: Final = 250
 """Drawn of a curve, however long the sample is."""
+_FEWEST_OF_BAND: Final = 20
+"""Of fewer tasks the band would fill the plot."""
 _DOTS: Final = 200
-_QUANTITIES: Final = ("round_trip_s", "process_s", "latency_s")
+_QUANTITIES: Final = ("round_trip_s", "process_s", "latency_s", "cpu_s_per_image")
 _LOG_ABOVE: Final = 20.0
 """A longer range than this, as a factor, is drawn on a logarithmic axis."""
 
 
 def ecdf_plots(jobs: Sequence[JobColumns]) -> Iterator[Plot]:
-    """The distribution of each time over warm tasks, with the band that its true curve lies in."""
+    """The distribution of each quantity over warm tasks, with the band that its true curve lies in."""
     for quantity in _QUANTITIES:
         samples = _samples(jobs, quantity, cold=False)
         if any(len(sample) for sample in samples.values()):
@@ -37,7 +39,7 @@ def ecdf_plots(jobs: Sequence[JobColumns]) -> Iterator[Plot]:
 
 def box_plots(jobs: Sequence[JobColumns]) -> Iterator[Plot]:
     """Median, quartiles and range of warm tasks; cold ones as dots beside them."""
-    for quantity in (*_QUANTITIES, "cpu_s_per_image"):
+    for quantity in _QUANTITIES:
         warm, cold = (_samples(jobs, quantity, cold=which) for which in (False, True))
         if any(len(sample) for sample in (*warm.values(), *cold.values())):
             yield _boxes(quantity, warm, cold)
@@ -62,17 +64,18 @@ def _samples(jobs: Sequence[JobColumns], quantity: str, *, cold: bool) -> dict[T
 
 def _ecdf(quantity: str, samples: Mapping[Target, NDArray[np.float64]]) -> Plot:
     name = NAMES[quantity]
-    with drawn(2.9) as (figure, axes):
+    with drawn(2.4) as (figure, axes):
         for target, ordered in samples.items():
             if not len(ordered):
                 continue
             # A few hundred points of the curve are as good as a million.
             ranks = spaced(len(ordered), POINTS) + 1
             x, y = ordered[ranks - 1], ranks / len(ordered)
-            band = sqrt(log(2 / 0.05) / (2 * len(ordered)))
-            low, high = np.clip(y - band, 0, 1), np.clip(y + band, 0, 1)
             colour = TARGETS[target]
-            axes.fill_between(x, low, high, step="post", color=colour, alpha=0.13, linewidth=0)
+            if len(ordered) >= _FEWEST_OF_BAND:
+                band = sqrt(log(2 / 0.05) / (2 * len(ordered)))
+                low, high = np.clip(y - band, 0, 1), np.clip(y + band, 0, 1)
+                axes.fill_between(x, low, high, step="post", color=colour, alpha=0.13, linewidth=0)
             axes.step(
                 x, y, where="post", color=colour, linewidth=1.6, label=f"{target} (n = {len(ordered):,})"
             )
@@ -82,8 +85,8 @@ def _ecdf(quantity: str, samples: Mapping[Target, NDArray[np.float64]]) -> Plot:
         _scale(axes, [*samples.values()])
         axes.legend(loc="lower right")
         caption = (
-            f"Share of warm tasks whose {name} was at most so long. Shaded: the 95% band of the whole curve"
-            " (Dvoretzky, Kiefer, Wolfowitz; Massart), if tasks were independent."
+            f"Share of warm tasks whose {name} was at most so much. Shaded, from {_FEWEST_OF_BAND} tasks on:"
+            " the 95% band of the whole curve (Dvoretzky, Kiefer, Wolfowitz; Massart) of independent tasks."
         )
         return finished(figure, f"ecdf-{quantity}", f"Distribution of {name}", caption)
 
@@ -92,7 +95,7 @@ def _boxes(
     quantity: str, warm: Mapping[Target, NDArray[np.float64]], cold: Mapping[Target, NDArray[np.float64]]
 ) -> Plot:
     name = NAMES[quantity]
-    with drawn(0.75 + 0.5 * len(warm)) as (figure, axes):
+    with drawn(0.7 + 0.42 * len(warm)) as (figure, axes):
         for row, (target, values) in enumerate(warm.items()):
             if len(values):
                 _box(axes, row, values, TARGETS[target])
@@ -131,7 +134,9 @@ def _box(axes: Axes, row: int, ordered: NDArray[np.float64], colour: str) -> Non
 
 
 def _forest(jobs: Sequence[JobColumns], trials: Trials, ratios: Sequence[TrialRatio], name: str) -> Plot:
-    several = len(jobs[0].manifest.targets) > 2
+    first, *others = jobs[0].manifest.targets
+    several = len(others) > 1
+    other = "the other" if several else others[0]
     with drawn(0.9 + 0.42 * len(ratios)) as (figure, axes):
         axes.axvspan(1 / (1 + trials.margin), 1 + trials.margin, color=MUTED, alpha=0.13, linewidth=0)
         axes.axvline(1, color=MUTED, linewidth=1)
@@ -147,7 +152,7 @@ def _forest(jobs: Sequence[JobColumns], trials: Trials, ratios: Sequence[TrialRa
         axes.set_yticks(range(len(ratios)), [_label(ratio, several) for ratio in ratios])
         axes.set_ylim(len(ratios) - 0.5, -0.5)
         axes.grid(False, axis="y")
-        axes.set_xlabel(f"{jobs[0].manifest.targets[0]} / the other: below 1 it needs less")
+        axes.set_xlabel(f"{first} / {other}; below 1, {first} needs less")
         warmth = ratios[0].warmth
         caption = (
             f"A dot is one trial: the mean ratio of its {warmth} tasks. Diamond and bar: mean over trials and"

@@ -103,6 +103,7 @@ def _timeline(job: JobColumns) -> Plot:
             shown, total = shown + len(rows), total + len(columns.task)
         axes.set_yticks(range(len(lanes)), lanes, fontsize=7.5)
         axes.set_ylim(len(lanes) - 0.4, -0.6)
+        axes.set_xlim(left=min(0.0, float(axes.get_xlim()[0])))
         axes.grid(False, axis="y")
         axes.set_xlabel("seconds since the first publication began")
         caption = (

@@ -21,6 +21,7 @@ from results.compare_text import (
     throughput,
     trial_interval,
 )
+from results.statistics.quantiles import sample_needed
 
 _PERCENTILES_OF: Final = ("round_trip_s", "process_s", "latency_s", "cpu_s_per_image")
 _SUB: Final = frozenset(
@@ -89,19 +90,33 @@ def target_table(comparison: Comparison) -> str:
 
 
 def percentile_table(comparison: Comparison) -> str:
-    """Percentiles with their intervals; "not estimable" where the sample is too small."""
-    groups = [
+    """Percentiles with their intervals; "not estimable" where the sample is too small.
+
+    Tasks too few for any percentile have no column, and are told of below.
+    """
+    every = [
         (f"{summary.target}, {warmth}", group)
         for summary in comparison.targets
         for warmth, group in (("cold", summary.cold), ("warm", summary.warm))
         if group.tasks
     ]
+    fewest = min(sample_needed(p) for p in PERCENTILES)
+    groups = [(name, group) for name, group in every if group.tasks >= fewest]
+    short = "; ".join(f"{name}: {group.tasks}" for name, group in every if group.tasks < fewest)
+    told = (
+        f'<p class="small">Not estimable from fewer than {fewest} tasks: {escape(short)}.</p>'
+        if short
+        else ""
+    )
     rows = []
     for quantity in _PERCENTILES_OF:
         for place, p in enumerate(PERCENTILES):
             cells = [_percentile_cell(quantity, group.of(quantity), place) for _, group in groups]
             rows.append((_row(f"{NAMES[quantity]} p{p * 100:g}"), cells))
-    return table("Percentiles, below them their 95% intervals", ["", *(name for name, _ in groups)], rows)
+    if not groups:
+        return f"<h3>Percentiles</h3>{told}"
+    head = ["", *(name for name, _ in groups)]
+    return table("Percentiles, below them their 95% intervals", head, rows) + told
 
 
 def ratio_table(comparison: Comparison) -> str:
@@ -120,7 +135,7 @@ def condition_table(jobs: Sequence[JobColumns]) -> str:
         )
         for name in CONDITIONS
     ]
-    return table("Conditions", ["", *targets], rows, words=len(targets))
+    return table("What the tasks ran on", ["", *targets], rows, words=len(targets))
 
 
 def job_table(jobs: Sequence[JobColumns]) -> str:
