@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import re
 import shlex
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
 _VARIABLE: Final = re.compile(r"\$\{([A-Z_]+)\}")
-_SPECIAL: Final = re.compile(r"([\\\"`])")
+_SPECIAL: Final = re.compile(r"([\\\"`]|\$(?!\{[A-Z_]+\}))")
+PYTHON_PROGRAM: Final = sys.executable
+"""Ours, by its full name: a shell's own `python` may not have our packages."""
 WIDTH: Final = 100
 """A longer command is shown with one flag a line."""
 

@@ -15,6 +15,8 @@ Document = Mapping[str, Any]
 """A decoded answer of gcloud."""
 
 NONE: Final = "none"
+READY: Final = "ready"
+"""The state of a Cloud Run service whose newest revision has started."""
 _MEMORY_UNITS: Final = {"Ki": 2**10, "Mi": 2**20, "Gi": 2**30, "k": 10**3, "K": 10**3, "M": 10**6, "G": 10**9}
 _ANNOTATION_BOOST: Final = "run.googleapis.com/startup-cpu-boost"
 _ANNOTATION_MIN: Final = "autoscaling.knative.dev/minScale"
@@ -79,6 +81,8 @@ def service_facts(document: Document) -> Facts:
         "start-up probe": probe.get("path", NONE),
         "service account": spec.get("serviceAccountName", NONE),
         "image": container.get("image", NONE),
+        # A deploy that failed leaves a service that has all that was asked for, and does not start.
+        "state": _readiness(document),
         **_environment({each["name"]: each.get("value", "") for each in container.get("env", [])}),
     }
 
@@ -105,6 +109,7 @@ def function_facts(document: Document) -> Facts:
         "min instances": str(service.get("minInstanceCount", 0)),
         "max instances": str(service.get("maxInstanceCount", NONE)),
         "service account": service.get("serviceAccountEmail", NONE),
+        "state": str(document.get("state", "unknown")),
         "runtime": document.get("buildConfig", {}).get("runtime", NONE),
         "retries": "on" if trigger.get("retryPolicy") == "RETRY_POLICY_RETRY" else "off",
         "topic": last_part(trigger.get("pubsubTopic", "")) or NONE,
@@ -166,6 +171,12 @@ def last_part(name: str) -> str:
 
 def _environment(variables: Mapping[str, str]) -> dict[str, str]:
     return {f"variable {name}": value for name, value in variables.items()}
+
+
+def _readiness(service: Document) -> str:
+    conditions = service.get("status", {}).get("conditions") or []
+    status = next((each.get("status") for each in conditions if each.get("type") == "Ready"), "Unknown")
+    return {"True": READY, "False": "failed"}.get(status, "unknown")
 
 
 def _deletes(rule: Document) -> bool:

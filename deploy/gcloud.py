@@ -7,7 +7,6 @@ import os
 import re
 import shutil
 import subprocess
-import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -99,7 +98,7 @@ class Runner:
 
 def launch_process(words: list[str], tell: Tell | None) -> Finished:
     """Run a command line as a process. Raises DeployError if its program is not installed."""
-    program = sys.executable if words[0] == "python" else shutil.which(words[0])
+    program = shutil.which(words[0])
     if not program:
         raise DeployError(f"{words[0]} is not installed: {INSTALL}; --dry-run prints what it would be told")
     with subprocess.Popen(

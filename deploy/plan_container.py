@@ -6,7 +6,7 @@ from typing import Final
 
 from deploy.command import gcloud
 from deploy.deployment import CONCURRENCY, PORT, READY_PATH, REQUEST_TIMEOUT_S, Deployment
-from deploy.facts import Facts, environment_facts, memory, service_facts
+from deploy.facts import READY, Facts, environment_facts, memory, service_facts
 from deploy.plan_subscriptions import container_subscription, dead_letter_grant, dead_letter_subscription
 from deploy.steps import JSON, Ensure, Step, expecting, grant
 from results.documents import Target
@@ -76,6 +76,7 @@ def container_facts(deployment: Deployment) -> Facts:
         "CPU boost": "true",
         "start-up probe": READY_PATH,
         "image": deployment.container_image,
+        "state": READY,
     }
 
 

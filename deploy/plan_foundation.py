@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from deploy.command import Command, Variables, gcloud
+from deploy.command import PYTHON_PROGRAM, Command, Variables, gcloud
 from deploy.deployment import APIS, TARGETS, Deployment
 from deploy.facts import bucket_facts, differences, last_part
 from deploy.plan_subscriptions import reserve_subscription
@@ -134,7 +134,7 @@ def _expiry(deployment: Deployment) -> list[Step]:
     )
     if not days:
         return [expiry]
-    write = Command(("python", "-m", "deploy.lifecycle", str(days), LIFECYCLE_FILE))
+    write = Command((PYTHON_PROGRAM, "-m", "deploy.lifecycle", str(days), LIFECYCLE_FILE))
     return [Ensure(title=f"rules of expiry in {LIFECYCLE_FILE}", make=write, repeatable=True), expiry]
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from deploy.command import Command, gcloud
+from deploy.command import PYTHON_PROGRAM, Command, gcloud
 from deploy.deployment import PYTHON, Deployment
 from deploy.facts import Facts, function_facts, subscription_facts
 from deploy.plan_container import invoker_grant, shared_facts, shared_flags
@@ -23,7 +23,7 @@ def function_steps(deployment: Deployment) -> list[Step]:
     return [
         Ensure(
             title=f"function bundle in {BUNDLE}",
-            make=Command(("python", "-m", "worker_function.bundle", BUNDLE)),
+            make=Command((PYTHON_PROGRAM, "-m", "worker_function.bundle", BUNDLE)),
             repeatable=True,
         ),
         _function(deployment),
@@ -53,6 +53,7 @@ def function_wanted(deployment: Deployment) -> Facts:
     """What the function must be."""
     return {
         **shared_facts(deployment, "function"),
+        "state": "ACTIVE",
         "runtime": RUNTIME,
         "retries": "on",
         "topic": deployment.queue.topic,

@@ -10,7 +10,16 @@ from deploy.deployment import CONCURRENCY, READY_PATH, REQUEST_TIMEOUT_S, TARGET
 from deploy.doctor.check import Check, fail, ok, skipped, warn
 from deploy.doctor.cloud_plan import again
 from deploy.errors import GcloudError, NotThere
-from deploy.facts import Document, Facts, differences, function_facts, members, service_facts, service_urls
+from deploy.facts import (
+    READY,
+    Document,
+    Facts,
+    differences,
+    function_facts,
+    members,
+    service_facts,
+    service_urls,
+)
 from deploy.gcloud import Runner
 from deploy.plan_container import PROBE, describe_service
 from deploy.steps import JSON
@@ -67,6 +76,7 @@ def service_check(runner: Runner, deployment: Deployment, service: Document | st
         "CPU boost": "true",
         "start-up probe": READY_PATH,
         "service account": deployment.account("container"),
+        "state": READY,
         **_variables(runner, deployment, "container"),
     }
     found = service_facts(service)
@@ -83,9 +93,9 @@ def service_check(runner: Runner, deployment: Deployment, service: Document | st
         flags.append("--update-env-vars=" + ",".join(f"{key}={value}" for key, value in variables.items()))
     if found["service account"] != wanted["service account"]:
         flags.append(f"--service-account={wanted['service account']}")
-    where = (f"--region={deployment.region}", f"--project={deployment.project}")
-    update = gcloud("run services update", deployment.service("container"), *where, *flags)
-    return fail(name, lacking, update.shell(runner.variables))
+    if not flags:
+        return fail(name, lacking, again(deployment))
+    return fail(name, lacking, _update(deployment, "container", *flags).shell(runner.variables))
 
 
 def function_check(deployment: Deployment, function: Document | str) -> Check:
@@ -94,6 +104,7 @@ def function_check(deployment: Deployment, function: Document | str) -> Check:
     if isinstance(function, str):
         return fail(name, function, again(deployment))
     wanted = {
+        "state": "ACTIVE",
         "concurrency": str(CONCURRENCY),
         "timeout": f"{REQUEST_TIMEOUT_S} s",
         "service account": deployment.account("function"),
@@ -105,9 +116,6 @@ def function_check(deployment: Deployment, function: Document | str) -> Check:
     lacking = differences(wanted, function_facts(function))
     if lacking:
         return fail(name, lacking, again(deployment))
-    state = str(function.get("state", ""))
-    if state != "ACTIVE":
-        return fail(name, f"is in state {state or 'unknown'}", again(deployment))
     return ok(name, f"one task at a time, {REQUEST_TIMEOUT_S} s, on topic {deployment.queue.topic}")
 
 
@@ -132,12 +140,16 @@ def resources_check(
     facts = [*_EQUAL, *(f"variable {each}" for each in _EQUAL_VARIABLES)]
     pairs = {fact: (left.get(fact, "unset"), right.get(fact, "unset")) for fact in facts}
     if not isinstance(below, str):
-        # The function's own description does not tell this one.
+        # The function's own description does not tell this one, and `functions deploy` has no flag for it.
         pairs["CPU boost"] = (left["CPU boost"], service_facts(below)["CPU boost"])
     unequal = [f"{fact} {one} and {other}" for fact, (one, other) in pairs.items() if one != other]
     if unequal:
         text = f"container and function differ: {'; '.join(unequal)}: no fair comparison"
-        return warn(name, text, again(deployment))
+        boost = _update(deployment, "function", "--cpu-boost").shell()
+        lines = [boost] if pairs.get("CPU boost") == ("true", "false") else []
+        if len(unequal) > len(lines):
+            lines.insert(0, again(deployment))
+        return warn(name, text, "\n".join(lines))
     return ok(
         name, f"both have {left['cpu']} vCPU, {left['memory']}, at most {left['max instances']} instances"
     )
@@ -170,7 +182,7 @@ def address_check(runner: Runner, deployment: Deployment, service: Document | st
         return ok(name, url)
     shown = ", ".join(each for each in service_urls(service) if each) or "none"
     where = (f"--region={deployment.region}", f"--project={deployment.project}")
-    update = gcloud("run services update", deployment.service("container"), "--default-url", *where)
+    update = gcloud("beta run services update", deployment.service("container"), "--default-url", *where)
     return fail(name, f"it is pushed to at {url}, but answers at {shown}", update.shell())
 
 
@@ -182,7 +194,7 @@ def private_check(runner: Runner, deployment: Deployment, target: Target, docume
     if isinstance(document, str):
         return skipped(name, document)
     if str(document.get("metadata", {}).get("annotations", {}).get(_OPEN_NOTE, "")).lower() == "true":
-        close = gcloud("run services update", service, "--invoker-iam-check", *where)
+        close = _update(deployment, target, "--invoker-iam-check")
         return fail(name, "it answers anybody: the check of who calls is off", close.shell())
     policy = _read(runner, gcloud("run services get-iam-policy", service, *where, JSON))
     if isinstance(policy, str):
@@ -204,6 +216,11 @@ def private_check(runner: Runner, deployment: Deployment, target: Target, docume
     others = [member for member in callers if member != f"serviceAccount:{deployment.account('push')}"]
     text = "only those with the role may call it"
     return ok(name, f"{text}; beside the push account {', '.join(others)}" if others else text)
+
+
+def _update(deployment: Deployment, target: Target, *flags: str) -> Command:
+    where = (f"--region={deployment.region}", f"--project={deployment.project}")
+    return gcloud("run services update", deployment.service(target), *where, *flags)
 
 
 def _read(runner: Runner, command: Command) -> Any | str:

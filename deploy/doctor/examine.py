@@ -46,15 +46,20 @@ def examine_cloud(runner: Runner, deployment: Deployment, settings: Settings, mo
         settings: where more models are.
         model: name of the model that jobs take.
     """
-    first = list(learn_checks(runner, deployment))
-    yield from first
+    yield from cloud_checks(runner, deployment)
+    if "PROJECT_NUMBER" in runner.variables:
+        yield from _store_and_model(deployment.store_url, model, settings, TARGETS, ACK_DEADLINE_S)
+
+
+def cloud_checks(runner: Runner, deployment: Deployment) -> Iterator[Check]:
+    """The checks of a deployment for which gcloud is asked."""
+    yield from learn_checks(runner, deployment)
     if "PROJECT_NUMBER" not in runner.variables:
         yield skipped("everything else", "the project cannot be looked at")
         return
     yield from step_checks(runner, deployment)
     yield from worker_checks(runner, deployment)
     yield expiry_check(runner, deployment)
-    yield from _store_and_model(deployment.store_url, model, settings, TARGETS, ACK_DEADLINE_S)
 
 
 def _store_and_model(

@@ -11,7 +11,9 @@ from typing import Any
 import pytest
 
 from deploy.deployment import Deployment
-from deploy.gcloud import ROOT, Finished, Tell, launch_process
+from deploy.execute import Executor
+from deploy.gcloud import ROOT, Finished, Runner, Tell, launch_process
+from deploy.plan import deploy_steps
 from tests.deploy import fake_gcloud
 
 CHANGING = ("create", "update", "delete", "deploy", "submit", "enable ", " rm ", "add-iam", "remove-iam")
@@ -29,7 +31,7 @@ class FakeProject:
 
     def launch(self, words: list[str], tell: Tell | None) -> Finished:
         """Play one call here; for `Runner`."""
-        if words[0] == "python":
+        if words[0] == sys.executable:
             return launch_process(words, tell)
         assert words[0] == "gcloud"
         code, output, complaints = fake_gcloud.call(self.folder, words[1:])
@@ -64,7 +66,7 @@ class FakeProject:
         things = self.things
         for path, value in changes.items():
             *parents, last = path.split("__")
-            place = things[key]
+            place: Any = things[key] if key else things
             for parent in parents:
                 place = place[int(parent)] if parent.isdigit() else place[parent]
             place[last] = value
@@ -102,6 +104,15 @@ def installed(project: FakeProject, tmp_path: Path, monkeypatch: pytest.MonkeyPa
     program.chmod(0o755)
     monkeypatch.setenv("PATH", f"{programs}:{os.environ['PATH']}")
     return project
+
+
+@pytest.fixture(scope="session")
+def deployed_things(tmp_path_factory: pytest.TempPathFactory, deployment: Deployment) -> dict[str, Any]:
+    """What a deployment makes."""
+    project = FakeProject(tmp_path_factory.mktemp("deployed"))
+    steps = [step for step in deploy_steps(deployment) if not step.title.startswith("function bundle")]
+    Executor(Runner(launch=project.launch), lambda _: None).deploy(steps)
+    return project.things
 
 
 @pytest.fixture(scope="session")

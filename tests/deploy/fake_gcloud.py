@@ -60,8 +60,10 @@ def split(words: list[str]) -> tuple[list[str], dict[str, str]]:
 
 
 def play(project: Project, names: list[str], flags: dict[str, str]) -> Any:
+    if names[:2] == ["beta", "services"]:
+        return {}  # Google's own accounts
     if names[0] == "beta":
-        return {}
+        return play(project, names[1:], flags)
     if names[:2] == ["projects", "describe"]:
         return NUMBER
     if names[:2] == ["services", "list"]:
@@ -128,7 +130,7 @@ def changed(kind: str, old: dict[str, Any], flags: dict[str, str]) -> dict[str, 
         if "lifecycle-file" in flags:
             new["lifecycle_config"] = json.loads((ROOT / flags["lifecycle-file"]).read_text())
         if "clear-lifecycle" in flags:
-            new["lifecycle_config"] = None
+            old = {key: value for key, value in old.items() if key != "lifecycle_config"}
         return {**old, **new}
     return subscription(old, flags) if kind == "pubsub subscriptions" else old
 

@@ -23,7 +23,10 @@ def deploy_service(things: Things, name: str, flags: Flags) -> None:
                 "spec": {"containers": [{"env": [], "resources": {"limits": {}}}]},
             }
         },
-        "status": {"url": f"https://{name}-hash-uc.a.run.app"},
+        "status": {
+            "url": f"https://{name}-hash-uc.a.run.app",
+            "conditions": [{"type": "Ready", "status": "True"}],
+        },
     }
     update_service(things, name, {"default-url": "", "image": "built", **flags})
 

@@ -133,7 +133,7 @@ def test_expiry_is_what_the_user_says_and_else_never(project: FakeProject, deplo
     changed, lines = deploy(project, deployment)
     assert changed == 1
     assert "expiry of results: never: changed (expiry is after 30 days, not never)" in "\n".join(lines)
-    assert not project.things[bucket]["lifecycle_config"]
+    assert "lifecycle_config" not in project.things[bucket]
 
 
 def test_a_failure_says_what_is_done_and_the_same_command_goes_on(
