@@ -124,7 +124,7 @@ def submit(
         return show_plan(draft, as_json)
     store = store_of(settings)
     check_broker_reaches(settings, wanted)
-    for line in stack_warnings(settings, wanted):
+    for line in filter(None, (*stack_warnings(settings, wanted), draft.plan.warning)):
         click.echo(f"warning: {line}", err=True)
     job_id = draft.manifest.job_id
     bar = push_bar(draft.model)

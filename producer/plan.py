@@ -7,12 +7,16 @@ from typing import Final
 
 from pipeline.errors import RequestError
 from pipeline.messages import MAX_IMAGES_PER_TASK
+from pipeline.pubsub_settings import ACK_DEADLINE_S
+from producer.wording import counted
 from results.naming import MAX_INDEX, MAX_TASK
 
 MAX_COUNT: Final = MAX_INDEX + 1
 MAX_TASKS: Final = MAX_TASK + 1
 TASK_WORK_S: Final = 30.0
 """Work in one task: long beside what a delivery costs, short beside what is lost with a worker."""
+LONGEST_TASK_S: Final = ACK_DEADLINE_S / 2
+"""What a task may take at its 99th percentile, ten times TASK_WORK_S. `diptych doctor` looks at the records."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +42,19 @@ class Plan:
     def work_s(self) -> float:
         """Nominal work on one vCPU, per target."""
         return self.count * self.seconds_per_image
+
+    @property
+    def warning(self) -> str | None:
+        """What is wrong with the size of its tasks, if they take too long for a delivery."""
+        task_s = min(self.images_per_task, self.count) * self.seconds_per_image
+        if task_s <= LONGEST_TASK_S:
+            return None
+        text = (
+            f"a task of {counted(self.images_per_task, 'image')} takes about {task_s:.0f} s, over half of the"
+            f" ack deadline of {ACK_DEADLINE_S} s: it may be given back and finished by a later delivery"
+        )
+        better = int(TASK_WORK_S / self.seconds_per_image)
+        return f"{text}; --images-per-task {better} avoids that" if better else text
 
 
 def make_plan(count: int, seconds_per_image: float, images_per_task: int | None = None) -> Plan:

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.errors import RequestError
+from pipeline.pubsub_settings import ACK_DEADLINE_S
 from producer.plan import MAX_COUNT, MAX_TASKS, make_plan
 
 
@@ -57,3 +58,29 @@ def test_every_plan_is_within_the_limits(count: int, seconds_per_image: float) -
     assert 1 <= plan.images_per_task <= 256
     assert 1 <= plan.task_count <= MAX_TASKS
     assert (plan.task_count - 1) * plan.images_per_task < count <= plan.task_count * plan.images_per_task
+
+
+@given(st.integers(1, MAX_TASKS), st.floats(1e-5, 30.0))
+def test_a_task_stays_far_below_half_of_the_ack_deadline(count: int, seconds_per_image: float) -> None:
+    """Ten times below: a vCPU that is ten times slower than the nominal one keeps the promise still."""
+    plan = make_plan(count, seconds_per_image)
+    assert 10 * plan.images_per_task * seconds_per_image <= ACK_DEADLINE_S / 2 * 1.0001
+    assert plan.warning is None
+
+
+@pytest.mark.parametrize(
+    ("count", "seconds_per_image", "images_per_task", "says"),
+    [
+        (1000, 2.0, 256, "256 images takes about 512 s, over half of the ack deadline of 600 s"),
+        (1000, 2.0, 256, "; --images-per-task 15 avoids that"),
+        (10, 400.0, None, "a task of 1 image takes about 400 s"),
+    ],
+)
+def test_tasks_that_take_too_long_are_told(
+    count: int, seconds_per_image: float, images_per_task: int | None, says: str
+) -> None:
+    assert says in str(make_plan(count, seconds_per_image, images_per_task).warning)
+
+
+def test_a_small_job_does_not_fill_its_one_task() -> None:
+    assert make_plan(100, 2.0, 256).warning is None
