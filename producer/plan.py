@@ -16,7 +16,7 @@ MAX_TASKS: Final = MAX_TASK + 1
 TASK_WORK_S: Final = 30.0
 """Work in one task: long beside what a delivery costs, short beside what is lost with a worker."""
 LONGEST_TASK_S: Final = ACK_DEADLINE_S / 2
-"""What a task may take at its 99th percentile, ten times TASK_WORK_S. `diptych doctor` looks at the records."""
+"""What a task may take at its 99th percentile: ten times TASK_WORK_S. `diptych doctor` looks at real ones."""
 
 
 @dataclass(frozen=True, slots=True)
