@@ -2,28 +2,24 @@
 
 from __future__ import annotations
 
+import shlex
 import socket
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 from urllib.parse import urlsplit
 
 from deploy.doctor.check import Check, fail, ok, skipped, warn
+from deploy.doctor.emulator import emulator_checks
+from deploy.doctor.http_reason import HTTP_LIMIT_S, HTTP_OK, reason
 from deploy.doctor.processes import service_environments
-from deploy.facts import Document, differences, subscription_facts
 from pipeline.errors import BrokerError, SettingsError
-from pipeline.pubsub_settings import (
-    ACK_DEADLINE_S,
-    MAX_DELIVERY_ATTEMPTS,
-    PubSubAddress,
-    is_pubsub,
-)
+from pipeline.pubsub_settings import ACK_DEADLINE_S, PubSubAddress, is_pubsub
 from pipeline.run_file import RunFile
 from pipeline.settings import Settings
-from results.documents import Target
 
 UP: Final = "diptych up"
-HTTP_LIMIT_S: Final = 5.0
-HTTP_OK: Final = 200
+STOP_LIMIT_S: Final = 10
+"""A stack that is told to stop needs less."""
 _RESOURCES: Final = (
     "DIPTYCH_THREADS",
     "DIPTYCH_PRELOAD",
@@ -45,17 +41,18 @@ def stack_checks(run_file: RunFile | None, settings: Settings) -> Iterator[Check
         yield skipped("stack", f"none was started in this folder or above it (`{UP}`)")
         return
     if not run_file.is_alive():
-        yield fail("stack", f"the one that was started at {run_file.started_at} has ended", UP)
+        yield fail("stack", f"the one that was started at {run_file.started_at} has ended", _up(run_file))
         return
     yield ok("stack", f"runs since {run_file.started_at} as process {run_file.pid}")
     yield _container(run_file)
     yield _function(run_file)
     environments = service_environments(run_file.pid)
-    yield equal_resources(environments)
+    yield equal_resources(environments, _up(run_file))
     if is_pubsub(run_file.broker_url):
-        yield from emulator_checks(PubSubAddress.parse(run_file.broker_url))
+        address = PubSubAddress.parse(run_file.broker_url)
+        yield from emulator_checks(address, run_file.container_url, run_file.function_url, _up(run_file))
     else:
-        yield broker_check(settings.model_copy(update={"broker_url": run_file.broker_url}))
+        yield broker_check(settings.model_copy(update={"broker_url": run_file.broker_url}), _up(run_file))
         yield visibility_check(_deliverer_settings(settings, environments))
 
 
@@ -63,11 +60,17 @@ def delivery_deadline_s(run_file: RunFile | None, settings: Settings) -> float:
     """When a delivery counts as lost."""
     if run_file and is_pubsub(run_file.broker_url):
         return ACK_DEADLINE_S
-    return settings.push_timeout_s
+    environments = service_environments(run_file.pid) if run_file and run_file.is_alive() else {}
+    return _deliverer_settings(settings, environments).push_timeout_s
 
 
-def equal_resources(environments: Mapping[str, Mapping[str, str]]) -> Check:
-    """Do container and function get the same."""
+def equal_resources(environments: Mapping[str, Mapping[str, str]], up: str = UP) -> Check:
+    """Do container and function get the same.
+
+    Args:
+        environments: of the workers' processes, by the worker's name.
+        up: the command that starts such a stack.
+    """
     name = "equal resources"
     if not {"container", "function"} <= environments.keys():
         return skipped(name, "the workers' processes cannot be seen from here")
@@ -77,9 +80,9 @@ def equal_resources(environments: Mapping[str, Mapping[str, str]]) -> Check:
     unequal = [f"{key} {left} and {right}" for key, (left, right) in pairs.items() if left != right]
     if unequal:
         slots = pairs["slots"][0]
-        mend = f"{UP} --container-slots {slots} --function-slots {slots}"
+        mend = f"{up} --container-slots {slots} --function-slots {slots}"
         return warn(name, f"container and function differ: {'; '.join(unequal)}: no fair comparison", mend)
-    return ok(name, f"container and function have {pairs['slots'][0]} slots each, and equal settings")
+    return ok(name, f"container and function have equal settings, and as many slots: {pairs['slots'][0]}")
 
 
 def visibility_check(settings: Settings) -> Check:
@@ -103,52 +106,21 @@ def visibility_check(settings: Settings) -> Check:
     return ok(name, text)
 
 
-def broker_check(settings: Settings) -> Check:
-    """Does the Celery broker answer."""
+def broker_check(settings: Settings, up: str = UP) -> Check:
+    """Does the Celery broker answer.
+
+    Args:
+        settings: its `broker_url` must be set.
+        up: the command that starts such a stack.
+    """
     from producer.celery_connection import connect
 
     try:
         _, connection = connect(settings)
     except BrokerError as error:
-        return fail("broker", str(error), UP)
+        return fail("broker", str(error), up)
     connection.release()
     return ok("broker", f"answers at {connection.as_uri()}")
-
-
-def emulator_checks(address: PubSubAddress) -> Iterator[Check]:
-    """Does the Pub/Sub emulator answer, and are its subscriptions as they should be."""
-    import requests
-
-    base = f"http://{address.emulator}/v1"
-    try:
-        topic = requests.get(f"{base}/{address.topic_path}", timeout=HTTP_LIMIT_S)
-    except requests.RequestException as error:
-        yield fail("broker", f"the Pub/Sub emulator does not answer at {address.emulator}: {_why(error)}", UP)
-        return
-    if topic.status_code != HTTP_OK:
-        yield fail("broker", f"topic {address.topic} is missing at {address.emulator}", UP)
-        return
-    yield ok("broker", f"the Pub/Sub emulator answers at {address.emulator}, with topic {address.topic}")
-    targets: tuple[Target, ...] = ("container", "function")
-    for target in targets:
-        name = address.push_subscription(target)
-        found = requests.get(f"{base}/{address.subscription_path(name)}", timeout=HTTP_LIMIT_S)
-        yield _subscription(address, name, found.json() if found.status_code == HTTP_OK else None)
-
-
-def _subscription(address: PubSubAddress, name: str, document: Document | None) -> Check:
-    title = f"subscription {name}"
-    if document is None:
-        return fail(title, f"is missing at {address.emulator}", UP)
-    wanted = {
-        "ack deadline": f"{ACK_DEADLINE_S} s",
-        "dead-letter topic": address.dead_letter_topic,
-        "delivery attempts": str(MAX_DELIVERY_ATTEMPTS),
-    }
-    lacking = differences(wanted, subscription_facts(document))
-    return (
-        fail(title, lacking, UP) if lacking else ok(title, "deadline and dead letters are as they should be")
-    )
 
 
 def _container(run_file: RunFile) -> Check:
@@ -159,9 +131,11 @@ def _container(run_file: RunFile) -> Check:
     try:
         answer = requests.get(url, timeout=HTTP_LIMIT_S)
     except requests.RequestException as error:
-        return fail("container", f"does not answer at {url}: {_why(error)}", UP)
+        return fail("container", f"does not answer at {url}: {reason(error)}", _up(run_file))
+    if answer.status_code == HTTP_OK:
+        return ok("container", f"is ready at {url}")
     text = " ".join(answer.text[:200].split())
-    return ok("container", f"is ready at {url}") if answer.status_code == HTTP_OK else fail("container", text)
+    return fail("container", f"is not ready at {url}: {text}", f"tail {shlex.quote(run_file.log_file)}")
 
 
 def _function(run_file: RunFile) -> Check:
@@ -170,8 +144,18 @@ def _function(run_file: RunFile) -> Check:
     try:
         socket.create_connection((parts.hostname or "", parts.port or 80), timeout=HTTP_LIMIT_S).close()
     except OSError as error:
-        return fail("function", f"does not answer at {run_file.function_url}: {error.strerror or error}", UP)
+        return fail(
+            "function",
+            f"does not answer at {run_file.function_url}: {error.strerror or error}",
+            _up(run_file),
+        )
     return ok("function", f"accepts connections at {run_file.function_url}")
+
+
+def _up(run_file: RunFile) -> str:
+    """The command that starts such a stack, in place of one that still runs."""
+    up = f"{UP} --broker pubsub" if is_pubsub(run_file.broker_url) else UP
+    return f"kill -INT {run_file.pid}; sleep {STOP_LIMIT_S}; {up}" if run_file.is_alive() else up
 
 
 def _deliverer_settings(settings: Settings, environments: Mapping[str, Mapping[str, str]]) -> Settings:
@@ -185,15 +169,3 @@ def _deliverer_settings(settings: Settings, environments: Mapping[str, Mapping[s
         return Settings(**{**settings.model_dump(include=set(names)), **given})
     except ValueError as error:
         raise SettingsError(f"the running stack has a bad setting: {error}") from error
-
-
-def _why(error: Exception) -> str:
-    """The innermost reason of an exception of requests, in a few words."""
-    text = str(error)
-    return (
-        "connection refused"
-        if "refused" in text
-        else "no answer in time"
-        if "timed out" in text
-        else text[:120]
-    )

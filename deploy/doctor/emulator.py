@@ -1,0 +1,73 @@
+"""Google's Pub/Sub emulator of a local stack: does it answer, and is it set up as the cloud is."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from deploy.deployment import DEAD_LETTER_PATH
+from deploy.doctor.check import Check, fail, ok
+from deploy.doctor.http_reason import HTTP_LIMIT_S, HTTP_OK, reason
+from deploy.facts import NONE, Document, Facts, differences, subscription_facts
+from pipeline.pubsub_settings import ACK_DEADLINE_S, MAX_DELIVERY_ATTEMPTS, RETENTION_S, PubSubAddress
+
+
+def emulator_checks(
+    address: PubSubAddress, container_url: str, function_url: str, up: str
+) -> Iterator[Check]:
+    """Look at the topic and at each subscription.
+
+    Args:
+        address: of the tasks' topic at the emulator.
+        container_url: where the container listens, with a slash at the end.
+        function_url: where the function listens.
+        up: the command that starts such a stack: it makes topic and subscriptions.
+    """
+    import requests
+
+    base = f"http://{address.emulator}/v1"
+    try:
+        topic = requests.get(f"{base}/{address.topic_path}", timeout=HTTP_LIMIT_S)
+        if topic.status_code != HTTP_OK:
+            yield fail("broker", f"topic {address.topic} is missing at {address.emulator}", up)
+            return
+        yield ok("broker", f"the Pub/Sub emulator answers at {address.emulator}, with topic {address.topic}")
+        for name, wanted in _wanted(address, container_url, function_url).items():
+            found = requests.get(f"{base}/{address.subscription_path(name)}", timeout=HTTP_LIMIT_S)
+            document = found.json() if found.status_code == HTTP_OK else None
+            yield _subscription(address, name, wanted, document, up)
+    except requests.RequestException as error:
+        why = reason(error)
+        yield fail("broker", f"the Pub/Sub emulator does not answer at {address.emulator}: {why}", up)
+
+
+def _wanted(address: PubSubAddress, container_url: str, function_url: str) -> dict[str, Facts]:
+    """What each subscription must be, by its name."""
+    tasks = {
+        "topic": address.topic,
+        "ack deadline": f"{ACK_DEADLINE_S} s",
+        "retention": f"{RETENTION_S} s",
+        "dead-letter topic": address.dead_letter_topic,
+        "delivery attempts": str(MAX_DELIVERY_ATTEMPTS),
+    }
+    dead = {"topic": address.dead_letter_topic, "retention": f"{RETENTION_S} s"}
+    burial = f"{container_url.rstrip('/')}{DEAD_LETTER_PATH}"
+    return {
+        address.push_subscription("container"): {**tasks, "push endpoint": container_url},
+        # functions-framework takes the topic from the path.
+        address.push_subscription("function"): {
+            **tasks,
+            "push endpoint": f"{function_url}{address.topic_path}",
+        },
+        address.dead_letter_push: {**dead, "push endpoint": burial},
+        address.dead_letter_pull: {**dead, "push endpoint": NONE},
+    }
+
+
+def _subscription(
+    address: PubSubAddress, name: str, wanted: Facts, document: Document | None, up: str
+) -> Check:
+    title = f"subscription {name}"
+    if document is None:
+        return fail(title, f"is missing at {address.emulator}", up)
+    lacking = differences(wanted, subscription_facts(document))
+    return fail(title, lacking, up) if lacking else ok(title, "as it should be")
