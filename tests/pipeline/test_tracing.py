@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -16,7 +17,8 @@ from model.errors import UnknownModelError
 from pipeline.clock import utc_now
 from pipeline.envelope import TRACE_ATTRIBUTE, push_body, queued_message
 from pipeline.errors import SettingsError
-from pipeline.handle import handle_push
+from pipeline.handle import handle_cloud_event, handle_push
+from pipeline.outcomes import Result
 from pipeline.runtime import Runtime
 from pipeline.settings import Settings
 from pipeline.tracing import NoTracing, check_tracing
@@ -53,10 +55,11 @@ def one(exporter: InMemorySpanExporter, name: str) -> ReadableSpan:
     return found
 
 
+@pytest.mark.parametrize("handle", [handle_push, handle_cloud_event], ids=["container", "function"])
 def test_a_delivery_goes_on_with_the_publisher_s_trace(
-    runtime: Runtime, exporter: InMemorySpanExporter
+    runtime: Runtime, exporter: InMemorySpanExporter, handle: Callable[[bytes, Runtime], Result]
 ) -> None:
-    handle_push(body(), runtime)
+    handle(body(), runtime)
     spans = exporter.get_finished_spans()
     assert {f"{span.context.trace_id:032x}" for span in spans} == {TRACE}
     process = one(exporter, "process task")

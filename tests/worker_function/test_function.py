@@ -23,6 +23,8 @@ from results.naming import record_name
 from results.record import Record
 from results.stores.base import Store
 from results.stores.open import open_store
+from tests.gcs_fault_proxy import gcs_fault_proxy
+from tests.gcs_server import GcsServer, find_binary
 from tests.pipeline.checkpoints import save_tiny
 from tests.pipeline.fakes import wait_until
 from tests.pipeline.tasks import a_task
@@ -205,6 +207,33 @@ def test_a_store_that_refuses_is_not_acknowledged(bundle: Path, tmp_path: Path) 
         assert "Traceback" not in site.server.text()
     finally:
         site.server.stop()
+
+
+def test_a_bucket_that_fails_is_not_acknowledged_until_it_does_not(bundle: Path, tmp_path: Path) -> None:
+    server = GcsServer(find_binary())
+    try:
+        server.wait()
+        bucket = server.new_bucket()
+        with gcs_fault_proxy(server) as proxy:
+            site = Site(tmp_path, bundle, store_url=f"gs://{bucket}?endpoint={proxy.url}")
+            site.store = open_store(f"gs://{bucket}?endpoint={server.url}")
+            try:
+                site.server.wait()
+                task = site.task(0)
+                event = to_structured(event_of(site.message(task)))
+                proxy.order("status", status=403, text="no access")
+                proxy.order("lose_answer", method="POST", part="/records/")
+                refused = site.push(event[1], event[0])
+                assert refused.status_code == 500
+                assert refused.text.startswith("store_refused: no permission to ")
+                assert site.push(event[1], event[0]).status_code == 200
+                assert (site.record(task).images_painted, site.record(task).images_found) == (3, 0)
+                assert len(list(site.store.list(""))) == 4
+                assert "Traceback" not in site.server.text()
+            finally:
+                site.server.stop()
+    finally:
+        server.stop()
 
 
 @pytest.mark.parametrize("threads", [1, 8])
