@@ -18,8 +18,8 @@ CONNECTIONS: Final = 64
 """Kept-alive connections: as many threads can use one store without opening new ones."""
 PROBE_LIMIT_S: Final = 3.0
 _NO_BUCKET_METADATA: Final = "DISABLE_GCS_PYTHON_CLIENT_OTEL_BUCKET_METADATA"
-"""Left to itself the client asks for the bucket, for the sake of traces that are off: in a thread of its own,
-at the first request and again after each 404, which is what every look for a cancellation is answered."""
+"""Left to itself the client asks for the bucket too, for the sake of traces that are off: in a thread of its
+own, at the first request and after each read that finds nothing. A worker has no right to see the bucket."""
 
 
 def emulator_of(endpoint: str) -> str:
