@@ -12,11 +12,12 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from results.documents import Target
-from results.errors import ImageError
-from results.naming import image_name, images_prefix
+from results.documents import Manifest, Target, load
+from results.errors import DocumentError, ImageError, ObjectNotFound
+from results.naming import image_name, images_prefix, record_name
 from results.png import decode, pixel_sha256, read_provenance
 from results.provenance import Provenance
+from results.record import ImageEntry, Record
 from results.stores.base import Store
 
 _IMAGE: Final = re.compile(r"([0-9]{8})\.png")
@@ -79,6 +80,24 @@ def list_images(
         match = _IMAGE.fullmatch(info.name, len(prefix))
         if match:
             yield ListedImage(target, int(match[1]), info.name, info.size_bytes, info.created_at)
+
+
+def recorded_entry(store: Store, manifest: Manifest, target: Target, index: int) -> ImageEntry | None:
+    """What the record of its task says of an image; None if the task is not done.
+
+    Raises:
+        DocumentError: the record is damaged, or does not tell of that image.
+        StoreError: the store failed.
+    """
+    name = record_name(manifest.job_id, target, index // manifest.images_per_task)
+    try:
+        record = load(Record, store.read(name), name)
+    except ObjectNotFound:
+        return None
+    for entry in record.images:
+        if entry.index == index:
+            return entry
+    raise DocumentError(f"{name} does not tell of image {index}: it was changed")
 
 
 def read_image(store: Store, job_id: str, target: Target, index: int) -> StoredImage | None:

@@ -6,12 +6,15 @@ major schema is refused. `dump` and `load` are the only way in and out of bytes.
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
 
 from results.errors import DocumentError
 from results.naming import DIGEST_PATTERN, MAX_INDEX, MAX_PUBLICATION, MAX_TASK, NAME_PATTERN
+
+if TYPE_CHECKING:
+    from pydantic_core import ErrorDetails
 
 Target = Literal["container", "function", "celery"]
 Precision = Literal["auto", "fp32", "bf16", "int8"]
@@ -53,9 +56,18 @@ def load(kind: type[DocumentT], data: bytes, name: str) -> DocumentT:
     try:
         return kind.model_validate_json(data)
     except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"]) or "document"
-        raise DocumentError(f"{name} cannot be read: {where}: {first['msg']}") from error
+        raise DocumentError(f"{name} cannot be read: {_trouble(error.errors()[0])}") from error
+
+
+def _trouble(first: ErrorDetails) -> str:
+    """What is wrong with a document, and what may have happened to it."""
+    if first["type"] == "json_invalid":
+        return f"it is cut off or no JSON ({first['ctx']['error']})"
+    where = ".".join(str(part) for part in first["loc"]) or "document"
+    if where == "schema" and first["type"] == "literal_error":
+        seen = repr(first["input"])[:60]
+        return f"schema is {seen}, not {first['ctx']['expected']}: if it is a newer one, update Diptych"
+    return f"{where}: {first['msg']}; it was damaged or edited"
 
 
 class Manifest(Document):

@@ -15,7 +15,7 @@ from typing import Final
 
 from results.browse import list_images
 from results.documents import Manifest, Target, load
-from results.errors import ImageError
+from results.errors import ImageError, ObjectNotFound
 from results.naming import image_name, job_prefix, manifest_name, records_prefix
 from results.parallel import map_in_order
 from results.record import Record
@@ -103,12 +103,20 @@ class Download:
         path = self._path(wanted.name)
         if _is_same(path, wanted):
             return Fetched(wanted.name, wanted.is_image, wanted.size_bytes, kept=True)
-        data = self._store.read(wanted.name)
+        data = self._read(wanted)
         if wanted.sha256 and hashlib.sha256(data).hexdigest() != wanted.sha256:
             raise ImageError(f"{wanted.name} is not the image that its record tells of: it was changed since")
         path.parent.mkdir(parents=True, exist_ok=True)
         _write_whole(path, data)
         return Fetched(wanted.name, wanted.is_image, len(data), kept=False)
+
+    def _read(self, wanted: _Wanted) -> bytes:
+        try:
+            return self._store.read(wanted.name)
+        except ObjectNotFound as error:
+            if not wanted.sha256:
+                raise
+            raise ImageError(f"{wanted.name} is missing, though its task's record tells of it") from error
 
     def _path(self, name: str) -> Path:
         return self._folder / name.removeprefix(job_prefix(self._manifest.job_id))

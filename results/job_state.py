@@ -9,7 +9,7 @@ from typing import Final
 
 from results import naming
 from results.documents import Manifest, PublishedChunk, Target, load
-from results.errors import JobNotFound, ObjectNotFound
+from results.errors import DocumentError, JobNotFound, ObjectNotFound
 from results.stores.base import Store
 from results.target_state import TargetState
 
@@ -43,9 +43,12 @@ def load_manifest(store: Store, job_id: str) -> Manifest:
     """
     name = naming.manifest_name(job_id)
     try:
-        return load(Manifest, store.read(name), name)
+        manifest = load(Manifest, store.read(name), name)
     except ObjectNotFound as error:
         raise JobNotFound(job_id, store.url) from error
+    if manifest.job_id != job_id:
+        raise DocumentError(f"{name} says that it is job {manifest.job_id}: it has been moved or edited")
+    return manifest
 
 
 class JobState:

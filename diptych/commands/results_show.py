@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from math import isinf
-from typing import Any
+from typing import Any, Final
 
 import click
 
@@ -17,13 +17,15 @@ from diptych.commands.results_output import (
     stamp,
 )
 from pipeline.errors import RequestError
-from results.browse import StoredImage, read_image
+from results.browse import StoredImage, read_image, recorded_entry
 from results.documents import Manifest, Target
-from results.errors import ObjectNotFound
+from results.errors import DocumentError, ObjectNotFound
 from results.job_state import JobState
 from results.likeness import psnr_db
 from results.records import StoredRecord, latency_s, read_record, round_trip_s
 from results.stores.base import Store
+
+NOT_DONE: Final = "none yet: the task is not done"
 
 
 def show_job(store: Store, manifest: Manifest, targets: Sequence[Target], as_json: bool) -> None:
@@ -58,18 +60,30 @@ def show_job(store: Store, manifest: Manifest, targets: Sequence[Target], as_jso
 def show_image(
     store: Store, manifest: Manifest, targets: Sequence[Target], index: int, as_json: bool
 ) -> None:
-    """Print provenance and hashes of one image on each target, and how alike they are."""
+    """Print provenance and hashes of one image on each target, and how alike they are.
+
+    A file that is not the one its record tells of is said to be changed, one that is gone to be missing.
+    """
     if index >= manifest.count:
         raise RequestError(f"job {manifest.job_id} has the images 0 to {manifest.count - 1}, no {index}")
     found = {target: read_image(store, manifest.job_id, target, index) for target in targets}
+    checks = {target: _check(store, manifest, target, index, image) for target, image in found.items()}
     if as_json:
-        views = {target: image and _image_as_dict(image) for target, image in found.items()}
+        views = {
+            target: image and {**_image_as_dict(image), "record": checks[target]}
+            for target, image in found.items()
+        }
         return click.echo(json_line({"job_id": manifest.job_id, "index": index, "targets": views}))
     for target, image in found.items():
         if image is None:
-            click.echo(f"{target}: image {index} is not there (yet)")
+            missing = "missing, though its task's record tells of it"
+            click.echo(
+                f"{target}: image {index} is {'not there yet' if checks[target] == NOT_DONE else missing}"
+            )
         else:
-            print_fields(f"{target}: image {index}", _image_fields(store, image))
+            print_fields(
+                f"{target}: image {index}", {**_image_fields(store, image), "record": checks[target]}
+            )
     there = [image for image in found.values() if image]
     for other in there[1:]:
         click.echo(_likeness(there[0], other))
@@ -97,6 +111,19 @@ def _record(store: Store, manifest: Manifest, target: Target, task: int) -> Stor
         return read_record(store, manifest.job_id, target, task)
     except ObjectNotFound:
         return None
+
+
+def _check(store: Store, manifest: Manifest, target: Target, index: int, image: StoredImage | None) -> str:
+    """What the record of its task says of the file, in words."""
+    try:
+        entry = recorded_entry(store, manifest, target, index)
+    except DocumentError as error:
+        return str(error)
+    if entry is None:
+        return NOT_DONE
+    return (
+        "the same file" if image and image.sha256 == entry.sha256 else "CHANGED: it tells of another SHA-256"
+    )
 
 
 def _image_as_dict(image: StoredImage) -> dict[str, Any]:
