@@ -5,6 +5,9 @@ python -m bench.pubsub_path [--tasks 400] [--images-per-task 16] [--probes 200] 
 Throughput: a job of a model that costs nothing, for the path itself, and one of faces-64. Latency is from the
 emulator's own publish time to the entry into the handler, on one clock: of single tasks on idle workers, one
 after the other, and of tasks that arrive at random at a share of the throughput of faces-64.
+
+A busy container takes a push in and has it wait for a painting slot inside; a busy function, with one thread,
+leaves it outside. So the function's latency holds that wait, and the container's does not.
 """
 
 from __future__ import annotations

@@ -40,7 +40,7 @@ def broker(layout: Layout, folder: Path, when_up: Callable[[], None]) -> Service
         argv=broker_argv(folder, port),
         ready=lacks,
         cwd=layout.work_folder,
-        noise=_BROKER_NOISE,
+        noise=(_BROKER_NOISE,),
     )
 
 

@@ -13,7 +13,7 @@ from local.errors import StackError
 from local.folder import StackFolder
 from local.gcs_server import BUCKET, gcs_argv, gcs_binary, gcs_lacks
 from local.options import StackOptions
-from local.pubsub_emulator import emulator_argv, emulator_command, emulator_lacks
+from local.pubsub_emulator import NOISE, emulator_argv, emulator_command, emulator_lacks
 from local.pubsub_topology import make_topology
 from local.service import Role, Service
 from local.services import Layout, container, function
@@ -98,6 +98,7 @@ class PubSubBacking:
             argv=emulator_argv(self._command, work, port),
             ready=lacks,
             cwd=work,
+            noise=NOISE,
         )
 
     def _gcs(self, work: Path) -> Service:

@@ -33,6 +33,14 @@ _JAVA_OPTIONS: Final = (
     # One line for each thing that it logs. It reports every push that is not acknowledged, with a stack.
     "-Djava.util.logging.SimpleFormatter.format=%4$s: %5$s%n",
 )
+NOISE: Final = (
+    "This is the Google Pub/Sub fake.",
+    "Implementation may be incomplete or differ from the real system.",
+    "SLF4J: ",
+    "*** shutting down gRPC server since JVM is shutting down",
+    "*** server shut down",
+)
+"""What every emulator says at its start and its end."""
 LOGGING_FILE: Final = "emulator-logging.properties"
 _LOGGING: Final = "handlers=java.util.logging.ConsoleHandler\n.level=SEVERE\n"
 

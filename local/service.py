@@ -41,7 +41,7 @@ class Service:
         env: its environment, on top of ours.
         unset: variables of our environment that it must not see.
         cwd: its working folder.
-        noise: lines with this in them are not shown.
+        noise: lines with one of these in them are not shown.
     """
 
     name: str
@@ -51,7 +51,7 @@ class Service:
     env: Mapping[str, str] = field(default_factory=dict)
     unset: tuple[str, ...] = ()
     cwd: Path | None = None
-    noise: str | None = None
+    noise: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +116,7 @@ class Child:
     def _read(self) -> None:
         for line in iter(self._process.stdout.readline, b""):
             text = line.decode("utf-8", "replace").rstrip("\r\n")
-            if self.service.noise is None or self.service.noise not in text:
+            if not any(noise in text for noise in self.service.noise):
                 self._events.put(Line(self.service.name, text, datetime.now()))
         self._process.stdout.close()
 

@@ -72,6 +72,7 @@ def test_every_command_works_on_the_emulator_and_results_outlive_it(pubsub_up: S
     assert pubsub_up.wait() == 0
     assert pubsub_up.survivors() == []
     assert "Traceback" not in pubsub_up.text()
+    assert "pubsub     |" not in pubsub_up.text(), "the emulator's usual lines"
     gone = diptych(pubsub_up.folder, "status", "first")
     assert gone.returncode != 0
     assert len(gone.stderr.splitlines()) == 1
