@@ -9,7 +9,9 @@ import click
 
 COMMANDS: Final = {
     "load": ("bench.load.cli", "load", "Send real pushes at both HTTP workers, and measure."),
+    "queue": ("bench.queue.cli", "queue", "Send jobs through the queue, and measure until their records."),
     "ceiling": ("bench.load.ceiling_cli", "ceiling", "Measure what the load generator itself can do."),
+    "compare": ("bench.experiment.cli", "compare", "A paired experiment, from a TOML file to a verdict."),
     "report": ("bench.run_folder_report", "report", "Write a run's report again, or set two side by side."),
 }
 """Module, attribute and help of each, in the order of use."""

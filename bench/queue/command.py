@@ -1,0 +1,97 @@
+"""From the options of `diptych bench queue` to its exit status."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+import click
+
+from bench.load.command import FAILED_EXIT, INTERRUPTED_EXIT, PARTIAL_EXIT
+from bench.load.report import phases
+from bench.queue.run import QueueOptions, run_queue
+from bench.queue.summary import measured_quantities, trips_of
+from bench.run_folder_read import StoredRun
+from bench.run_folder_thresholds import Threshold, check_thresholds, parse_threshold
+from local.options import default_slots
+
+_NUMBERS: Final = ("error_rate", "images_per_s", "tasks", "redelivered")
+
+
+def run_command(given: Mapping[str, Any], tell: Callable[[str], None]) -> int:
+    """Run; returns the exit status: 0, 3 a threshold failed, 4 partial, 130 Ctrl-C.
+
+    Args:
+        given: the options by name.
+        tell: given lines for the user.
+    Raises:
+        click.UsageError: options that do not go together.
+        BenchError, StackError and others: see run_queue.
+    """
+    thresholds = [parse_threshold(text) for text in given["fail_if"]]
+    run = run_queue(_options(given), tell)
+    for line in text_lines(run):
+        tell(line)
+    failed = failures(run, thresholds)
+    for line in failed:
+        tell(f"FAILED {line}")
+    tell(f"report: {run.path / 'report.html'}")
+    if run.status == "interrupted":
+        return INTERRUPTED_EXIT
+    if run.partial:
+        return PARTIAL_EXIT
+    return FAILED_EXIT if failed else 0
+
+
+def failures(run: StoredRun, thresholds: Sequence[Threshold]) -> list[str]:
+    """The thresholds that a target fails, a line each."""
+    trips = trips_of(run)
+    lines = []
+    for target in run.configuration["targets"]:
+        of = (run.results["targets"].get(target)) or {}
+        measured = of.get("measured") or {}
+        numbers = {name: measured.get(name) for name in _NUMBERS}
+        checked = check_thresholds(
+            thresholds,
+            measured_quantities(trips, target, of.get("slots", 1)),
+            {name: math.nan if value is None else float(value) for name, value in numbers.items()},
+            percentiles=not measured.get("percentiles_refused"),
+        )
+        lines += [f"{target}: {line}" for line in checked]
+    return lines
+
+
+def text_lines(run: StoredRun) -> list[str]:
+    """The run in a few lines."""
+    lines = [str(run.results.get("title"))]
+    if run.partial:
+        lines.append(f"PARTIAL: {run.status}")
+    for target, phase, of in phases(run):
+        says = f"{target:10} {phase:9} {of['ok']} of {of['tasks']} tasks"
+        quantities = of["quantities"]
+        for name in ("round_trip_s", "queue_wait_s", "delivery_s", "process_s"):
+            if name in quantities:
+                q = quantities[name]
+                spread = "" if q["sd"] is None else f" ± {1000 * q['sd']:.0f}"
+                says += f", {name.removesuffix('_s').replace('_', ' ')} {1000 * q['mean']:.0f}{spread} ms"
+        lines.append(says)
+        if of["percentiles_refused"] and phase == "measured":
+            lines.append(f"  no percentiles: {of['percentiles_refused']}")
+    return lines
+
+
+def _options(given: Mapping[str, Any]) -> QueueOptions:
+    if given["warm_up"] >= given["jobs"]:
+        raise click.UsageError("--warm-up must be fewer than --jobs")
+    slots = given["slots"] or (None if given["running"] else default_slots())
+    return QueueOptions(
+        **{
+            **{name: value for name, value in given.items() if name != "fail_if"},
+            "out": given["out"] or Path(f"bench-queue-{time.strftime('%Y%m%d-%H%M%S')}"),
+            "targets": tuple(dict.fromkeys(given["targets"])) or ("container", "function"),
+            "slots": slots,
+        }
+    )

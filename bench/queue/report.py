@@ -1,0 +1,174 @@
+"""The report of a queue run."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from html import escape
+from typing import Any, Final
+
+import numpy as np
+
+from bench.load.report import figure, phases
+from bench.queue.trip import Trip
+from bench.run_folder_page import figures, mapping_table, page_html, plain_table
+from bench.run_folder_read import StoredRun
+from results.report.plot_style import COLD, STAGES, TARGETS, Plot, drawn, finished, spaced
+
+_COUNTS: Final = (*("jobs", "tasks", "ok", "images", "redelivered", "error_rate", "images_per_s"),)
+_PERCENTILES_OF: Final = (
+    *("round_trip_s", "latency_from_schedule_s", "queue_wait_s", "delivery_s", "process_s"),
+)
+_STAGES: Final = {
+    "publish, queue wait": ("publish_s", "queue_wait_s"),
+    "delivery": ("delivery_s",),
+    "load": ("model_load_s",),
+    "generate": ("generate_s",),
+    "encode, store, commit": (),
+}
+_METHOD: Final = (
+    "round_trip_s runs from the begin of a task's publication to its record's creation by the store's clock,"
+    " latency_from_schedule_s from when its job was due. publish_s ends when the broker has the message. Of"
+    " the time from there to the worker, queue_wait_s is the part in which every slot of the target had"
+    " another task in hand, as the records tell, and delivery_s the rest. encode_s and store_s are sums over"
+    " threads beside generate_s; commit_s runs from the last image to the record. Cold tasks, each the first"
+    " of its painting process, are apart. lag_s is the generator's own delay; percentiles are refused when it"
+    " matters. Intervals (95%) of percentiles are order statistics', those of means normal; both take tasks"
+    " for independent, which tasks that wait for one another are not: one run decides nothing of targets."
+)
+
+
+def report_html(run: StoredRun, trips: Sequence[Trip]) -> str:
+    """One run as one file."""
+    asked = run.configuration
+    state = f" PARTIAL: {run.status}." if run.partial else ""
+    lead = (
+        f"{run.path.name}: {asked.get('jobs')} jobs of {asked.get('images')} images,"
+        f" {asked.get('rate')} jobs/s, {asked.get('arrivals')}.{state}"
+    )
+    return page_html(str(run.results.get("title") or "Queue"), lead, _sections(run, trips))
+
+
+def _sections(run: StoredRun, trips: Sequence[Trip]) -> Iterator[str]:
+    found = [*phases(run)]
+    for why in sorted({str(of["percentiles_refused"]) for *_, of in found if of["percentiles_refused"]}):
+        yield f"<p><strong>No percentiles: {escape(why)}.</strong></p>"
+    rows = [
+        (f"{target} {phase}", *(figure(of[name]) for name in _COUNTS), of["outcomes"])
+        for target, phase, of in found
+    ]
+    yield "<h2>Tasks</h2>" + plain_table("Tasks", ("", *_COUNTS, "outcomes"), rows)
+    yield means_table(found) + percentiles_table(found, _PERCENTILES_OF)
+    yield f"<h2>Plots</h2>{figures(_plots(run, trips))}"
+    slots = {
+        target: f"{of['slots']}{'' if of['slots_known'] else ' (the most seen at work at once)'}"
+        for target, of in (run.results.get("targets") or {}).items()
+    }
+    yield "<h2>Conditions</h2>" + mapping_table("Slots of each target", slots)
+    yield mapping_table("Configuration", run.configuration)
+    yield mapping_table("Environment", run.environment)
+    yield f"<h2>Method</h2><p>{escape(_METHOD)}</p>"
+
+
+def means_table(found: Sequence[tuple[str, str, Mapping[str, Any]]]) -> str:
+    """Mean ± SD of every quantity of every target and phase."""
+    rows = [
+        (
+            *(f"{target} {phase}", name, q["n"], f"{figure(q['mean'])} ± {figure(q['sd'])}"),
+            *(_range(q["mean_interval"]), figure(q["min"]), figure(q["max"])),
+        )
+        for target, phase, of in found
+        for name, q in of["quantities"].items()
+    ]
+    head = ("", "quantity", "n", "mean ± SD", "95% of mean", "min", "max")
+    return plain_table("Means, seconds", head, rows)
+
+
+def percentiles_table(found: Sequence[tuple[str, str, Mapping[str, Any]]], names: Sequence[str]) -> str:
+    """Percentiles of these quantities, measured phase, with their intervals."""
+    rows = [
+        (
+            *(target, name, f"p{100 * one['p']:g}", figure(one["value"])),
+            _range(one["interval"]) or "sample too small",
+        )
+        for target, phase, of in found
+        if phase == "measured"
+        for name in names
+        for one in of["quantities"].get(name, {}).get("percentiles", ())
+    ]
+    return plain_table("Percentiles, seconds", ("", "quantity", "", "value", "95% interval"), rows)
+
+
+def _range(interval: Sequence[float] | None) -> str:
+    return f"{figure(interval[0])} … {figure(interval[1])}" if interval else ""
+
+
+def _plots(run: StoredRun, trips: Sequence[Trip]) -> Iterator[Plot]:
+    ok = [one for one in trips if one.outcome == "ok"]
+    if ok:
+        yield _over_time(ok)
+        yield _ecdf(ok)
+        yield _stages(run)
+
+
+def _over_time(ok: Sequence[Trip]) -> Plot:
+    with drawn(2.4) as (drawing, axes):
+        for cold in (False, True):
+            for target in dict.fromkeys(one.target for one in ok):
+                chosen = [one for one in ok if one.target == target and (one.phase == "cold") == cold]
+                if chosen:
+                    x, y = [one.sent_s for one in chosen], [_round_trip(one) for one in chosen]
+                    colour = COLD if cold else TARGETS[target]
+                    label = f"{target}, cold" if cold else target
+                    axes.plot(x, y, "x" if cold else ".", color=colour, markersize=4, label=label)
+        axes.set_ylim(bottom=0)
+        axes.set_xlabel("submitted, seconds since the run's start")
+        axes.set_ylabel("round trip, seconds")
+        axes.legend(loc="upper right")
+        return finished(drawing, "over-time", "Round trip over time", "A dot is one task.")
+
+
+def _ecdf(ok: Sequence[Trip]) -> Plot:
+    with drawn(2.4) as (drawing, axes):
+        for target in dict.fromkeys(one.target for one in ok):
+            ordered = np.sort(
+                [_round_trip(one) for one in ok if one.target == target and one.phase != "cold"]
+            )
+            if len(ordered):
+                ranks = spaced(len(ordered), 400) + 1
+                label = f"{target} (n = {len(ordered):,})"
+                axes.step(
+                    ordered[ranks - 1], ranks / len(ordered), where="post", color=TARGETS[target], label=label
+                )
+        axes.set_ylim(0, 1.02)
+        axes.set_xlabel("round trip, seconds")
+        axes.set_ylabel("share of tasks")
+        if axes.has_data():
+            axes.legend(loc="lower right")
+        caption = "Share of the tasks, cold ones left out, that took at most so long."
+        return finished(drawing, "ecdf", "Distribution of round trips", caption)
+
+
+def _stages(run: StoredRun) -> Plot:
+    """Where the mean round trip goes."""
+    found = [(f"{target} {phase}", of["quantities"]) for target, phase, of in phases(run)]
+    rows = [(name, q) for name, q in found if "round_trip_s" in q]
+    with drawn(0.8 + 0.3 * len(rows)) as (drawing, axes):
+        left = np.zeros(len(rows))
+        for (label, names), colour in zip(_STAGES.items(), STAGES.values(), strict=True):
+            if names:
+                lengths = np.array([sum(q[name]["mean"] for name in names) for _, q in rows])
+            else:
+                lengths = np.maximum(np.array([q["round_trip_s"]["mean"] for _, q in rows]) - left, 0.0)
+            axes.barh(range(len(rows)), lengths, 0.7, left, color=colour, label=label, linewidth=0)
+            left = left + lengths
+        axes.set_yticks(range(len(rows)), [name for name, _ in rows])
+        axes.set_xlabel("mean, seconds")
+        axes.legend(loc="upper center", bbox_to_anchor=(0.4, -0.35), ncols=2)
+        caption = "The mean round trip in its parts. The last is what is left of it."
+        return finished(drawing, "stages", "Where the time goes", caption)
+
+
+def _round_trip(trip: Trip) -> float:
+    assert trip.visible_s is not None
+    assert trip.publication_s is not None
+    return trip.visible_s - trip.publication_s

@@ -1,0 +1,223 @@
+"""A queue run, from an empty folder to its report."""
+
+from __future__ import annotations
+
+import secrets
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from bench.errors import BenchError
+from bench.load.schedule import Arrivals
+from bench.queue.follow import Follower
+from bench.queue.report import report_html
+from bench.queue.schedule import due_times, fingerprint
+from bench.queue.submitters import Submitters
+from bench.queue.summary import analyse, trips_of
+from bench.queue.trip import COLUMNS
+from bench.run_folder import REPORT_NAME, RunFolder
+from bench.run_folder_read import StoredRun, read_run
+from local.options import Broker, StackOptions
+from local.stack import Stack, running
+from model.registry import Registry
+from pipeline.errors import BrokerError
+from pipeline.run_file import find_run_file
+from pipeline.settings import Settings, load_settings
+from producer.open_publisher import check_broker_reaches
+from producer.submit import JobRequest, draft_job
+from results.documents import Target
+from results.stores.base import Store
+from results.stores.open import open_store
+
+POLL_S: Final = 0.05
+Tell = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class QueueOptions:
+    """What to do.
+
+    Args:
+        out: the run's folder.
+        jobs: how many.
+        images: of each.
+        images_per_task: the cut into tasks; None: as a user's submission is cut.
+        rate: jobs per second.
+        arrivals: independent of one another, or evenly spaced.
+        warm_up: so many first jobs are apart.
+        targets: of each job.
+        running: use the stack of this folder, instead of a fresh one.
+        broker: of a fresh one.
+        slots: of each target; None of a running stack: unknown.
+        model: registered name.
+        seed: of the schedule, and of the images.
+        timeout_s: after the last submission.
+    """
+
+    out: Path
+    jobs: int
+    images: int
+    images_per_task: int | None
+    rate: float
+    arrivals: Arrivals
+    warm_up: int
+    targets: tuple[Target, ...]
+    running: bool
+    broker: Broker
+    slots: int | None
+    model: str
+    seed: int
+    timeout_s: float
+
+
+def run_queue(options: QueueOptions, tell: Tell) -> StoredRun:
+    """Run it; Ctrl-C, a full disk and a stack that ends leave a labelled, partial result.
+
+    Args:
+        options: what to do.
+        tell: given lines for the user.
+    Raises:
+        BenchError: no stack runs here, or the folder cannot be written.
+        StackError: the stack does not start.
+        ModelError, RequestError, StoreError: a job cannot be submitted.
+    """
+    run = _Run(options, tell)
+    run.record()
+    return run.conclude()
+
+
+class _Run:
+    """One run: what its steps share."""
+
+    def __init__(self, options: QueueOptions, tell: Tell) -> None:
+        self._options, self._tell = options, tell
+        self._due = due_times(options.jobs, options.rate, options.arrivals, options.seed)
+        self._name = f"queue-{time.strftime('%Y%m%d-%H%M%S')}-{secrets.token_hex(3)}"
+        self._stack: Stack | None = None
+        # A bad request is told before anything is made or started.
+        self._registry = Registry(load_settings().model_dir)
+        draft_job(self._request(0), self._registry)
+        configuration = {
+            **asdict(options),
+            "jobs_named": f"{self._name}-…",
+            "schedule": fingerprint(self._due),
+        }
+        self._folder = RunFolder.create(
+            options.out, command="queue", configuration=configuration, columns=COLUMNS
+        )
+
+    def record(self) -> None:
+        """Submit everything, and follow it to its end."""
+        with self._folder.recording(), self._settings() as settings:
+            check_broker_reaches(settings, self._options.targets)
+            store = open_store(settings.require_store_url())
+            with Submitters(settings, store, self._registry) as submitters:
+                self._drive(store, submitters)
+
+    def conclude(self) -> StoredRun:
+        """Write the figures and the report."""
+        out = self._options.out
+        trips = trips_of(read_run(out))
+        self._folder.finish({"title": _title(self._options), "targets": analyse(trips, self._options.slots)})
+        stored = read_run(out)
+        try:
+            self._folder.write_text(REPORT_NAME, report_html(stored, trips))
+        except OSError as error:
+            raise BenchError(f"{out} cannot be written: {error.strerror}") from error
+        return stored
+
+    @contextmanager
+    def _settings(self) -> Iterator[Settings]:
+        """Where to submit, while the stack runs."""
+        options = self._options
+        if options.running:
+            found = find_run_file()
+            if found is None or not found.is_alive():
+                raise BenchError("no stack runs in this folder: start `diptych up`, or leave --running out")
+            yield load_settings(store_url=found.store_url, broker_url=found.broker_url)
+            return
+        self._tell("starting a stack")
+        with tempfile.TemporaryDirectory(prefix="dtq-") as name:
+            slots = options.slots or 1
+            wanted = StackOptions(
+                Path(name),
+                options.broker,
+                container_slots=slots,
+                function_slots=slots,
+                celery_slots=slots if "celery" in options.targets else 0,
+                environment={"DIPTYCH_LOG_LEVEL": "WARNING"},
+            )
+            with running(wanted) as self._stack:
+                yield load_settings(
+                    store_url=self._stack.store_url, broker_url=self._stack.addresses.broker_url
+                )
+
+    def _drive(self, store: Store, submitters: Submitters) -> None:
+        # The wall clock is read once for the schedule; records tell the time by the same clock.
+        origin, origin_s = time.monotonic(), time.time()
+        submitters.begin(origin)
+        follower = Follower(store, origin_s, lambda trip: self._folder.raw.write(trip.row()))
+        self._tell(f"submitting {self._options.jobs} jobs in about {self._due[-1]:.0f} s")
+        try:
+            for job, due_s in enumerate(map(float, self._due)):
+                self._follow(submitters, follower, origin + due_s)
+                submitters.send(job, due_s, self._request(job), warm_up=job < self._options.warm_up)
+            limit_s = self._options.timeout_s
+            self._follow(submitters, follower, time.monotonic() + limit_s, empty_is_end=True)
+            if follower.waiting or submitters.busy:
+                self._folder.status = f"not every job had ended {limit_s:g} s after the last was due"
+        except _StackGone as error:
+            self._folder.status = str(error)
+        except BrokerError as error:
+            self._folder.status = f"a submission failed: {error}"
+        except KeyboardInterrupt:
+            follower.give_up()
+            raise
+        follower.give_up()
+
+    def _follow(
+        self, submitters: Submitters, follower: Follower, until: float, *, empty_is_end: bool = False
+    ) -> None:
+        """Look for records until a time, or until all are there."""
+        while (left := until - time.monotonic()) > 0:
+            for flight in submitters.flights():
+                follower.add(flight)
+            if empty_is_end and not (follower.waiting or submitters.busy):
+                return
+            if self._stack and self._stack.ended.is_set():
+                raise _StackGone("the stack ended before the jobs did")
+            begun = time.monotonic()
+            follower.look(until)
+            time.sleep(max(0.0, min(POLL_S - (time.monotonic() - begun), left)))
+
+    def _request(self, job: int) -> JobRequest:
+        options = self._options
+        return JobRequest(
+            model=options.model,
+            count=options.images,
+            targets=options.targets,
+            seed=options.seed + job,
+            job_id=f"{self._name}-{job:05d}",
+            images_per_task=options.images_per_task,
+        )
+
+
+class _StackGone(Exception):
+    """The stack of the run's own ended."""
+
+
+def _title(options: QueueOptions) -> str:
+    through = {"celery": "Celery on Valkey", "pubsub": "the Pub/Sub emulator"}[options.broker]
+    what: dict[Any, str] = {
+        "container": "gunicorn",
+        "function": "functions-framework",
+        "celery": "a Celery worker",
+    }
+    names = " and ".join(what[target] for target in options.targets)
+    if options.running:
+        return f"Jobs through the running stack to {names}"
+    return f"Jobs through {through} to {names} on this machine"

@@ -1,0 +1,127 @@
+"""The figures of a queue run: JSON, made of the raw rows, so that a partial run has them too."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bench.errors import BenchError
+from bench.load.summary import describe, lagged
+from bench.queue.trip import Trip, trip_of
+from bench.queue.waiting import most_at_once, waits_s
+from bench.run_folder_read import StoredRun
+from results.statistics.proportion import wilson_interval
+
+PHASES: Final = ("measured", "warm-up", "cold")
+Values = Mapping[str, NDArray[np.float64]]
+
+
+def trips_of(run: StoredRun) -> list[Trip]:
+    """All tasks of a queue run.
+
+    Raises:
+        BenchError: it is no queue run.
+    """
+    try:
+        return [trip_of(row) for row in run.rows]
+    except (KeyError, ValueError) as error:
+        raise BenchError(f"{run.path} holds no queue run: a row cannot be read ({error})") from error
+
+
+def analyse(trips: Sequence[Trip], slots: int | None) -> dict[str, Any]:
+    """The figures by target and phase.
+
+    Args:
+        trips: in any order.
+        slots: of each target; None: as many as were seen at work at the same time.
+    """
+    found: dict[str, Any] = {}
+    for target in dict.fromkeys(one.target for one in trips):
+        of_target = [one for one in trips if one.target == target]
+        ok = [one for one in of_target if one.outcome == "ok"]
+        used = slots or max(1, most_at_once(ok))
+        waits = dict(zip(ok, waits_s(ok, used), strict=True))
+        phases = {phase: [one for one in of_target if one.phase == phase] for phase in PHASES}
+        found[target] = {
+            "slots": used,
+            "slots_known": slots is not None,
+            **{phase: _summarise(of, waits) for phase, of in phases.items() if of},
+        }
+    return found
+
+
+def quantities(trips: Sequence[Trip], waits: Mapping[Trip, float]) -> Values:
+    """Values by name, of the tasks with a record; lag and submission are of all."""
+    ok = [one for one in trips if one.outcome == "ok"]
+    table = {name: np.array([_of(one)[name] for one in ok], dtype=np.float64) for name in _NAMES}
+    wait = np.array([waits[one] for one in ok], dtype=np.float64)
+    begin = np.where(np.isnan(table["published"]), table["publication"], table["published"])
+    visible, received = table["visible"], table["received"]
+    return {
+        "round_trip_s": visible - table["publication"],
+        "latency_from_schedule_s": visible - table["due"],
+        "publish_s": begin - table["publication"],
+        "queue_wait_s": wait,
+        "delivery_s": np.maximum(received - begin - wait, 0.0),
+        "process_s": table["process"],
+        "model_load_s": table["model_load"],
+        "generate_s": table["generate"],
+        "encode_s": table["encode"],
+        "store_s": table["store"],
+        "commit_s": visible - table["finished"],
+        "submit_s": _of_jobs(trips, "submit_s"),
+        "lag_s": _of_jobs(trips, "lag_s"),
+    }
+
+
+def measured_quantities(trips: Sequence[Trip], target: str, slots: int) -> Values:
+    """Those of a target's measured tasks."""
+    of_target = [one for one in trips if one.target == target]
+    ok = [one for one in of_target if one.outcome == "ok"]
+    waits = dict(zip(ok, waits_s(ok, slots), strict=True))
+    return quantities([one for one in of_target if one.phase == "measured"], waits)
+
+
+_NAMES: Final = (
+    *("publication", "published", "received", "finished", "visible", "due"),
+    *("process", "model_load", "generate", "encode", "store"),
+)
+
+
+def _of(trip: Trip) -> dict[str, float | None]:
+    return {name: getattr(trip, f"{name}_s") for name in _NAMES}
+
+
+def _of_jobs(trips: Sequence[Trip], name: str) -> NDArray[np.float64]:
+    """A value that a job's tasks have in common, once for each job."""
+    return np.array([*{one.job: getattr(one, name) for one in trips}.values()], dtype=np.float64)
+
+
+def _summarise(trips: Sequence[Trip], waits: Mapping[Trip, float]) -> dict[str, Any]:
+    values = quantities(trips, waits)
+    why = lagged({"lag_s": values["lag_s"], "response_s": values["round_trip_s"]}, None)
+    ok = [one for one in trips if one.outcome == "ok"]
+    lost = len(trips) - len(ok)
+    return {
+        "jobs": len({one.job for one in trips}),
+        "tasks": len(trips),
+        "ok": len(ok),
+        "outcomes": dict(Counter(one.outcome for one in trips)),
+        "images": sum(one.images for one in ok),
+        "redelivered": sum((one.attempt or 1) > 1 for one in ok),
+        "error_rate": lost / len(trips),
+        "error_rate_interval": wilson_interval(lost, len(trips)),
+        "images_per_s": _images_per_s(ok),
+        "percentiles_refused": why,
+        "quantities": {name: describe(of, percentiles=not why) for name, of in values.items() if len(of)},
+    }
+
+
+def _images_per_s(ok: Sequence[Trip]) -> float | None:
+    ends = [one.visible_s for one in ok if one.visible_s is not None]
+    span_s = max(ends) - min(one.sent_s for one in ok) if ends else 0.0
+    return sum(one.images for one in ok) / span_s if span_s > 0 else None

@@ -1,0 +1,53 @@
+"""Between broker and worker: what was waiting for a free slot, and what the delivery itself took."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bench.queue.trip import Trip
+
+
+def most_at_once(trips: Sequence[Trip]) -> int:
+    """How many tasks of a target were in hand at the same time."""
+    _, busy = _busy(trips)
+    return int(busy.max()) if len(busy) else 0
+
+
+def waits_s(trips: Sequence[Trip], slots: int) -> NDArray[np.float64]:
+    """How long each task waited while every slot of its target had another task in hand: float64 [n].
+
+    Told from the records alone; a task that has none (it failed) is not seen to be in hand.
+
+    Args:
+        trips: tasks of one target with a record.
+        slots: of it.
+    """
+    at, busy = _busy(trips)
+    if not len(at):
+        return np.zeros(0)
+    spans = np.diff(at)
+    full = np.concatenate(([0.0], np.cumsum(np.where(busy[:-1] >= slots, spans, 0.0))))
+    begin = np.array([_begin(one) for one in trips])
+    end = np.array([one.received_s for one in trips], dtype=np.float64)
+    waited: NDArray[np.float64] = np.interp(end, at, full) - np.interp(begin, at, full)
+    return np.clip(waited, 0.0, None)
+
+
+def _begin(trip: Trip) -> float:
+    """When the broker had it; its publication's begin if the record does not say."""
+    begin = trip.publication_s if trip.published_s is None else trip.published_s
+    assert begin is not None
+    return begin
+
+
+def _busy(trips: Sequence[Trip]) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+    """Moments, and how many tasks are in hand from each on. An end sorts before a beginning."""
+    steps = sorted(
+        [(one.finished_s, -1) for one in trips if one.finished_s is not None]
+        + [(one.received_s, 1) for one in trips if one.received_s is not None]
+    )
+    at = np.array([moment for moment, _ in steps], dtype=np.float64)
+    return at, np.cumsum([step for _, step in steps], dtype=np.int64)
