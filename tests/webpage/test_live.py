@@ -10,7 +10,7 @@ from local.stack import Stack
 from tests.webpage.watching import tab
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser, Page
+    from playwright.sync_api import Browser, Page, Route
 
 pytestmark = [pytest.mark.browser, pytest.mark.stack]
 
@@ -67,3 +67,15 @@ def test_a_closed_tab_is_taken_up_again(browser: Browser, stack: Stack) -> None:
         page.goto(f"{stack.addresses.page_url}jobs")
         page.locator(".job .name").nth(0).wait_for()
         assert address.rsplit("/", 1)[1] in page.locator(".jobs").inner_text()
+
+
+def test_go_may_be_pressed_before_the_page_knows_the_models(browser: Browser, stack: Stack) -> None:
+    with tab(browser) as page:
+        held: list[Route] = []
+        page.route("**/api/offer", lambda route: held.append(route))
+        page.goto(stack.addresses.page_url)
+        page.get_by_label("Images", exact=True).fill("2")
+        page.get_by_role("button", name="Go!").click()
+        page.get_by_role("button", name="Sending…").wait_for()
+        held[0].continue_()
+        page.wait_for_url("**/jobs/*")

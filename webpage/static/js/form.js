@@ -53,6 +53,7 @@ export function goForm(go, job = null) {
     message,
   );
   let offered = null;
+  let offering = null;
 
   function estimateAgain() {
     const wanted = Number(count.value);
@@ -103,6 +104,10 @@ export function goForm(go, job = null) {
     button.textContent = "Sending…";
     performance.mark("diptych-go");
     try {
+      // Who is quick presses Go! before the offer is there; where it failed, it is asked for again.
+      await offering;
+      if (!offered) await fillIn();
+      if (!offered || offered.cannot_submit) return;
       const done = await post("/api/jobs", {
         count: Number(count.value),
         model: model.value,
@@ -123,7 +128,7 @@ export function goForm(go, job = null) {
 
   form.addEventListener("submit", submit);
   form.addEventListener("input", estimateAgain);
-  fillIn();
+  offering = fillIn();
   return form;
 }
 
