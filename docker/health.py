@@ -4,6 +4,7 @@
 health http PORT PATH    it answers 200
 health tcp PORT          it takes connections
 health broker            some process here is connected to the broker that DIPTYCH_BROKER_URL names
+health fresh FILE AGE    the file was touched in the last AGE seconds
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import http.client
 import os
 import socket
 import sys
+import time
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -50,6 +52,11 @@ def is_connected(port: int) -> bool:
     return any(row[3] == ESTABLISHED and row[2].endswith(f":{port:04X}") for row in rows)
 
 
+def is_fresh(path: str, age_s: float) -> bool:
+    """True if a file is younger than that."""
+    return time.time() - Path(path).stat().st_mtime < age_s
+
+
 def main(arguments: list[str]) -> int:
     """Run one check."""
     try:
@@ -60,6 +67,8 @@ def main(arguments: list[str]) -> int:
                 healthy = accepts(int(port))
             case ["broker"]:
                 healthy = is_connected(urlsplit(os.environ["DIPTYCH_BROKER_URL"]).port or 6379)
+            case ["fresh", path, age_s]:
+                healthy = is_fresh(path, float(age_s))
             case _:
                 print(__doc__)
                 return 2
