@@ -1,0 +1,1 @@
+"""A paired experiment: two targets, fresh instances, the same tasks, in random order (`bench compare`)."""

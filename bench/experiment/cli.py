@@ -1,0 +1,54 @@
+"""`diptych bench compare`."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import click
+
+_INTERRUPTED_EXIT = 130
+_PARTIAL_EXIT = 4
+_FAILED_EXIT = 3
+
+
+@click.command()
+@click.argument("experiment", type=click.Path(path_type=Path))
+@click.option("--fail-if", multiple=True, metavar="CONDITION", help="'ratio > 1.1': exit status 3.")
+@click.option(
+    "--out", type=click.Path(path_type=Path), help="[bench-compare-DATE-TIME]; a part of it is gone on with."
+)
+@click.pass_context
+def compare(context: click.Context, experiment: Path, fail_if: tuple[str, ...], out: Path | None) -> None:
+    """Run the paired experiment that a TOML file describes (docs/experiment.md).
+
+    Pairs of fresh instances in random order, the same tasks, and a verdict from 20 pairs on. After a Ctrl-C,
+    give the same file and --out again: finished pairs are kept.
+    """
+    from bench.experiment.plan import load_experiment
+    from bench.experiment.report import text_lines
+    from bench.experiment.run import CompareOptions, run_compare
+    from bench.run_folder_thresholds import check_thresholds, parse_threshold
+    from pipeline.settings import load_settings
+
+    thresholds = [parse_threshold(text) for text in fail_if]
+    asked = load_experiment(experiment)
+    folder = out or Path(f"bench-compare-{time.strftime('%Y%m%d-%H%M%S')}")
+    run = run_compare(CompareOptions(asked, folder, load_settings().model_dir), click.echo)
+    answer = run.results["question"]
+    figures = {
+        name: float("nan") if answer[name] is None else answer[name] for name in ("ratio", "low", "high")
+    }
+    figures["failed_pairs"] = float(len(run.results["pairs"]["failed"]))
+    failed = check_thresholds(thresholds, {}, figures)
+    for line in (
+        *text_lines(run),
+        *(f"FAILED {line}" for line in failed),
+        f"report: {folder / 'report.html'}",
+    ):
+        click.echo(line)
+    if run.partial:
+        again = f"diptych bench compare {experiment} --out {folder}"
+        click.echo(f"go on with: {again}")
+        context.exit(_INTERRUPTED_EXIT if run.status == "interrupted" else _PARTIAL_EXIT)
+    context.exit(_FAILED_EXIT if failed else 0)

@@ -1,0 +1,148 @@
+"""The report of an experiment, and its few lines for the terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from html import escape
+from math import exp
+from typing import Any, Final
+
+import numpy as np
+
+from bench.run_folder_page import figures, mapping_table, page_html, plain_table
+from bench.run_folder_read import StoredRun
+from results.report.plot_style import TARGETS, Plot, drawn, finished
+
+_METHOD: Final = (
+    "Each trial starts a fresh instance of either target, one after the other, in an order that the seed"
+    " shuffled (half of the pairs either way), with the same cores, limits and settings, and asks the same"
+    " tasks of it: first one per slot, cold, then the warm ones. A pair's value is the mean log ratio over"
+    " its tasks; the interval is the symmetric bootstrap-t over pairs (95%). Metric, phase and margin were"
+    " named before. That question is judged alone; the metrics beside it are judged together, with Holm's"
+    " correction, and are a hint, no more. Pairs that a request failed in are left out and counted. Times are"
+    " libcurl's (response_s, first_byte_s) and the worker's own (process_s, cpu_s_per_image)."
+)
+
+
+def report_html(run: StoredRun) -> str:
+    """One run as one file."""
+    results = run.results
+    return page_html(str(results["title"]), " ".join(_lines(results, run)), _sections(run))
+
+
+def text_lines(run: StoredRun) -> list[str]:
+    """The run in a few lines."""
+    return [str(run.results["title"]), *_lines(run.results, run)]
+
+
+def _lines(results: Mapping[str, Any], run: StoredRun) -> Iterator[str]:
+    pairs = results["pairs"]
+    if run.partial:
+        yield f"PARTIAL: {run.status}."
+    failed = f", {len(pairs['failed'])} of them failed and left out" if pairs["failed"] else ""
+    yield f"{pairs['finished']} of {pairs['planned']} pairs{failed}."
+    answer = results["question"]
+    asked = f"{answer['metric']}, {answer['phase']}, margin {100 * results['margin']:g}%"
+    yield f"Asked: {asked}: {_told(results, answer)}."
+    if answer["note"]:
+        yield f"{answer['note']}."
+    injected = {name: value for name, value in run.configuration["experiment"]["inject"].items() if value}
+    if injected:
+        told = ", ".join(f"{name} = {value:g}" for name, value in injected.items())
+        yield f"INJECTED, so no finding about the targets: {told}."
+
+
+def _told(results: Mapping[str, Any], answer: Mapping[str, Any]) -> str:
+    first, second = results["targets"]
+    if answer["ratio"] is None:
+        return "not measured"
+    verdict = str(answer["verdict"] or "no verdict").upper()
+    interval = f" ({_range(answer)})" if answer["low"] is not None else ""
+    return f"{verdict}; {first} / {second} = {answer['ratio']:.3f}{interval}"
+
+
+def _range(answer: Mapping[str, Any]) -> str:
+    return "" if answer["low"] is None else f"{answer['low']:.3f}–{answer['high']:.3f}"
+
+
+def _sections(run: StoredRun) -> Iterator[str]:
+    results = run.results
+    yield "<h2>The question</h2>" + _verdicts(results, [results["question"]], "Named before the first trial")
+    yield "<h2>Beside it</h2>" + _verdicts(results, results["beside"], "Corrected for their number")
+    yield f"<h2>Plots</h2>{figures(_plots(results))}"
+    yield "<h2>Samples</h2>" + _samples(results)
+    yield mapping_table("Fresh instances", results["instances"])
+    yield "<h2>Conditions</h2>" + mapping_table("Configuration", run.configuration)
+    yield mapping_table("Environment", run.environment)
+    yield f"<h2>Method</h2><p>{escape(_METHOD)}</p>"
+
+
+def _verdicts(results: Mapping[str, Any], answers: list[Mapping[str, Any]], caption: str) -> str:
+    first, second = results["targets"]
+    rows = [
+        (
+            *(f"{one['metric']}, {one['phase']}", one["pairs"], _number(one["ratio"]), _range(one)),
+            *(_number(one["p_value"]), one["verdict"] or "", _number(one["order_effect"]), one["note"]),
+        )
+        for one in answers
+    ]
+    head = ("", "pairs", f"{first} / {second}", "95%", "p", "verdict", "order effect", "note")
+    return plain_table(caption, head, rows)
+
+
+def _samples(results: Mapping[str, Any]) -> str:
+    rows = [
+        (
+            f"{one['metric']}, {one['phase']}",
+            name,
+            of["n"],
+            *(_number(of[key]) for key in ("mean", "sd", "median")),
+        )
+        for one in (results["question"], *results["beside"])
+        for name, of in one["samples"].items()
+    ]
+    return plain_table("Single requests, seconds", ("", "target", "n", "mean", "SD", "median"), rows)
+
+
+def _number(value: float | None) -> str:
+    return "" if value is None else f"{value:.4g}"
+
+
+def _plots(results: Mapping[str, Any]) -> Iterator[Plot]:
+    answer = results["question"]
+    if not answer["values"]:
+        return
+    yield _pairs_plot(results, answer)
+    answers = [one for one in (answer, *results["beside"]) if one["low"] is not None]
+    if answers:
+        yield _intervals_plot(results, answers)
+
+
+def _pairs_plot(results: Mapping[str, Any], answer: Mapping[str, Any]) -> Plot:
+    first, second = results["targets"]
+    ratios = np.exp(answer["values"])
+    with drawn(2.2) as (figure, axes):
+        _margin(axes.axhspan, results["margin"])
+        axes.plot(np.arange(1, len(ratios) + 1), ratios, "o", color=TARGETS["container"], markersize=3.5)
+        axes.axhline(exp(float(np.mean(answer["values"]))), color=TARGETS["function"], linewidth=1.2)
+        axes.set_xlabel("pair, in the order of time")
+        axes.set_ylabel(f"{first} / {second}")
+        caption = "A dot is one pair, the line their geometric mean; shaded: what the margin counts as equal."
+        return finished(figure, "pairs", f"{answer['metric']}, {answer['phase']}, pair by pair", caption)
+
+
+def _intervals_plot(results: Mapping[str, Any], answers: list[Mapping[str, Any]]) -> Plot:
+    first, second = results["targets"]
+    with drawn(0.8 + 0.28 * len(answers)) as (figure, axes):
+        _margin(axes.axvspan, results["margin"])
+        for place, one in enumerate(reversed(answers)):
+            axes.plot([one["low"], one["high"]], [place, place], "-", color=TARGETS["container"], linewidth=2)
+            axes.plot([one["ratio"]], [place], "o", color=TARGETS["container"], markersize=4)
+        names = [f"{one['metric']}, {one['phase']}" for one in reversed(answers)]
+        axes.set_yticks(range(len(answers)), names)
+        axes.set_xlabel(f"{first} / {second}, 95% interval")
+        return finished(figure, "intervals", "Ratios", "The first is the question; shaded: the margin.")
+
+
+def _margin(span: Any, margin: float) -> None:
+    span(1 / (1 + margin), 1 + margin, color=TARGETS["celery"], alpha=0.12, linewidth=0)

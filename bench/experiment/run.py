@@ -1,0 +1,196 @@
+"""An experiment from its file to its report; what was finished before a Ctrl-C is kept, and gone on from."""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections.abc import Callable, Mapping, Sequence, Set
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from bench.errors import BenchError
+from bench.experiment.analysis import analyse
+from bench.experiment.instance import cores_of
+from bench.experiment.pairs import pairs_of
+from bench.experiment.plan import Experiment, order_digest, order_of, parse_experiment
+from bench.experiment.report import report_html
+from bench.experiment.trial import COLUMNS, Arm
+from bench.run_folder import RAW_NAME, REPORT_NAME, RunFolder
+from bench.run_folder_environment import environment
+from bench.run_folder_raw import RawLog
+from bench.run_folder_read import StoredRun, read_run
+from model.registry import ModelInfo, Registry
+
+COMMAND: Final = "compare"
+LOG_NAME: Final = "workers.log"
+_SAME: Final = (
+    "cpu_model",
+    "cores",
+    "memory_bytes",
+    "python",
+    "diptych",
+    "commit",
+    "uncommitted_changes",
+    "versions",
+)
+_FAILURES_IN_A_ROW: Final = 3
+Tell = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class CompareOptions:
+    """What to do.
+
+    Args:
+        experiment: what is asked, and how.
+        out: the run's folder; one that holds a part of this experiment is gone on with.
+        model_dir: of models beside the shipped ones.
+    """
+
+    experiment: Experiment
+    out: Path
+    model_dir: Path | None = None
+
+
+def run_compare(options: CompareOptions, tell: Tell) -> StoredRun:
+    """Run it, or what is left of it. Ctrl-C and a full disk end it early, with a labelled, partial result.
+
+    Raises:
+        BenchError: the folder holds something else, or cannot be written.
+        ModelError: there is no such model.
+        StackError: an instance does not start.
+    """
+    experiment = options.experiment
+    cores_of(experiment.pinned)
+    model = Registry(options.model_dir).get(experiment.pinned.model)
+    configuration = _configuration(experiment, model)
+    folder, done = _open(options.out, configuration, experiment)
+    if done:
+        tell(f"{len(done)} pairs are there already")
+    run = _Run(options, model, folder, tell)
+    try:
+        with folder.recording():
+            run.record(done)
+    finally:
+        run.conclude()  # of what there is, also when an instance did not start
+    return read_run(options.out)
+
+
+def experiment_of(run: StoredRun) -> Experiment:
+    """The experiment that a folder is of. Raises BenchError if it is of none."""
+    return parse_experiment(run.configuration.get("experiment") or {}, str(run.path))
+
+
+class _Run:
+    """What the steps of one run share."""
+
+    def __init__(self, options: CompareOptions, model: ModelInfo, folder: RunFolder, tell: Tell) -> None:
+        self._options, self._model, self._folder, self._tell = options, model, folder, tell
+        self._origin = time.perf_counter()
+        self._job = f"compare-{time.strftime('%Y%m%d-%H%M%S')}-{secrets.token_hex(3)}"
+
+    def record(self, done: Set[int]) -> None:
+        """Run the pairs but for those that are done."""
+        experiment = self._options.experiment
+        in_a_row = 0
+        for pair, order in enumerate(order_of(experiment)):
+            if pair in done:
+                continue
+            begun = time.perf_counter()
+            arms = [self._arm(pair, place, name) for place, name in enumerate(order)]
+            fine = all(arms)
+            spent_s = time.perf_counter() - begun
+            names = ", then ".join(order)
+            state = "" if fine else "; a request FAILED: left out"
+            self._tell(f"pair {pair + 1} of {experiment.trials.pairs}: {names}: {spent_s:.1f} s{state}")
+            in_a_row = 0 if fine else in_a_row + 1
+            if in_a_row == _FAILURES_IN_A_ROW:
+                raise BenchError(
+                    f"requests failed in {in_a_row} pairs one after the other: see {LOG_NAME} in"
+                    f" {self._options.out}, and the column `status` of {RAW_NAME}"
+                )
+
+    def conclude(self) -> None:
+        """Write figures and report."""
+        stored = read_run(self._options.out)
+        experiment = self._options.experiment
+        self._folder.finish(analyse(pairs_of(stored.rows, experiment)))
+        write_report(read_run(self._options.out), self._folder.write_text)
+
+    def _arm(self, pair: int, place: int, name: str) -> bool:
+        options = self._options
+        arm = Arm(
+            experiment=options.experiment,
+            model=self._model,
+            job_id=f"{self._job}-{pair}",
+            pair=pair,
+            place=place,
+            name=name,
+            origin=self._origin,
+            log=options.out / LOG_NAME,
+            model_dir=options.model_dir,
+        )
+        rows = arm.run()
+        for row in rows:
+            self._folder.raw.write(row.cells())
+        self._folder.raw.flush()
+        return all(200 <= row.status < 300 for row in rows)
+
+
+def write_report(run: StoredRun, write: Callable[[str, str], None]) -> None:
+    """Write the report of a run that has its figures."""
+    write(REPORT_NAME, report_html(run))
+
+
+def _configuration(experiment: Experiment, model: ModelInfo) -> dict[str, Any]:
+    order = order_of(experiment)
+    return {
+        "experiment": experiment.model_dump(mode="json"),
+        "model_digest": model.digest,
+        "cores_of_instances": cores_of(experiment.pinned),
+        "order": [" ".join(pair) for pair in order],
+        "order_digest": order_digest(order),
+    }
+
+
+def _open(out: Path, configuration: Mapping[str, Any], experiment: Experiment) -> tuple[RunFolder, set[int]]:
+    """A new folder, or one that is gone on with and the pairs that it has."""
+    if not (out / "summary.json").exists():
+        return RunFolder.create(out, command=COMMAND, configuration=configuration, columns=COLUMNS), set()
+    found = read_run(out)
+    _check_same(found, configuration)
+    pairs = pairs_of(found.rows, experiment)
+    done = {*pairs.sound, *pairs.failed}
+    rows = [row for row in found.rows if int(row["pair"]) in done]
+    return RunFolder(out, COMMAND, _rewritten(out, rows)), done
+
+
+def _check_same(found: StoredRun, configuration: Mapping[str, Any]) -> None:
+    """A run is gone on with under its own conditions only."""
+    if found.status == "still running":
+        raise BenchError(f"{found.path} is being written by process {found.summary.get('pid')}: wait for it")
+    if found.configuration != {"command": COMMAND, **configuration}:
+        raise BenchError(f"{found.path} holds another experiment: name another folder with --out")
+    now = environment()
+    changed = [name for name in _SAME if found.environment.get(name) != now[name]]
+    if changed:
+        raise BenchError(
+            f"{found.path} was begun under other conditions ({', '.join(changed)}), and pairs of both are not"
+            " alike: name another folder with --out"
+        )
+
+
+def _rewritten(out: Path, rows: Sequence[Mapping[str, str]]) -> RawLog:
+    """The raw file with the finished pairs alone; the old one is there until it is whole."""
+    partial = out / f".{RAW_NAME}.resumed"
+    try:
+        raw = RawLog(partial, COLUMNS)
+        for row in rows:
+            raw.write([row[name] for name in COLUMNS])
+        raw.flush()
+        partial.replace(out / RAW_NAME)
+    except OSError as error:
+        raise BenchError(f"{out} cannot be written: {error.strerror}") from error
+    raw.path = out / RAW_NAME
+    return raw
