@@ -152,10 +152,13 @@ def left_behind(deployment: Deployment, delete_data: bool) -> list[str]:
 
 def _deployment(**options: Any) -> Deployment:
     from deploy.deployment import Deployment
-    from deploy.source import source_digest
+    from deploy.source import check_model, source_digest
 
     bucket = options.pop("bucket")
-    return Deployment(**options, bucket_name=bucket, source=source_digest())
+    deployment = Deployment(**options, bucket_name=bucket, source=source_digest())
+    if deployment.model:
+        check_model(deployment.model)
+    return deployment
 
 
 def _title(deployment: Deployment) -> str:

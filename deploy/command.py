@@ -6,7 +6,7 @@ import re
 import shlex
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 _VARIABLE: Final = re.compile(r"\$\{([A-Z_]+)\}")
@@ -26,9 +26,20 @@ class Command:
 
     Args:
         words: the program and its arguments; `${NAME}` stands for a variable.
+        group_words: how many of them say what the command is: 4 of "gcloud pubsub topics create NAME".
     """
 
     words: tuple[str, ...]
+    group_words: int = 1
+
+    @property
+    def name(self) -> str:
+        """What the command is, without its arguments."""
+        return " ".join(self.words[: self.group_words])
+
+    def adding(self, *words: str) -> Command:
+        """The command with more words at its end."""
+        return replace(self, words=(*self.words, *words))
 
     def filled(self, variables: Variables) -> list[str]:
         """The words with every variable's value. Raises KeyError for one that is not known."""
@@ -58,7 +69,8 @@ def gcloud(group: str, *words: str) -> Command:
         group: the command's own words: "pubsub topics create".
         words: its arguments.
     """
-    return Command(("gcloud", *group.split(), *words))
+    name = ("gcloud", *group.split())
+    return Command((*name, *words), len(name))
 
 
 def _quoted(word: str) -> str:

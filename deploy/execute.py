@@ -166,7 +166,8 @@ class Executor:
 
 
 def _stopped(number: int, total: int, title: str, error: DeployError, goes_on: str) -> DeployError:
-    done = f"the {number - 1} steps before it are done" if number > 1 else "nothing was changed"
+    before = "step 1 is done" if number == 2 else f"steps 1 to {number - 1} are done"
+    done = before if number > 1 else "nothing was changed"
     return DeployError(
         f"step {number} of {total}, {title}: {error}; {done}: mend it, and the same command {goes_on}"
     )

@@ -79,7 +79,7 @@ class Runner:
         try:
             return json.loads(text or "{}")
         except ValueError as error:
-            raise GcloudError(f"{_name(command)} printed no JSON: {text[:80]!r}", text) from error
+            raise GcloudError(f"{command.name} printed no JSON: {text[:80]!r}", text) from error
 
     def ask(self, command: Command) -> str:
         """Run a command and return what it prints, stripped. Raises like `read`."""
@@ -144,8 +144,8 @@ def _failure(command: Command, finished: Finished) -> GcloudError:
     if _SIGNED_OUT.search(complaints):
         return GcloudError(f"gcloud is not signed in: run `gcloud auth login` ({reason})", complaints)
     if _NOT_THERE.search(complaints) and not _HIDDEN.search(complaints):
-        return NotThere(f"{_name(command)}: {reason}", complaints)
-    return GcloudError(f"{_name(command)}: {reason}", complaints)
+        return NotThere(f"{command.name}: {reason}", complaints)
+    return GcloudError(f"{command.name}: {reason}", complaints)
 
 
 def _reason(complaints: str) -> str:
@@ -155,10 +155,3 @@ def _reason(complaints: str) -> str:
     text = " ".join(lines[starts[-1] :] if starts else lines[-3:])
     text = _NOISE.sub("", text).rstrip(".")
     return text if len(text) <= _MAX_REASON else f"{text[:_MAX_REASON]}…"
-
-
-def _name(command: Command) -> str:
-    """The command's own words, without its flags: "gcloud pubsub topics create"."""
-    words = command.words
-    end = next((at for at, word in enumerate(words) if word.startswith("-")), len(words))
-    return " ".join(words[: max(end - 1, 2)])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any, Final
 
 from deploy.command import PYTHON_PROGRAM, Command, Variables, gcloud
@@ -191,13 +192,5 @@ def _repository(deployment: Deployment) -> list[Step]:
 
 def _unconditional(step: Ensure) -> Ensure:
     """Said in words: gcloud asks where other bindings of the policy have conditions."""
-    words = (*step.make.words, "--condition=None")
-    return Ensure(
-        title=step.title,
-        find=step.find,
-        make=Command(words),
-        change=Command(words),
-        lacks=step.lacks,
-        repeatable=True,
-        patient=True,
-    )
+    make = step.make.adding("--condition=None")
+    return replace(step, make=make, change=make)

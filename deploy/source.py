@@ -9,6 +9,7 @@ from typing import Final
 
 from deploy.errors import DeployError
 from deploy.gcloud import ROOT
+from model.registry import Registry
 
 FILES: Final = ("Dockerfile", "constraints.txt", "pyproject.toml")
 FOLDERS: Final = ("docker", "model", "pipeline", "results", "worker_container", "worker_function")
@@ -34,6 +35,17 @@ def source_digest(root: Path = ROOT) -> str:
         total.update(b"%d %s %d " % (len(name), name, len(content)))
         total.update(content)
     return total.hexdigest()[:DIGITS]
+
+
+def check_model(name: str) -> None:
+    """Raise DeployError unless a model's checkpoint is among the sources, and so in both images."""
+    registry = Registry()
+    if name not in registry.names():
+        raise DeployError(
+            f"bad --model {name[:80]!r}: only what comes with the images can be loaded at the start"
+            f" ({', '.join(registry.names())}); leave --model out, and `diptych submit --model` puts yours"
+            " into the bucket, where the workers fetch it at its first task"
+        )
 
 
 def _sources(root: Path) -> Iterator[Path]:

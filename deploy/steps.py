@@ -141,8 +141,8 @@ def under_condition(step: Ensure, title: str, expression: str) -> Ensure:
         title: the condition's name.
         expression: what must hold, in the Common Expression Language.
     """
-    words = (*step.make.words, f"--condition=title={title},expression={expression}")
-    return replace(step, make=Command(words), change=Command(words))
+    make = step.make.adding(f"--condition=title={title},expression={expression}")
+    return replace(step, make=make, change=make)
 
 
 def revoke(title: str, resource: str, words: Sequence[str], member: str, role: str, *more: str) -> Remove:

@@ -145,7 +145,9 @@ def _presence(info: ModelInfo, store: Store | None) -> Check:
         return skipped(MODEL, str(error))
     push = f"diptych model push {info.name} --store '{store.url}'"
     if not pushed:
-        return fail(MODEL, f"{about}, is not in the store, where workers look for it", push)
+        return warn(
+            MODEL, f"{about}, is not in the store yet, where workers look: submit puts it there", push
+        )
     return ok(MODEL, f"{about}, is in the store")
 
 

@@ -146,7 +146,7 @@ def test_a_failure_says_what_is_done_and_the_same_command_goes_on(
     text = str(caught.value)
     assert "\n" not in text
     assert "Cloud Run service diptych-container: gcloud run deploy: The user-provided container" in text
-    assert "steps before it are done: mend it, and the same command goes on there" in text
+    assert "are done: mend it, and the same command goes on there" in text
     project.forget_calls()
     deploy(project, deployment)
     changes = [call for call in project.changes if "identity" not in call]
