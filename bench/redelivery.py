@@ -188,6 +188,8 @@ def main() -> None:
             report = run_redelivery(chosen.tasks, chosen.images_per_task, faults, Path(folder))
     except (StackError, ResultsError) as error:
         sys.exit(f"error: {error}")
+    except KeyboardInterrupt:
+        sys.exit("interrupted")
     print(json.dumps(asdict(report)) if chosen.json else _text(report))
     sys.exit(0 if report.sound else 1)
 
