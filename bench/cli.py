@@ -10,6 +10,11 @@ import click
 COMMANDS: Final = {
     "load": ("bench.load.cli", "load", "Send real pushes at both HTTP workers, and measure."),
     "queue": ("bench.queue.cli", "queue", "Send jobs through the queue, and measure until their records."),
+    "cold": (
+        "bench.cold.cli",
+        "cold",
+        "Start the workers anew, and measure until the first image is stored.",
+    ),
     "ceiling": ("bench.load.ceiling_cli", "ceiling", "Measure what the load generator itself can do."),
     "compare": ("bench.experiment.cli", "compare", "A paired experiment, from a TOML file to a verdict."),
     "report": ("bench.run_folder_report", "report", "Write a run's report again, or set two side by side."),

@@ -1,0 +1,34 @@
+"""`diptych bench cold`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from bench.load.cli import Duration
+
+
+@click.command()
+@click.option(
+    "--repeats", type=click.IntRange(1, 1000), default=20, show_default=True, help="Of each target."
+)
+@click.option("--target", "targets", type=click.Choice(["container", "function"]), multiple=True)
+@click.option("--model", default="faces-64", show_default=True)
+@click.option("--seed", type=click.IntRange(0), default=1, show_default=True, help="Of the images.")
+@click.option("--timeout", "timeout_s", type=Duration(), default="60s", help="Of a start [60s].")
+@click.option(
+    "--imports/--no-imports", default=True, show_default=True, help="One more start each, profiled."
+)
+@click.option("--fail-if", multiple=True, metavar="CONDITION", help="'median(png_s) > 5': exit status 3.")
+@click.option("--out", type=click.Path(path_type=Path), help="[bench-cold-DATE-TIME]")
+@click.pass_context
+def cold(context: click.Context, /, **given: Any) -> None:
+    """Start each worker anew, and measure until its first image is stored.
+
+    The order of the targets alternates. From 20 repeats on there is a verdict on the paired differences.
+    """
+    from bench.cold.command import run_command
+
+    context.exit(run_command(given, click.echo))

@@ -1,0 +1,76 @@
+"""From the options of `diptych bench cold` to its exit status."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from bench.cold.run import ColdOptions, run_cold
+from bench.cold.summary import PAIRED, quantities, starts_of
+from bench.load.command import FAILED_EXIT, INTERRUPTED_EXIT, PARTIAL_EXIT
+from bench.load.report import phases
+from bench.run_folder_read import StoredRun
+from bench.run_folder_thresholds import Threshold, check_thresholds, parse_threshold
+
+
+def run_command(given: Mapping[str, Any], tell: Callable[[str], None]) -> int:
+    """Run; returns the exit status.
+
+    0; 1: a target never came to an image; 3: a threshold failed; 4: partial; 130: Ctrl-C.
+
+    Args:
+        given: the options by name.
+        tell: given lines for the user.
+    Raises:
+        BenchError, ModelError: see run_cold.
+    """
+    thresholds = [parse_threshold(text) for text in given["fail_if"]]
+    options = {name: value for name, value in given.items() if name != "fail_if"}
+    options["out"] = given["out"] or Path(f"bench-cold-{time.strftime('%Y%m%d-%H%M%S')}")
+    options["targets"] = tuple(dict.fromkeys(given["targets"])) or ("container", "function")
+    run = run_cold(ColdOptions(**options), tell)
+    for line in text_lines(run):
+        tell(line)
+    failed = failures(run, thresholds)
+    for line in failed:
+        tell(f"FAILED {line}")
+    tell(f"report: {run.path / 'report.html'}")
+    if run.status == "interrupted":
+        return INTERRUPTED_EXIT
+    if run.partial:
+        return PARTIAL_EXIT
+    if failed:
+        return FAILED_EXIT
+    return 0 if all(of["ok"] for _, _, of in phases(run)) else 1
+
+
+def failures(run: StoredRun, thresholds: Sequence[Threshold]) -> list[str]:
+    """The thresholds that a target fails, a line each."""
+    starts = starts_of(run)
+    lines = []
+    for target in run.configuration["targets"]:
+        of_target = [one for one in starts if one.target == target]
+        errors = sum(one.outcome != "ok" for one in of_target)
+        figures = {"errors": float(errors), "starts": float(len(of_target))}
+        checked = check_thresholds(thresholds, quantities(of_target), figures)
+        lines += [f"{target}: {line}" for line in checked]
+    return lines
+
+
+def text_lines(run: StoredRun) -> list[str]:
+    """The run in a few lines."""
+    lines = [str(run.results.get("title"))]
+    if run.partial:
+        lines.append(f"PARTIAL: {run.status}")
+    for target, _, of in phases(run):
+        steps = ", ".join(f"{name} {seconds:.2f}" for name, seconds in of["steps"].items())
+        lines.append(f"{target:10} {of['ok']} of {of['starts']} starts; mean seconds: {steps}")
+    paired = run.results.get("paired") or {}
+    for name in PAIRED:
+        if name in paired:
+            lines.append(
+                f"{name:16} {paired['ratio']} {paired[name]['ratio']:.2f}; {paired[name]['verdict']}"
+            )
+    return lines

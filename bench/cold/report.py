@@ -1,0 +1,125 @@
+"""The report of a cold run."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from html import escape
+from typing import Any, Final
+
+import numpy as np
+
+from bench.cold.sample import ColdStart
+from bench.cold.summary import PAIRED, STEPS
+from bench.load.report import figure, phases
+from bench.queue.report import means_table, percentiles_table
+from bench.run_folder_page import figures, mapping_table, page_html, plain_table
+from bench.run_folder_read import StoredRun
+from results.report.plot_style import COLD, STAGES, TARGETS, Plot, drawn, finished
+
+_COLOURS: Final = (*list(STAGES.values())[:1], COLD, *list(STAGES.values())[2:], TARGETS["celery"])
+_METHOD: Final = (
+    "Each start is a new process, its server and settings as in `diptych up` with one slot; files are"
+    " in the system's cache, since the profiled starts come first. The order of the targets alternates."
+    " listen_s is when the port takes connections (looked at every 5 ms), first_response_s when a first"
+    " GET is answered: health of the container, any answer of the function. gunicorn listens before its"
+    " worker has imported the app, functions-framework imports the function first, so listen_s alone"
+    " compares nothing. Then one task of one image is pushed. interpreter_s is a bare Python, measured"
+    " just before; the imports step is the rest until the first response; the first request step is from"
+    " there to the handler (clients, what is imported late); model load and first inference are the"
+    " record's. png_s and record_s are the store's creation times. Intervals (95%) of means are normal,"
+    " of percentiles order statistics'; the paired ones are of log ratios by the bootstrap, as in"
+    " `results compare`. Import seconds are of one profiled start each, which is slower than the others"
+    " and is not among them."
+)
+
+
+def report_html(run: StoredRun, starts: Sequence[ColdStart]) -> str:
+    """One run as one file."""
+    state = f" PARTIAL: {run.status}." if run.partial else ""
+    asked = run.configuration
+    lead = (
+        f"{run.path.name}: {asked.get('repeats')} starts of each target, model {asked.get('model')}.{state}"
+    )
+    return page_html(str(run.results.get("title") or "Cold starts"), lead, _sections(run, starts))
+
+
+def _sections(run: StoredRun, starts: Sequence[ColdStart]) -> Iterator[str]:
+    found = [*phases(run)]
+    rows = [(target, of["starts"], of["ok"], of["errors"] or "") for target, _, of in found]
+    yield "<h2>Starts</h2>" + plain_table("Starts", ("", "starts", "ok", "errors"), rows)
+    head = ("", *STEPS, "together")
+    steps = [
+        (target, *(figure(of["steps"][name]) for name in STEPS), figure(sum(of["steps"].values())))
+        for target, _, of in found
+        if of["steps"]
+    ]
+    yield plain_table("The way to the first stored image, mean seconds", head, steps)
+    yield _pairs(run.results.get("paired") or {})
+    yield means_table(found) + percentiles_table(found, PAIRED)
+    yield f"<h2>Plots</h2>{figures(_plots(found, starts))}"
+    yield _imports(run.results.get("targets") or {})
+    yield "<h2>Conditions</h2>" + mapping_table("Configuration", run.configuration)
+    yield mapping_table("Environment", run.environment)
+    yield f"<h2>Method</h2><p>{escape(_METHOD)}</p>"
+
+
+def _pairs(paired: Mapping[str, Any]) -> str:
+    if not paired:
+        return ""
+    rows = []
+    for name in PAIRED:
+        of = paired[name]
+        interval = " … ".join(figure(end) for end in of["interval"] or ())
+        needed = "" if of["pairs_needed"] is None else f"; about {of['pairs_needed']} pairs would tell"
+        rows.append((name, of["pairs"], figure(of["ratio"]), interval, of["verdict"] + needed))
+    caption = f"{paired['ratio']}, pairs of one repeat; equal within {paired['margin']:.0%}"
+    return plain_table(caption, ("", "pairs", "ratio", "95% interval", "verdict"), rows)
+
+
+def _imports(targets: Mapping[str, Any]) -> str:
+    rows = [
+        (
+            f"{target}, {when.replace('_', ' ')}",
+            figure(part["seconds"]),
+            part["modules"],
+            _words(part["most"]),
+        )
+        for target, of in targets.items()
+        for when, part in (of.get("imports") or {}).items()
+    ]
+    if not rows:
+        return ""
+    head = ("", "seconds", "modules", "most of it")
+    return "<h2>Imports</h2>" + plain_table("Imports of one profiled start", head, rows)
+
+
+def _words(most: Mapping[str, float]) -> str:
+    return ", ".join(f"{package} {1000 * seconds:.0f} ms" for package, seconds in most.items())
+
+
+def _plots(
+    found: Sequence[tuple[str, str, Mapping[str, Any]]], starts: Sequence[ColdStart]
+) -> Iterator[Plot]:
+    rows = [(target, of["steps"]) for target, _, of in found if of["steps"]]
+    if not rows:
+        return
+    with drawn(1.2 + 0.35 * len(rows)) as (drawing, axes):
+        left = np.zeros(len(rows))
+        for name, colour in zip(STEPS, _COLOURS, strict=True):
+            lengths = np.array([steps[name] for _, steps in rows])
+            axes.barh(range(len(rows)), lengths, 0.7, left, color=colour, label=name, linewidth=0)
+            left = left + lengths
+        axes.set_yticks(range(len(rows)), [target for target, _ in rows])
+        axes.set_xlabel("mean, seconds since the process's start")
+        axes.legend(loc="upper center", bbox_to_anchor=(0.4, -0.4), ncols=2)
+        yield finished(drawing, "steps", "The way to the first stored image", "Means of all starts.")
+    with drawn(2.2) as (drawing, axes):
+        for target, _ in rows:
+            ok = [one for one in starts if one.target == target and one.outcome == "ok"]
+            x, y = [one.repeat + 1 for one in ok], np.array([one.png_s for one in ok], dtype=np.float64)
+            axes.plot(x, y, "o-", markersize=3, color=TARGETS[target], label=target)
+        axes.set_ylim(bottom=0)
+        axes.set_xlabel("repeat")
+        axes.set_ylabel("first image stored, seconds")
+        axes.legend(loc="lower right")
+        yield finished(drawing, "repeats", "Each start", "Seconds from the process's start, in order.")
