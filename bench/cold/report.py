@@ -18,18 +18,18 @@ from results.report.plot_style import COLD, STAGES, TARGETS, Plot, drawn, finish
 
 _COLOURS: Final = (*list(STAGES.values())[:1], COLD, *list(STAGES.values())[2:], TARGETS["celery"])
 _METHOD: Final = (
-    "Each start is a new process, its server and settings as in `diptych up` with one slot; files are"
-    " in the system's cache, since the profiled starts come first. The order of the targets alternates."
-    " listen_s is when the port takes connections (looked at every 5 ms), first_response_s when a first"
-    " GET is answered: health of the container, any answer of the function. gunicorn listens before its"
-    " worker has imported the app, functions-framework imports the function first, so listen_s alone"
-    " compares nothing. Then one task of one image is pushed. interpreter_s is a bare Python, measured"
-    " just before; the imports step is the rest until the first response; the first request step is from"
-    " there to the handler (clients, what is imported late); model load and first inference are the"
-    " record's. png_s and record_s are the store's creation times. Intervals (95%) of means are normal,"
-    " of percentiles order statistics'; the paired ones are of log ratios by the bootstrap, as in"
-    " `results compare`. Import seconds are of one profiled start each, which is slower than the others"
-    " and is not among them."
+    "Each start is a new process, its server and settings as in `diptych up` with one slot; its files"
+    " are in the system's cache, but perhaps for the first starts of all: the process is cold, not the"
+    " disk. The order of the targets alternates. listen_s is when the port takes connections (looked at"
+    " every 5 ms), first_response_s when a first GET is answered: health of the container, any answer of"
+    " the function. gunicorn listens before its worker has imported the app, functions-framework imports"
+    " the function first, so listen_s alone compares nothing. Then one task of one image is pushed."
+    " interpreter_s is a bare Python, measured just before; the imports step is the rest until the first"
+    " response; the first request step is from there to the handler (clients, what is imported late);"
+    " model load and first inference are the record's. png_s and record_s are the store's creation"
+    " times. Intervals (95%) of means are normal, of percentiles order statistics'; the paired ones are"
+    " of log ratios by the bootstrap, as in `results compare`. Import seconds are of one profiled start"
+    " each, which is slower than the others and is not among them."
 )
 
 
