@@ -1,0 +1,1 @@
+"""How throughput grows with workers: measured here, and simulated for a cloud (`bench scale`)."""

@@ -1,0 +1,97 @@
+"""What the simulation says of whole jobs, priced, and how it compares with what was measured here."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from math import ceil
+from typing import Any
+
+from bench.scale.measure import Size
+from bench.scale.simulate import LABEL, Cloud, Outcome, simulate
+from model.registry import ModelInfo
+from producer.quote import ENTRY_BYTES, PNG_OVERHEAD_BYTES, RECORD_BYTES
+from results.cost import Usage, bill, billed_s, computing, kept, message_bytes, task_operations
+from results.cost_prices import Prices
+from results.documents import Target
+
+_CHECK_TASKS = 2000
+
+
+def check(sizes: Sequence[Size], measured_s: Sequence[float], images: int, seed: int) -> list[dict[str, Any]]:
+    """The same simulation at the sizes that were measured: instances that are there, and nothing refused.
+
+    It takes every worker to have a CPU of its own: beyond this machine's cores it must promise too much.
+    """
+    rows = []
+    for size in sizes:
+        here = Cloud(size.workers, 0.0, 0.0, size.workers, size.workers)
+        outcome = simulate(here, _CHECK_TASKS, measured_s, seed)
+        rate = images * _CHECK_TASKS / outcome.makespan_s
+        rows.append(
+            {
+                "workers": size.workers,
+                "measured_images_per_s": size.images_per_s,
+                "simulated_images_per_s": rate,
+                "simulated_over_measured": rate / size.images_per_s if size.images_per_s else None,
+            }
+        )
+    return rows
+
+
+def forecast(
+    cloud: Cloud,
+    counts: Sequence[int],
+    measured_s: Sequence[float],
+    images: int,
+    *,
+    target: Target,
+    model: ModelInfo,
+    prices: Prices,
+    seed: int,
+) -> list[dict[str, Any]]:
+    """Simulate a job of each size and price it.
+
+    Args:
+        cloud: what is assumed.
+        counts: images of each job.
+        measured_s: see `simulate`.
+        images: per task, as measured.
+        target: who paints.
+        model: what paints.
+        prices: the table.
+        seed: of the draws.
+    """
+    rows = []
+    for count in counts:
+        outcome = simulate(cloud, ceil(count / images), measured_s, seed)
+        usage = _usage(outcome, count, images, target, model, prices)
+        cost = bill({target: usage}, prices)[target]
+        rows.append(
+            {
+                "label": LABEL,
+                "images": count,
+                "tasks": outcome.tasks,
+                "time_s": outcome.makespan_s,
+                "images_per_s": count / outcome.makespan_s,
+                "instances": outcome.instances,
+                "cold_starts": outcome.instances,
+                "refused_429": outcome.refused,
+                "billed_s": sum(billed_s(one, prices) for one in outcome.request_s),
+                "cost_usd": cost.total,
+            }
+        )
+    return rows
+
+
+def _usage(
+    outcome: Outcome, count: int, images: int, target: Target, model: ModelInfo, prices: Prices
+) -> Usage:
+    seconds = sum(billed_s(one, prices) for one in outcome.request_s)
+    usage = computing(prices.size(target), outcome.tasks, seconds)
+    each = task_operations(images, prices.assume.batch_size)
+    usage = usage.plus(Usage(class_a=each.class_a * outcome.tasks, class_b=each.class_b * outcome.tasks))
+    # A refused delivery is paid for as well; one that a filter drops costs as much as one that arrives.
+    messages = outcome.tasks * (1 + prices.pubsub.subscriptions) + outcome.refused
+    usage = usage.plus(Usage(pubsub_bytes=messages * message_bytes({}, prices)))
+    png = model.resolution**2 * prices.assume.bytes_per_pixel + PNG_OVERHEAD_BYTES
+    return usage.plus(kept(count * (png + ENTRY_BYTES) + outcome.tasks * RECORD_BYTES, prices))
