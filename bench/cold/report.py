@@ -27,9 +27,10 @@ _METHOD: Final = (
     " interpreter_s is a bare Python, measured just before; the imports step is the rest until the first"
     " response; the first request step is from there to the handler (clients, what is imported late);"
     " model load and first inference are the record's. png_s and record_s are the store's creation"
-    " times. Intervals (95%) of means are normal, of percentiles order statistics'; the paired ones are"
-    " of log ratios by the bootstrap, as in `results compare`. Import seconds are of one profiled start"
-    " each, which is slower than the others and is not among them."
+    " times. Intervals (95%) of means, and of the paired log ratios, are the bootstrap's, as in `results"
+    " compare`, from 20 starts on; those of percentiles are order statistics', and percentiles that the"
+    " sample is too small for are left out. Import seconds are of one profiled start each, which is"
+    " slower than the others and is not among them."
 )
 
 

@@ -14,7 +14,8 @@ from bench.cold.sample import ColdStart, cold_start_of
 from bench.errors import BenchError
 from bench.load.summary import describe
 from bench.run_folder_read import StoredRun
-from results.statistics.verdict import find
+from results.statistics.bootstrap import TrialMeans
+from results.statistics.verdict import MIN_TRIALS, find
 
 MARGIN: Final = 0.05
 PAIRED: Final = ("first_response_s", "png_s")
@@ -83,14 +84,23 @@ def analyse(starts: Sequence[ColdStart], imports: Mapping[str, Any]) -> dict[str
                 "errors": dict(Counter(one.error for one in of_target if one.outcome != "ok")),
                 "steps": {name: float(np.mean([step[name] for step in steps])) for name in STEPS if steps},
                 "quantities": {
-                    name: describe(values, percentiles=True)
-                    for name, values in quantities(of_target).items()
-                    if len(values)
+                    name: _described(values) for name, values in quantities(of_target).items() if len(values)
                 },
             },
             "imports": imports.get(target),
         }
     return {"targets": targets, "paired": _paired(starts)}
+
+
+def _described(values: NDArray[np.float64]) -> dict[str, Any]:
+    """Starts are few: the mean's interval is the bootstrap's, and there is none below MIN_TRIALS."""
+    found = describe(values, percentiles=True)
+    found["mean_interval"] = None
+    if len(values) >= MIN_TRIALS and np.ptp(values) > 0:
+        means = TrialMeans(values[:, np.newaxis])
+        mean, half = float(means.mean[0]), float(means.half_width()[0])
+        found["mean_interval"] = [mean - half, mean + half]
+    return found
 
 
 def _paired(starts: Sequence[ColdStart]) -> dict[str, Any]:

@@ -19,21 +19,23 @@ _PERCENTILES_OF: Final = (
     *("round_trip_s", "latency_from_schedule_s", "queue_wait_s", "delivery_s", "process_s"),
 )
 _STAGES: Final = {
-    "publish, queue wait": ("publish_s", "queue_wait_s"),
+    "publish, queue and slot wait": ("publish_s", "queue_wait_s", "slot_wait_s"),
     "delivery": ("delivery_s",),
     "load": ("model_load_s",),
     "generate": ("generate_s",),
     "encode, store, commit": (),
 }
 _METHOD: Final = (
-    "round_trip_s runs from the begin of a task's publication to its record's creation by the store's clock,"
-    " latency_from_schedule_s from when its job was due. publish_s ends when the broker has the message. Of"
-    " the time from there to the worker, queue_wait_s is the part in which every slot of the target had"
-    " another task in hand, as the records tell, and delivery_s the rest. encode_s and store_s are sums over"
-    " threads beside generate_s; commit_s runs from the last image to the record. Cold tasks, each the first"
-    " of its painting process, are apart. lag_s is the generator's own delay; percentiles are refused when it"
-    " matters. Intervals (95%) of percentiles are order statistics', those of means normal; both take tasks"
-    " for independent, which tasks that wait for one another are not: one run decides nothing of targets."
+    "round_trip_s runs from the begin of a task's publication to its record's creation by the store's"
+    " clock, latency_from_schedule_s from when its job was due. publish_s ends when the broker has the"
+    " message. Of the time from there to the worker, queue_wait_s is the part in which every slot of the"
+    " target had another task in hand, as the records tell, and delivery_s the rest. slot_wait_s is what"
+    " the worker itself let it wait for a slot, with the task in its hands. encode_s and store_s are"
+    " sums over threads beside generate_s; commit_s runs from the last image to the record. Cold tasks,"
+    " each the first of its painting process, are apart. lag_s is the generator's own delay; percentiles"
+    " are refused when it matters. Percentiles that the sample is too small for are left out. Intervals"
+    " (95%) of percentiles are order statistics', those of means normal; both take tasks for"
+    " independent, which tasks that wait for one another are not: one run decides nothing of targets."
 )
 
 
@@ -73,7 +75,7 @@ def means_table(found: Sequence[tuple[str, str, Mapping[str, Any]]]) -> str:
     """Mean ± SD of every quantity of every target and phase."""
     rows = [
         (
-            *(f"{target} {phase}", name, q["n"], f"{figure(q['mean'])} ± {figure(q['sd'])}"),
+            *(f"{target} {phase}", name, q["n"], _spread(q)),
             *(_range(q["mean_interval"]), figure(q["min"]), figure(q["max"])),
         )
         for target, phase, of in found
@@ -86,16 +88,20 @@ def means_table(found: Sequence[tuple[str, str, Mapping[str, Any]]]) -> str:
 def percentiles_table(found: Sequence[tuple[str, str, Mapping[str, Any]]], names: Sequence[str]) -> str:
     """Percentiles of these quantities, measured phase, with their intervals."""
     rows = [
-        (
-            *(target, name, f"p{100 * one['p']:g}", figure(one["value"])),
-            _range(one["interval"]) or "sample too small",
-        )
+        (target, name, f"p{100 * one['p']:g}", figure(one["value"]), _range(one["interval"]))
         for target, phase, of in found
         if phase == "measured"
         for name in names
         for one in of["quantities"].get(name, {}).get("percentiles", ())
+        if one["interval"]
     ]
+    if not rows:
+        return '<p class="small">No percentiles: too few values for an interval, or refused.</p>'
     return plain_table("Percentiles, seconds", ("", "quantity", "", "value", "95% interval"), rows)
+
+
+def _spread(of: Mapping[str, Any]) -> str:
+    return figure(of["mean"]) + ("" if of["sd"] is None else f" ± {figure(of['sd'])}")
 
 
 def _range(interval: Sequence[float] | None) -> str:

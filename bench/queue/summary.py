@@ -67,6 +67,7 @@ def quantities(trips: Sequence[Trip], waits: Mapping[Trip, float]) -> Values:
         "publish_s": begin - table["publication"],
         "queue_wait_s": wait,
         "delivery_s": np.maximum(received - begin - wait, 0.0),
+        "slot_wait_s": np.maximum(table["finished"] - received - table["process"], 0.0),
         "process_s": table["process"],
         "model_load_s": table["model_load"],
         "generate_s": table["generate"],

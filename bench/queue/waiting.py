@@ -11,7 +11,7 @@ from bench.queue.trip import Trip
 
 
 def most_at_once(trips: Sequence[Trip]) -> int:
-    """How many tasks of a target were in hand at the same time."""
+    """How many tasks of a target had a slot at the same time."""
     _, busy = _busy(trips)
     return int(busy.max()) if len(busy) else 0
 
@@ -43,11 +43,19 @@ def _begin(trip: Trip) -> float:
     return begin
 
 
+def _work_begins(trip: Trip) -> float:
+    """When it got its slot: a worker may have it in hand before, and let it wait."""
+    assert trip.received_s is not None
+    if trip.finished_s is None or trip.process_s is None:
+        return trip.received_s
+    return max(trip.received_s, trip.finished_s - trip.process_s)
+
+
 def _busy(trips: Sequence[Trip]) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
-    """Moments, and how many tasks are in hand from each on. An end sorts before a beginning."""
+    """Moments, and how many tasks have a slot from each on. An end sorts before a beginning."""
     steps = sorted(
         [(one.finished_s, -1) for one in trips if one.finished_s is not None]
-        + [(one.received_s, 1) for one in trips if one.received_s is not None]
+        + [(_work_begins(one), 1) for one in trips]
     )
     at = np.array([moment for moment, _ in steps], dtype=np.float64)
     return at, np.cumsum([step for _, step in steps], dtype=np.int64)

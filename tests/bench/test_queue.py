@@ -10,6 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import psutil
 import pytest
 from click.testing import CliRunner
 
@@ -44,8 +45,8 @@ def test_jobs_through_a_stack_of_its_own(tmp_path: Path) -> None:
         assert found["cold"]["tasks"] == 1
         assert found["measured"]["tasks"] == 3
         mean = {name: one["mean"] for name, one in found["measured"]["quantities"].items()}
-        parts = ("publish_s", "queue_wait_s", "delivery_s", "process_s", "commit_s")
-        assert sum(mean[name] for name in parts) == pytest.approx(mean["round_trip_s"], abs=0.25)
+        parts = ("publish_s", "queue_wait_s", "delivery_s", "slot_wait_s", "process_s", "commit_s")
+        assert sum(mean[name] for name in parts) == pytest.approx(mean["round_trip_s"], abs=0.05)
         assert mean["round_trip_s"] > mean["process_s"] > mean["generate_s"] > 0
     page = (out / "report.html").read_text()
     assert page.count("<svg") == 3
@@ -66,9 +67,12 @@ def test_ctrl_c_leaves_a_labelled_run_and_no_stack(tmp_path: Path) -> None:
     raw = out / "requests.csv"
     while time.monotonic() < deadline and not (raw.exists() and raw.read_text().count("\n") > 3):
         time.sleep(0.1)
+    children = psutil.Process(process.pid).children(recursive=True)
+    assert len(children) > 4
     process.send_signal(signal.SIGINT)
     output, _ = process.communicate(timeout=60)
     assert process.returncode == 130, output
+    assert not psutil.wait_procs(children, timeout=10)[1]
     assert "PARTIAL: interrupted" in output
     run = read_run(out)
     assert run.status == "interrupted"
@@ -96,6 +100,10 @@ def test_queue_wait_is_the_time_in_which_every_slot_was_taken() -> None:
     assert waits_s(trips, 1) == pytest.approx([0, 2, 1])
     assert waits_s(trips, 2) == pytest.approx([0, 0, 0])
     assert most_at_once(trips) == 1
+    # A worker that takes a task in hand while its slot is taken does not work at two.
+    early = [replace(trips[0], process_s=2.0), replace(trips[1], received_s=1.5, process_s=1.8)]
+    assert most_at_once(early) == 1
+    assert waits_s(early, 1) == pytest.approx([0, 0.5])
     assert most_at_once([trip(0, 1, 3), trip(0, 2, 3), trip(0, 3, 4)]) == 2
 
 
