@@ -44,6 +44,7 @@ class Numbers(click.ParamType[tuple[int, ...]]):
     "--duration", "duration_s", type=Duration(), default="10s", show_default=True, help="Each size."
 )
 @click.option("--warm-up", "warm_up_s", type=Duration(), default="5s", show_default=True)
+@click.option("--rounds", type=click.IntRange(1, 100), default=3, show_default=True, help="Of all sizes.")
 @click.option("--max-instances", type=click.IntRange(1, 1000), default=10, show_default=True)
 @click.option("--cold-start", "cold_start_s", type=Duration(), help="[of the price table's assumptions]")
 @click.option("--slowness", type=click.FloatRange(0.01, 1000), default=1.0, show_default=True)
@@ -63,7 +64,18 @@ def scale(context: click.Context, /, **given: Any) -> None:
 
     assume = load_prices(given["prices"]).assume
     cold_s = assume.cold_start_s if given["cold_start_s"] is None else given["cold_start_s"]
-    same = ("target", "workers", "counts", "model", "images", "duration_s", "warm_up_s", "seed", "prices")
+    same = (
+        "target",
+        "workers",
+        "counts",
+        "model",
+        "images",
+        "duration_s",
+        "warm_up_s",
+        "seed",
+        "prices",
+        "rounds",
+    )
     options = ScaleOptions(
         out=given["out"] or Path(f"bench-scale-{time.strftime('%Y%m%d-%H%M%S')}"),
         cloud=Cloud(given["max_instances"], cold_s, assume.overhead_s, slowness=given["slowness"]),

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import secrets
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import median
 
 from bench.load.generator import Generator
 from bench.load.pushes import Pushes
@@ -15,6 +16,9 @@ from bench.load.schedule import Plan
 from bench.load.workers import local_worker
 from model.registry import ModelInfo
 from results.documents import Target
+
+Rounds = Mapping[int, Sequence[list[Sample]]]
+"""What was measured, by number of workers: a list for each round."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +52,9 @@ class Size:
 
     Args:
         workers: painting processes, and users who keep them busy.
-        images_per_s: painted and answered within the measured time.
+        images_per_s: painted and answered within the measured time; the median of the rounds.
+        lowest: of the rounds.
+        highest: of the rounds.
         efficiency: of `workers` times what one did.
         mean_response_s: of a request.
         shed: refusals (429, 503); an error counts here too.
@@ -57,6 +63,8 @@ class Size:
 
     workers: int
     images_per_s: float
+    lowest: float
+    highest: float
     efficiency: float
     mean_response_s: float
     shed: int
@@ -87,17 +95,25 @@ def run_size(bench: Bench, workers: int, seen: Callable[[Sample], None]) -> list
     return [one for one in found if one.phase == "measured"]
 
 
-def sizes_of(samples: dict[int, list[Sample]], images: int) -> list[Size]:
+def sizes_of(samples: Rounds, images: int) -> list[Size]:
     """The table, from the samples by number of workers; efficiency is against the smallest of them."""
     sizes: list[Size] = []
-    for workers, found in sorted(samples.items()):
-        ok = [one for one in found if one.outcome == "ok"]
-        rate = images * _per_s(ok, workers)
+    for workers, rounds in sorted(samples.items()):
+        rates = [images * _per_s(ok_of(one), workers) for one in rounds]
+        rate = median(rates)
+        found = [one for part in rounds for one in part]
+        ok = ok_of(found)
         base = sizes[0].images_per_s / sizes[0].workers if sizes else rate / workers
         mean_s = sum(one.response_s for one in ok) / len(ok) if ok else 0.0
         efficiency = rate / (workers * base) if base else 0.0
-        sizes.append(Size(workers, rate, efficiency, mean_s, len(found) - len(ok), len(ok)))
+        shed = len(found) - len(ok)
+        sizes.append(Size(workers, rate, min(rates), max(rates), efficiency, mean_s, shed, len(ok)))
     return sizes
+
+
+def ok_of(samples: Iterable[Sample]) -> list[Sample]:
+    """Those that succeeded."""
+    return [one for one in samples if one.outcome == "ok"]
 
 
 def _per_s(ok: list[Sample], workers: int) -> float:

@@ -7,13 +7,15 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final
 
+import numpy as np
+
 from bench.errors import BenchError
 from bench.load.sample import COLUMNS, Sample
 from bench.run_folder import REPORT_NAME, RunFolder
 from bench.run_folder_page import mapping_table, page_html, plain_table
 from bench.run_folder_read import StoredRun, read_run
 from bench.scale.forecast import check, forecast
-from bench.scale.measure import Bench, run_size, sizes_of
+from bench.scale.measure import Bench, ok_of, run_size, sizes_of
 from bench.scale.simulate import LABEL, Cloud
 from model.registry import ModelInfo, Registry
 from results.cost_prices import Prices, load_prices
@@ -34,9 +36,10 @@ class ScaleOptions:
         cloud: what the simulation assumes.
         model: registered name.
         images: per request and task.
-        duration_s: of each size.
+        duration_s: of each size in each round.
         warm_up_s: before it.
-        seed: of images and simulation.
+        seed: of images, order and simulation.
+        rounds: of all sizes.
         prices: a table of the user's own.
         model_dir: of models beside the shipped ones.
     """
@@ -51,6 +54,7 @@ class ScaleOptions:
     duration_s: float = 10.0
     warm_up_s: float = 5.0
     seed: int = 1
+    rounds: int = 3
     prices: Path | None = None
     model_dir: Path | None = None
 
@@ -68,7 +72,7 @@ def run_scale(options: ScaleOptions, tell: Callable[[str], None]) -> StoredRun:
     folder = RunFolder.create(
         options.out, command="scale", configuration=configuration, columns=("workers", *COLUMNS)
     )
-    samples: dict[int, list[Sample]] = {}
+    samples: dict[int, list[list[Sample]]] = {}
     results: dict[str, Any] = {"title": f"Scaling of {_SERVERS[options.target]} on this machine"}
     with folder.recording():
         _measure(options, model, folder, samples, tell)
@@ -84,33 +88,36 @@ def _measure(
     options: ScaleOptions,
     model: ModelInfo,
     folder: RunFolder,
-    samples: dict[int, list[Sample]],
+    samples: dict[int, list[list[Sample]]],
     tell: Callable[[str], None],
 ) -> None:
-    """Run each size; `samples` grows as they end."""
+    """Run each size once a round, in an order that the seed shuffles; `samples` grows as they end."""
     bench = Bench(
         *(options.target, model, options.images, options.duration_s, options.warm_up_s, options.seed),
         *(options.model_dir, options.out / "workers.log"),
     )
-    for workers in options.workers:
-        tell(f"{workers} workers for {options.warm_up_s:g} + {options.duration_s:g} s")
+    lots = np.random.default_rng(options.seed)
+    for place, workers in (
+        (place, int(one)) for place in range(options.rounds) for one in lots.permutation(options.workers)
+    ):
+        tell(f"round {place + 1}: {workers} workers for {options.warm_up_s:g} + {options.duration_s:g} s")
 
         def seen(one: Sample, workers: int = workers) -> None:
             folder.raw.write((workers, *one.row()))
 
-        samples[workers] = run_size(bench, workers, seen)
+        samples.setdefault(workers, []).append(run_size(bench, workers, seen))
 
 
 def _simulated(
     options: ScaleOptions,
     model: ModelInfo,
     prices: Prices,
-    samples: dict[int, list[Sample]],
+    samples: dict[int, list[list[Sample]]],
     tell: Callable[[str], None],
 ) -> dict[str, Any]:
     """Check the simulation at the measured sizes, then let it loose."""
     sizes = sizes_of(samples, options.images)
-    base = [one.response_s for one in samples[options.workers[0]] if one.outcome == "ok"]
+    base = [one.response_s for part in samples[options.workers[0]] for one in ok_of(part)]
     if not base or not sizes[0].images_per_s:
         raise BenchError(
             f"too few requests of {options.workers[0]} workers succeeded: see workers.log in {options.out},"
@@ -129,7 +136,8 @@ def _simulated(
 
 def report_html(run: StoredRun) -> str:
     """One run as one file."""
-    lead = " ".join(line for line in text_lines(run)[1:] if line.startswith("PARTIAL")) or LABEL_LEAD
+    marked = (line for line in text_lines(run) if line.startswith(("PARTIAL", "BUSY")))
+    lead = " ".join((*marked, LABEL_LEAD))
     return page_html(str(run.results["title"]), lead, _sections(run))
 
 
@@ -158,8 +166,14 @@ def text_lines(run: StoredRun) -> list[str]:
     lines = [str(run.results["title"])]
     if run.partial:
         lines.append(f"PARTIAL: {run.status}.")
+    load, cores = run.environment["load_average"][0], run.environment["cores"] or 1
+    if load > cores / 2:
+        lines.append(
+            f"BUSY MACHINE: load average {load:g} on {cores} cores as this began; efficiency means little."
+        )
     for one in run.results.get("measured") or []:
-        of = f"{one['images_per_s']:.1f} images/s, efficiency {one['efficiency']:.2f}"
+        spread = f"{one['lowest']:.1f}–{one['highest']:.1f}"
+        of = f"{one['images_per_s']:.1f} images/s ({spread}), efficiency {one['efficiency']:.2f}"
         lines.append(f"measured   {one['workers']:3} workers: {of}; {one['shed']} refused or failed")
     for one in run.results.get("check") or []:
         ratio = one["simulated_over_measured"]

@@ -56,7 +56,7 @@ def test_a_small_run_is_measured_simulated_and_labelled(
         bench,
         [
             *("scale", "--workers", "1,2", "--counts", "1e3,1e4", "--model", NAME, "--images", "2"),
-            *("--duration", "2s", "--warm-up", "2s", "--out", str(out)),
+            *("--duration", "1.5s", "--warm-up", "1.5s", "--rounds", "1", "--out", str(out)),
         ],
     )
     assert done.exit_code == 0, done.output
