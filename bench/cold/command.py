@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from bench.cold.run import ColdOptions, run_cold
 from bench.cold.summary import PAIRED, quantities, starts_of
@@ -13,6 +13,8 @@ from bench.load.command import FAILED_EXIT, INTERRUPTED_EXIT, PARTIAL_EXIT
 from bench.load.report import phases
 from bench.run_folder_read import StoredRun
 from bench.run_folder_thresholds import Threshold, check_thresholds, parse_threshold
+
+_NUMBERS: Final = ("errors", "starts")
 
 
 def run_command(given: Mapping[str, Any], tell: Callable[[str], None]) -> int:
@@ -27,6 +29,8 @@ def run_command(given: Mapping[str, Any], tell: Callable[[str], None]) -> int:
         BenchError, ModelError: see run_cold.
     """
     thresholds = [parse_threshold(text) for text in given["fail_if"]]
+    # A name that is not measured is told now, not at the end.
+    check_thresholds(thresholds, quantities([]), dict.fromkeys(_NUMBERS, 0.0))
     options = {name: value for name, value in given.items() if name != "fail_if"}
     options["out"] = given["out"] or Path(f"bench-cold-{time.strftime('%Y%m%d-%H%M%S')}")
     options["targets"] = tuple(dict.fromkeys(given["targets"])) or ("container", "function")
@@ -53,7 +57,7 @@ def failures(run: StoredRun, thresholds: Sequence[Threshold]) -> list[str]:
     for target in run.configuration["targets"]:
         of_target = [one for one in starts if one.target == target]
         errors = sum(one.outcome != "ok" for one in of_target)
-        figures = {"errors": float(errors), "starts": float(len(of_target))}
+        figures = dict(zip(_NUMBERS, (float(errors), float(len(of_target))), strict=True))
         checked = check_thresholds(thresholds, quantities(of_target), figures)
         lines += [f"{target}: {line}" for line in checked]
     return lines

@@ -13,7 +13,7 @@ import click
 from bench.load.command import FAILED_EXIT, INTERRUPTED_EXIT, PARTIAL_EXIT
 from bench.load.report import phases
 from bench.queue.run import QueueOptions, run_queue
-from bench.queue.summary import measured_quantities, trips_of
+from bench.queue.summary import measured_quantities, quantities, trips_of
 from bench.run_folder_read import StoredRun
 from bench.run_folder_thresholds import Threshold, check_thresholds, parse_threshold
 from local.options import default_slots
@@ -32,6 +32,8 @@ def run_command(given: Mapping[str, Any], tell: Callable[[str], None]) -> int:
         BenchError, StackError and others: see run_queue.
     """
     thresholds = [parse_threshold(text) for text in given["fail_if"]]
+    # A name that is not measured is told now, not at the end.
+    check_thresholds(thresholds, quantities([], {}), dict.fromkeys(_NUMBERS, 0.0))
     run = run_queue(_options(given), tell)
     for line in text_lines(run):
         tell(line)

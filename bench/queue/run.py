@@ -25,7 +25,7 @@ from local.options import Broker, StackOptions
 from local.stack import Stack, running
 from model.registry import Registry
 from pipeline.errors import BrokerError
-from pipeline.run_file import find_run_file
+from pipeline.run_file import RunFile, find_run_file
 from pipeline.settings import Settings, load_settings
 from producer.open_publisher import check_broker_reaches
 from producer.submit import JobRequest, draft_job
@@ -101,6 +101,8 @@ class _Run:
         # A bad request is told before anything is made or started.
         self._registry = Registry(load_settings().model_dir)
         draft_job(self._request(0), self._registry)
+        if options.running:
+            _running_stack()
         configuration = {
             **asdict(options),
             "jobs_named": f"{self._name}-…",
@@ -135,9 +137,7 @@ class _Run:
         """Where to submit, while the stack runs."""
         options = self._options
         if options.running:
-            found = find_run_file()
-            if found is None or not found.is_alive():
-                raise BenchError("no stack runs in this folder: start `diptych up`, or leave --running out")
+            found = _running_stack()
             yield load_settings(store_url=found.store_url, broker_url=found.broker_url)
             return
         self._tell("starting a stack")
@@ -204,6 +204,13 @@ class _Run:
             job_id=f"{self._name}-{job:05d}",
             images_per_task=options.images_per_task,
         )
+
+
+def _running_stack() -> RunFile:
+    found = find_run_file()
+    if found is None or not found.is_alive():
+        raise BenchError("no stack runs in this folder: start `diptych up`, or leave --running out")
+    return found
 
 
 class _StackGone(Exception):

@@ -120,13 +120,22 @@ def test_imports_are_summed_by_package() -> None:
 
 
 def _start(repeat: int, target: str, png_s: float) -> ColdStart:
-    parts = {"model_load_s": 0.2, "generate_s": 0.1, "encode_s": 0.0, "store_s": 0.0, "process_s": 0.4}
-    points = {
-        "interpreter_s": 0.1,
-        "listen_s": 0.5,
-        "first_response_s": 1.0,
-        "sent_s": 1.0,
-        "received_s": 1.1,
-    }
-    ends = {"png_s": png_s, "record_s": png_s, "response_s": png_s}
-    return ColdStart(repeat, 0, target, "ok", **points, **ends, **parts)
+    return ColdStart(
+        repeat=repeat,
+        position=0,
+        target=target,
+        outcome="ok",
+        interpreter_s=0.1,
+        listen_s=0.5,
+        first_response_s=1.0,
+        sent_s=1.0,
+        received_s=1.1,
+        png_s=png_s,
+        record_s=png_s,
+        response_s=png_s,
+        model_load_s=0.2,
+        generate_s=0.1,
+        encode_s=0.0,
+        store_s=0.0,
+        process_s=0.4,
+    )
