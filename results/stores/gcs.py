@@ -32,6 +32,8 @@ SINGLE_REQUEST_BYTES: Final = 8 * 1024 * 1024
 slow line fails and repeats a part and not the whole."""
 TIMEOUT_S: Final = (10.0, 60.0)
 """To connect, and between two bytes of an answer."""
+PAGE_SIZE: Final = 1000
+"""Objects per answer of a listing: the service's own bound, which a stand-in for it may lack."""
 DEADLINE_S: Final = 60.0
 """For how long a request that fails for a passing reason is sent again."""
 EMULATOR_DEADLINE_S: Final = 15.0
@@ -202,7 +204,9 @@ class GcsStore:
     def _blobs(self, **where: str | int | None) -> Iterator[ObjectInfo]:
         hidden = f"{self._prefix}{HIDDEN_FOLDER}/"
         with self._errors("list", ""):
-            pages = self._bucket().list_blobs(fields=_FIELDS, timeout=TIMEOUT_S, retry=self._retry, **where)
+            pages = self._bucket().list_blobs(
+                fields=_FIELDS, page_size=PAGE_SIZE, timeout=TIMEOUT_S, retry=self._retry, **where
+            )
             for blob in pages:
                 if not blob.name.startswith(hidden):
                     yield self._info(blob)
