@@ -59,7 +59,7 @@ class Pinned(_Part):
 
     Args:
         cpus: cores that an instance may run on, the last ones of this machine.
-        memory_mib: of data of each of its processes (RLIMIT_DATA); 0: no limit.
+        memory_mib: of data of each of its processes (RLIMIT_DATA), 512 or more; 0: no limit.
         slots: painting processes, the concurrency.
         engine: "openvino" or "torch".
         threads: of inference, per slot.
@@ -76,6 +76,13 @@ class Pinned(_Part):
     batch_size: int = Field(8, ge=1, le=256)
     model: str = "faces-64"
     images: int = Field(1, ge=1, le=256)
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        # Less than any Python process with a model needs, ours among them: it holds for a moment for us too.
+        if 0 < self.memory_mib < 512:
+            raise ValueError("memory_mib: 512 or more, or 0 for no limit")
+        return self
 
 
 @dataclass(frozen=True, slots=True)

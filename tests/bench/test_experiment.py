@@ -114,6 +114,7 @@ def test_too_few_failed_and_torn_pairs_give_no_verdict() -> None:
         ("[inject]\nfunction_ms = -5\n", "inject.function_ms"),
         ("[trials]\npairs = 1\n", "trials.pairs"),
         ("[trials]\npears = 20\n", "trials.pears"),
+        ("[pinned]\nmemory_mib = 20\n", "512 or more"),
         ("[", "is not TOML"),
     ],
 )

