@@ -19,7 +19,7 @@ from tests.webpage.page_server import PageServer
 from tests.webpage.watching import is_wider_than_the_screen, tab
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser
+    from playwright.sync_api import Browser, Route
 
 pytestmark = pytest.mark.browser
 PHONE = {"width": 360, "height": 740}
@@ -189,3 +189,21 @@ def test_a_gallery_needs_no_server(browser: Browser, folder_store: DirectoryStor
         assert not is_wider_than_the_screen(page)
         page.locator("section.function a").nth(3).click()
         page.wait_for_url(re.compile(r"originals/function/images/00000003\.png$"))
+
+
+def test_an_image_that_the_network_lost_is_fetched_again(browser: Browser, page: PageServer) -> None:
+    lost: list[str] = []
+
+    def lose_the_first(route: Route) -> None:
+        if lost:
+            route.continue_()
+        else:
+            lost.append(route.request.url)
+            route.abort("connectionreset")
+
+    with browser.new_context() as context:
+        view = context.new_page()
+        view.route("**/container/thumbnails/3.webp*", lose_the_first)
+        view.goto(f"{page.url}/jobs/{JOB}")
+        view.locator(".panel[data-target=container] .tile[data-index='3'] img.loaded").wait_for()
+    assert lost

@@ -8,10 +8,18 @@ export class Problem extends Error {
   }
 }
 
+const RETRY_MS = 700;
 const meta = document.querySelector('meta[name="diptych-token"]');
 
-export function get(path, signal) {
-  return ask(path, { signal });
+/** Get JSON. Asked again once if there was no answer at all, as when the network changes. */
+export async function get(path, signal) {
+  try {
+    return await ask(path, { signal });
+  } catch (problem) {
+    if (problem.status !== 0) throw problem;
+    await new Promise((done) => setTimeout(done, RETRY_MS));
+    return ask(path, { signal });
+  }
 }
 
 /** Post JSON. The token is that of the process that served the page; after its restart it is fetched anew. */

@@ -5,6 +5,7 @@ import { el } from "./dom.js";
 import { ms, title } from "./format.js";
 
 const OVERSCAN_PX = 400;
+const RETRY_MS = [500, 2500]; // a network that changes takes all its requests down; why, an image does not say
 
 export class Tiles {
   /**
@@ -137,12 +138,18 @@ export class Tiles {
       image.classList.add("loaded");
       this.events.firstShown();
     });
+    const { thumbnail } = imagePaths(this.state.job, this.target, index);
+    const pauses = [...RETRY_MS];
     image.addEventListener("error", () => {
       if (!image.isConnected) return;
+      if (pauses.length) {
+        setTimeout(() => image.isConnected && (image.src = thumbnail), pauses.shift());
+        return;
+      }
       this.broken.add(index);
       this.#paint(tile);
     });
-    image.src = imagePaths(this.state.job, this.target, index).thumbnail;
+    image.src = thumbnail;
     tile.append(image);
   }
 
