@@ -28,6 +28,7 @@ LAZY: Final = {
     "add": ("diptych.commands.model_add", "Register a pipeline, an ONNX file or an engine of your own."),
     "remove": ("diptych.commands.model_add", "Take a model out of the registry again."),
     "export": ("diptych.commands.model_train", "Make a checkpoint of a training run."),
+    "average": ("diptych.commands.model_average", "Average checkpoints of one run."),
     "push": ("diptych.commands.model_push", "Put a model into the store, where workers fetch it."),
     "calibrate": ("diptych.commands.model_calibrate", "Time a model on this machine."),
     "import": ("diptych.commands.model_import", "Import a published Progressive GAN."),

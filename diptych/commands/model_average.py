@@ -1,0 +1,33 @@
+"""`diptych model average`: the mean of checkpoints of one run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+
+@click.command()
+@click.argument(
+    "checkpoints",
+    metavar="CHECKPOINT CHECKPOINT...",
+    nargs=-1,
+    required=True,
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+)
+@click.option(
+    "-o", "--output", required=True, metavar="FILE", type=click.Path(path_type=Path), help="The mean."
+)
+def average(checkpoints: tuple[Path, ...], output: Path) -> None:
+    """Average the weights of two or more checkpoints of one run.
+
+    The mean of a run's late checkpoints often paints better than each of them. Measure it as any other:
+    `diptych model gate`, `diptych model quality`.
+    """
+    from model.averaging import average_checkpoints
+    from model.checkpoint import save_checkpoint
+
+    if len(checkpoints) < 2:
+        raise click.UsageError("a mean needs two checkpoints or more")
+    tensors, config = average_checkpoints(checkpoints)
+    click.echo(f"{output} sha256:{save_checkpoint(output, tensors, config).removeprefix('sha256:')}")
