@@ -109,7 +109,8 @@ def destroy(dry_run: bool, yes: bool, delete_data: bool, **options: Any) -> None
     if not yes:
         _confirm_end(deployment, delete_data)
     removed = Executor(runner, lambda line: click.echo(line, err=True)).destroy(steps)
-    click.echo(f"removed: {removed} of {len(steps)} things; the rest was not there")
+    rest = f"; {len(steps) - removed} were not there" if removed < len(steps) else ""
+    click.echo(f"removed: {removed} things{rest}")
     for line in left_behind(deployment, delete_data):
         click.echo(line)
     return None

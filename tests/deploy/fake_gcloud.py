@@ -2,7 +2,8 @@
 
 That the real gcloud takes the same command lines is what test_gcloud_commands.py checks, and that its answers
 have this form, test_real_gcloud.py and test_real_workers.py. Run as
-`python -m tests.deploy.fake_gcloud FOLDER WORD…`. FOLDER/faults.json may hold faults: `[{"match": "run deploy", "times": 1, "says": "ERROR: …"}]`.
+`python -m tests.deploy.fake_gcloud FOLDER WORD…`. FOLDER/faults.json may hold faults:
+`[{"match": "run deploy", "times": 1, "says": "ERROR: …"}]`.
 """
 
 from __future__ import annotations
