@@ -65,14 +65,16 @@ RUN --mount=type=cache,target=/root/.cache/pip \
 COPY . ./
 RUN pip wheel --no-deps --no-build-isolation --wheel-dir /wheel .
 
-# The commands, beside their dependencies.
-FROM cli-venv AS cli-installed
+# The commands, apart from their dependencies, which fill a layer of their own that outlives a change of code.
+# -s and -p: the byte code names its source where it will lie.
+FROM cli-venv AS cli-code
 COPY --from=wheel /wheel /wheel
-RUN pip --python /opt/venv/bin/python install --no-compile --no-deps --no-index /wheel/*.whl \
-    && sh docker/compile.sh /opt/venv
+RUN pip --python /opt/venv/bin/python install --prefix /opt/code --no-compile --no-deps --no-index /wheel/*.whl \
+    && sh docker/compile.sh -s /opt/code -p /opt/venv /opt/code
 
 # What a deploy of the function uploads: main.py, its pinned requirements.txt, and the core, without training.
-FROM cli-installed AS bundle
+FROM cli-venv AS bundle
+COPY --from=cli-code /opt/code /opt/venv
 RUN /opt/venv/bin/python -m worker_function.bundle /bundle --constraints constraints.txt
 
 FROM build AS function-venv
@@ -103,7 +105,8 @@ RUN --mount=type=cache,target=/root/.cache/pip \
 
 # ---- the images -----------------------------------------------------------------------------------------------
 FROM base AS cli
-COPY --from=cli-installed /opt/venv /opt/venv
+COPY --from=cli-venv /opt/venv /opt/venv
+COPY --from=cli-code /opt/code /opt/venv
 USER 10001:10001
 ENTRYPOINT ["diptych"]
 ARG VERSION=unknown REVISION=unknown
@@ -135,8 +138,10 @@ USER 10001:10001
 EXPOSE 4443
 HEALTHCHECK --interval=10s --timeout=5s --start-period=30s --start-interval=500ms --retries=3 \
     CMD ["health", "http", "4443", "/_internal/healthcheck"]
-# Objects are files under /results, a volume; -external-url is what it calls itself in its answers.
-ENTRYPOINT ["fake-gcs-server", "-backend", "filesystem", "-filesystem-root", "/results", \
+# Objects are files under /results, a volume. One that it was writing when it was killed stays as .NAME123, and then
+# every listing fails with 404; no object of ours has such a name.
+ENTRYPOINT ["sh", "-c", "find /results -type f -name '.*' -delete; exec fake-gcs-server \"$@\"", "gcs", \
+    "-backend", "filesystem", "-filesystem-root", "/results", \
     "-scheme", "http", "-host", "0.0.0.0", "-port", "4443", "-log-level", "warn"]
 LABEL org.opencontainers.image.title="Diptych: storage server" \
       org.opencontainers.image.description="fake-gcs-server, for development"

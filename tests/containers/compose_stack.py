@@ -52,7 +52,7 @@ class ComposeStack:
 
     def down(self) -> None:
         """Remove containers, volumes and networks."""
-        self.compose("down", "--volumes", "--timeout", "5", check=False)
+        self.compose("down", "--volumes", "--remove-orphans", "--timeout", "5", check=False)
 
     def run(self, *command: str) -> str:
         """What a command prints: run("submit-job", "-n", "16")."""
