@@ -43,7 +43,7 @@ class ComposeStack:
         # Port 0: any that is free.
         self._environ = {
             **os.environ, "COMPOSE_PROFILES": profile, "DIPTYCH_TAG": TAG, "PAGE_PORT": "0",
-            "COMPOSE_PROJECT_NAME": f"diptych-test-{profile}",
+            "COMPOSE_PROJECT_NAME": f"diptych-test-{profile}-{os.getpid()}",
         }  # fmt: skip
 
     def up(self) -> None:
