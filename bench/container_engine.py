@@ -28,6 +28,13 @@ class ContainerEngine:
         self._tag = tag
         self.mark = f"diptych-bench-{secrets.token_hex(4)}"
 
+    def check(self) -> None:
+        """Raise StackError if no engine answers."""
+        try:
+            docker("info", "--format", "{{.ServerVersion}}")
+        except StackError as error:
+            raise StackError(f"no Docker engine answers: start it, and try again ({error})") from error
+
     def image(self, name: str) -> str:
         """The full name of one of our images."""
         return f"diptych-{name}:{self._tag}"

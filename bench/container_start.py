@@ -254,6 +254,7 @@ def main() -> None:
     chosen = parser.parse_args()
     engine = ContainerEngine(chosen.tag)
     try:
+        engine.check()
         sizes = {image: engine.size_bytes(image) for image in IMAGES}
         found = measure(engine, chosen.rounds)
     except StackError as error:
