@@ -145,6 +145,7 @@ def info(name: str, model_dir: Path | None, as_json: bool) -> None:
     if as_json:
         return print_json(row)
     row["takes"] = "any params" if row["takes"] is None else ", ".join(row["takes"]) or "no params"
+    row["precisions"] = "as its engine has" if row["precisions"] is None else ", ".join(row["precisions"])
     width = max(map(len, row)) + 2
     for key, value in row.items():
         click.echo(f"{key.replace('_', ' '):<{width}}{f'{value:,}' if isinstance(value, int) else value}")
