@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import csv
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import psutil
 
 from bench.errors import BenchError
 from bench.run_folder import CONFIGURATION_NAME, ENVIRONMENT_NAME, RAW_NAME, SUMMARY_NAME
+
+Row = TypeVar("Row")
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +47,20 @@ class StoredRun:
         """The figures of the summary."""
         found: dict[str, Any] = self.summary.get("results") or {}
         return found
+
+    def read_rows(self, command: str, read: Callable[[dict[str, str]], Row]) -> list[Row]:
+        """The rows as what they are.
+
+        Args:
+            command: whose rows they should be, for the error.
+            read: makes one of its cells.
+        Raises:
+            BenchError: they are of another command's run.
+        """
+        try:
+            return [read(row) for row in self.rows]
+        except (KeyError, ValueError) as error:
+            raise BenchError(f"{self.path} holds no {command} run: a row cannot be read ({error})") from error
 
 
 def read_run(path: Path) -> StoredRun:

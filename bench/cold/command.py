@@ -9,8 +9,8 @@ from typing import Any, Final
 
 from bench.cold.run import ColdOptions, run_cold
 from bench.cold.summary import PAIRED, quantities, starts_of
-from bench.load.command import FAILED_EXIT, INTERRUPTED_EXIT, PARTIAL_EXIT
 from bench.load.report import phases
+from bench.run_ending import tell_ending
 from bench.run_folder_read import StoredRun
 from bench.run_folder_thresholds import Threshold, check_thresholds, parse_threshold
 
@@ -35,19 +35,8 @@ def run_command(given: Mapping[str, Any], tell: Callable[[str], None]) -> int:
     options["out"] = given["out"] or Path(f"bench-cold-{time.strftime('%Y%m%d-%H%M%S')}")
     options["targets"] = tuple(dict.fromkeys(given["targets"])) or ("container", "function")
     run = run_cold(ColdOptions(**options), tell)
-    for line in text_lines(run):
-        tell(line)
-    failed = failures(run, thresholds)
-    for line in failed:
-        tell(f"FAILED {line}")
-    tell(f"report: {run.path / 'report.html'}")
-    if run.status == "interrupted":
-        return INTERRUPTED_EXIT
-    if run.partial:
-        return PARTIAL_EXIT
-    if failed:
-        return FAILED_EXIT
-    return 0 if all(of["ok"] for _, _, of in phases(run)) else 1
+    status = tell_ending(run, text_lines(run), failures(run, thresholds), tell)
+    return status or (0 if all(of["ok"] for _, _, of in phases(run)) else 1)
 
 
 def failures(run: StoredRun, thresholds: Sequence[Threshold]) -> list[str]:

@@ -15,9 +15,8 @@ from bench.cold.report import report_html
 from bench.cold.sample import COLUMNS, ColdStart
 from bench.cold.starter import Starter
 from bench.cold.summary import analyse, starts_of
-from bench.errors import BenchError
 from bench.load.pushes import Pushes
-from bench.run_folder import REPORT_NAME, RunFolder
+from bench.run_folder import RunFolder
 from bench.run_folder_read import StoredRun, read_run
 from model.registry import Registry
 from pipeline.settings import load_settings
@@ -104,10 +103,7 @@ class _Run:
         title = f"Cold starts of {' and '.join(names[one] for one in self._options.targets)} on this machine"
         self._folder.finish({"title": title, **analyse(starts, self._imports)})
         stored = read_run(out)
-        try:
-            self._folder.write_text(REPORT_NAME, report_html(stored, starts))
-        except OSError as error:
-            raise BenchError(f"{out} cannot be written: {error.strerror}") from error
+        self._folder.write_report(report_html(stored, starts))
         return stored
 
     def _profile(self, starter: Starter) -> None:

@@ -11,7 +11,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench.cold.sample import ColdStart, cold_start_of
-from bench.errors import BenchError
 from bench.load.summary import describe
 from bench.run_folder_read import StoredRun
 from results.statistics.bootstrap import TrialMeans
@@ -29,10 +28,7 @@ def starts_of(run: StoredRun) -> list[ColdStart]:
     Raises:
         BenchError: it is no cold run.
     """
-    try:
-        return [cold_start_of(row) for row in run.rows]
-    except (KeyError, ValueError) as error:
-        raise BenchError(f"{run.path} holds no cold run: a row cannot be read ({error})") from error
+    return run.read_rows("cold", cold_start_of)
 
 
 def quantities(starts: Sequence[ColdStart]) -> Mapping[str, NDArray[np.float64]]:

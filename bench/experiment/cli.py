@@ -7,10 +7,6 @@ from pathlib import Path
 
 import click
 
-_INTERRUPTED_EXIT = 130
-_PARTIAL_EXIT = 4
-_FAILED_EXIT = 3
-
 
 @click.command()
 @click.argument("experiment", type=click.Path(path_type=Path))
@@ -28,6 +24,7 @@ def compare(context: click.Context, experiment: Path, fail_if: tuple[str, ...], 
     from bench.experiment.plan import load_experiment
     from bench.experiment.report import text_lines
     from bench.experiment.run import CompareOptions, run_compare
+    from bench.run_ending import tell_ending
     from bench.run_folder_thresholds import check_thresholds, parse_threshold
     from pipeline.settings import load_settings
 
@@ -41,14 +38,7 @@ def compare(context: click.Context, experiment: Path, fail_if: tuple[str, ...], 
     }
     figures["failed_pairs"] = float(len(run.results["pairs"]["failed"]))
     failed = check_thresholds(thresholds, {}, figures)
-    for line in (
-        *text_lines(run),
-        *(f"FAILED {line}" for line in failed),
-        f"report: {folder / 'report.html'}",
-    ):
-        click.echo(line)
+    status = tell_ending(run, text_lines(run), failed, click.echo)
     if run.partial:
-        again = f"diptych bench compare {experiment} --out {folder}"
-        click.echo(f"go on with: {again}")
-        context.exit(_INTERRUPTED_EXIT if run.status == "interrupted" else _PARTIAL_EXIT)
-    context.exit(_FAILED_EXIT if failed else 0)
+        click.echo(f"go on with: diptych bench compare {experiment} --out {folder}")
+    context.exit(status)

@@ -16,7 +16,7 @@ from bench.experiment.pairs import pairs_of
 from bench.experiment.plan import Experiment, order_digest, order_of, parse_experiment
 from bench.experiment.report import report_html
 from bench.experiment.trial import COLUMNS, Arm
-from bench.run_folder import RAW_NAME, REPORT_NAME, RunFolder
+from bench.run_folder import RAW_NAME, RunFolder
 from bench.run_folder_environment import environment
 from bench.run_folder_raw import RawLog
 from bench.run_folder_read import StoredRun, read_run
@@ -116,7 +116,7 @@ class _Run:
         stored = read_run(self._options.out)
         experiment = self._options.experiment
         self._folder.finish(analyse(pairs_of(stored.rows, experiment)))
-        write_report(read_run(self._options.out), self._folder.write_text)
+        self._folder.write_report(report_html(read_run(self._options.out)))
 
     def _arm(self, pair: int, place: int, name: str) -> bool:
         options = self._options
@@ -136,11 +136,6 @@ class _Run:
             self._folder.raw.write(row.cells())
         self._folder.raw.flush()
         return all(200 <= row.status < 300 for row in rows)
-
-
-def write_report(run: StoredRun, write: Callable[[str, str], None]) -> None:
-    """Write the report of a run that has its figures."""
-    write(REPORT_NAME, report_html(run))
 
 
 def _configuration(experiment: Experiment, model: ModelInfo) -> dict[str, Any]:

@@ -23,10 +23,7 @@ def samples_of(run: StoredRun) -> list[Sample]:
     Raises:
         BenchError: it is no load run.
     """
-    try:
-        return [sample_of(row) for row in run.rows]
-    except (KeyError, ValueError) as error:
-        raise BenchError(f"{run.path} holds no load run: a row cannot be read ({error})") from error
+    return run.read_rows("load", sample_of)
 
 
 def analyse(run: StoredRun, extra: Mapping[str, Any]) -> dict[str, Any]:

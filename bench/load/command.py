@@ -15,13 +15,11 @@ from bench.load.report import phases
 from bench.load.run import LoadOptions, run_load
 from bench.load.schedule import Plan
 from bench.load.summary import quantities
+from bench.run_ending import tell_ending
 from bench.run_folder_read import StoredRun
 from bench.run_folder_thresholds import Threshold, check_thresholds, parse_threshold
 from results.documents import Target
 
-FAILED_EXIT: Final = 3
-PARTIAL_EXIT: Final = 4
-INTERRUPTED_EXIT: Final = 130
 _NUMBERS: Final = ("error_rate", "shed_rate", "ok_per_s", "requests", "error")
 
 
@@ -38,17 +36,7 @@ def run_command(given: Mapping[str, Any], tell: Callable[[str], None]) -> int:
     thresholds = [parse_threshold(text) for text in given["fail_if"]]
     options = _options(given)
     run = run_load(options, tell)
-    for line in text_lines(run):
-        tell(line)
-    failed = failures(run, thresholds)
-    for line in failed:
-        tell(f"FAILED {line}")
-    tell(f"report: {run.path / 'report.html'}")
-    if run.status == "interrupted":
-        return INTERRUPTED_EXIT
-    if run.partial:
-        return PARTIAL_EXIT
-    return FAILED_EXIT if failed else 0
+    return tell_ending(run, text_lines(run), failures(run, thresholds), tell)
 
 
 def failures(run: StoredRun, thresholds: Sequence[Threshold]) -> list[str]:

@@ -10,10 +10,10 @@ from typing import Any, Final
 
 import click
 
-from bench.load.command import FAILED_EXIT, INTERRUPTED_EXIT, PARTIAL_EXIT
 from bench.load.report import phases
 from bench.queue.run import QueueOptions, run_queue
 from bench.queue.summary import measured_quantities, quantities, trips_of
+from bench.run_ending import tell_ending
 from bench.run_folder_read import StoredRun
 from bench.run_folder_thresholds import Threshold, check_thresholds, parse_threshold
 from local.options import default_slots
@@ -35,17 +35,7 @@ def run_command(given: Mapping[str, Any], tell: Callable[[str], None]) -> int:
     # A name that is not measured is told now, not at the end.
     check_thresholds(thresholds, quantities([], {}), dict.fromkeys(_NUMBERS, 0.0))
     run = run_queue(_options(given), tell)
-    for line in text_lines(run):
-        tell(line)
-    failed = failures(run, thresholds)
-    for line in failed:
-        tell(f"FAILED {line}")
-    tell(f"report: {run.path / 'report.html'}")
-    if run.status == "interrupted":
-        return INTERRUPTED_EXIT
-    if run.partial:
-        return PARTIAL_EXIT
-    return FAILED_EXIT if failed else 0
+    return tell_ending(run, text_lines(run), failures(run, thresholds), tell)
 
 
 def failures(run: StoredRun, thresholds: Sequence[Threshold]) -> list[str]:

@@ -19,7 +19,7 @@ from bench.queue.schedule import due_times, fingerprint
 from bench.queue.submitters import Submitters
 from bench.queue.summary import analyse, trips_of
 from bench.queue.trip import COLUMNS
-from bench.run_folder import REPORT_NAME, RunFolder
+from bench.run_folder import RunFolder
 from bench.run_folder_read import StoredRun, read_run
 from local.options import Broker, StackOptions
 from local.stack import Stack, running
@@ -126,10 +126,7 @@ class _Run:
         trips = trips_of(read_run(out))
         self._folder.finish({"title": _title(self._options), "targets": analyse(trips, self._options.slots)})
         stored = read_run(out)
-        try:
-            self._folder.write_text(REPORT_NAME, report_html(stored, trips))
-        except OSError as error:
-            raise BenchError(f"{out} cannot be written: {error.strerror}") from error
+        self._folder.write_report(report_html(stored, trips))
         return stored
 
     @contextmanager

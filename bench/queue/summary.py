@@ -9,7 +9,6 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.errors import BenchError
 from bench.load.summary import describe, lagged
 from bench.queue.trip import Trip, trip_of
 from bench.queue.waiting import most_at_once, waits_s
@@ -26,10 +25,7 @@ def trips_of(run: StoredRun) -> list[Trip]:
     Raises:
         BenchError: it is no queue run.
     """
-    try:
-        return [trip_of(row) for row in run.rows]
-    except (KeyError, ValueError) as error:
-        raise BenchError(f"{run.path} holds no queue run: a row cannot be read ({error})") from error
+    return run.read_rows("queue", trip_of)
 
 
 def analyse(trips: Sequence[Trip], slots: int | None) -> dict[str, Any]:

@@ -57,6 +57,7 @@ def scale(context: click.Context, /, **given: Any) -> None:
 
     The simulation is labelled as one, seeded, and set beside what was measured.
     """
+    from bench.run_ending import tell_ending
     from bench.scale.run import ScaleOptions, run_scale, text_lines
     from bench.scale.simulate import Cloud
     from pipeline.settings import load_settings
@@ -83,7 +84,4 @@ def scale(context: click.Context, /, **given: Any) -> None:
         **{name: given[name] for name in same},
     )
     run = run_scale(options, click.echo)
-    for line in (*text_lines(run), f"report: {options.out / 'report.html'}"):
-        click.echo(line)
-    if run.partial:
-        context.exit(130 if run.status == "interrupted" else 4)
+    context.exit(tell_ending(run, text_lines(run), [], click.echo))

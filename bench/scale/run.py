@@ -11,7 +11,7 @@ import numpy as np
 
 from bench.errors import BenchError
 from bench.load.sample import COLUMNS, Sample
-from bench.run_folder import REPORT_NAME, RunFolder
+from bench.run_folder import RunFolder
 from bench.run_folder_page import mapping_table, page_html, plain_table
 from bench.run_folder_read import StoredRun, read_run
 from bench.scale.forecast import check, forecast
@@ -80,7 +80,7 @@ def run_scale(options: ScaleOptions, tell: Callable[[str], None]) -> StoredRun:
     results["measured"] = [asdict(size) for size in sizes_of(samples, options.images)]
     folder.finish(results)
     run = read_run(options.out)
-    folder.write_text(REPORT_NAME, report_html(run))
+    folder.write_report(report_html(run))
     return run
 
 
