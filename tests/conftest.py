@@ -1,11 +1,47 @@
-"""What every test needs."""
+"""What tests everywhere share: real servers, one of each for the session, and Ctrl-C."""
 
 from __future__ import annotations
 
 import signal
+from collections.abc import Iterator
+
+import pytest
+
+from tests.gcs_fault_proxy import GcsFaultProxy, gcs_fault_proxy
+from tests.gcs_server import GcsServer, find_binary
+from tests.pubsub_emulator import PubSubEmulator, find_command
 
 
 def pytest_configure() -> None:
     """Let Ctrl-C reach what the tests start: a shell's background job hands SIGINT on as ignored."""
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@pytest.fixture(scope="session")
+def gcs_server() -> Iterator[GcsServer]:
+    """A storage server; each test makes a bucket of its own."""
+    server = GcsServer(find_binary())
+    try:
+        server.wait()
+        yield server
+    finally:
+        server.stop()
+
+
+@pytest.fixture
+def proxy(gcs_server: GcsServer) -> Iterator[GcsFaultProxy]:
+    """In front of the storage server: injects faults on order."""
+    with gcs_fault_proxy(gcs_server) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def emulator() -> Iterator[PubSubEmulator]:
+    """A Pub/Sub emulator; each test takes a project of its own."""
+    server = PubSubEmulator(find_command())
+    try:
+        server.wait()
+        yield server
+    finally:
+        server.stop()

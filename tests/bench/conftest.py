@@ -1,4 +1,4 @@
-"""A real Pub/Sub emulator, a topic of its own for each test, and a maker of tokens."""
+"""A topic of its own for each test on the Pub/Sub emulator, and a maker of tokens."""
 
 from __future__ import annotations
 
@@ -8,17 +8,7 @@ import pytest
 
 from bench.oidc_issuer import LocalIssuer
 from pipeline.pubsub_settings import PubSubAddress
-from tests.pubsub_emulator import PubSubEmulator, find_command
-
-
-@pytest.fixture(scope="session")
-def emulator() -> Iterator[PubSubEmulator]:
-    running = PubSubEmulator(find_command())
-    try:
-        running.wait()
-        yield running
-    finally:
-        running.stop()
+from tests.pubsub_emulator import PubSubEmulator
 
 
 @pytest.fixture

@@ -8,28 +8,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from click.testing import CliRunner, Result
 
-from diptych.cli import main
 from results import naming
 from results.documents import JSON_TYPE, dump
 from results.stores.directory import DirectoryStore
-from tests.results.pictures import JOB, manifest, write_job
+from tests.diptych.conftest import run
+from tests.results.pictures import JOB, manifest
 
 RECORD = f"jobs/{JOB}/function/records/000001.json"
 MANIFEST = naming.manifest_name(JOB)
 IMAGE = naming.image_name(JOB, "container", 1)
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> DirectoryStore:
-    store = DirectoryStore(tmp_path / "store")
-    write_job(store)
-    return store
-
-
-def run(store: DirectoryStore, *arguments: str) -> Result:
-    return CliRunner().invoke(main, ["results", *arguments, "--store", store.url])
 
 
 def edit(**values: Any) -> Callable[[Path], object]:

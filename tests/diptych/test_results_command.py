@@ -9,26 +9,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from click.testing import CliRunner, Result
 from PIL import Image
 
-from diptych.cli import main
 from results import naming
 from results.documents import JSON_TYPE, dump
 from results.stores.directory import DirectoryStore
-from tests.results.pictures import DIGEST, JOB, manifest, write_image, write_job, write_task
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> DirectoryStore:
-    """A store with one finished job."""
-    store = DirectoryStore(tmp_path / "store")
-    write_job(store)
-    return store
-
-
-def run(store: DirectoryStore, *arguments: str) -> Result:
-    return CliRunner().invoke(main, ["results", *arguments, "--store", store.url])
+from tests.diptych.conftest import run
+from tests.results.pictures import DIGEST, JOB, manifest, write_image, write_task
 
 
 def output(store: DirectoryStore, *arguments: str) -> str:

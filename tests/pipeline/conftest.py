@@ -2,21 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 
 from results.stores.gcs import GcsStore
-from tests.gcs_server import GcsServer, find_binary
+from tests.gcs_server import GcsServer
 
 
 @pytest.fixture
-def gcs_store(monkeypatch: pytest.MonkeyPatch) -> Iterator[GcsStore]:
-    """A fresh bucket on a server of its own."""
-    server = GcsServer(find_binary())
-    try:
-        server.wait()
-        monkeypatch.setenv("STORAGE_EMULATOR_HOST", server.url)
-        yield GcsStore.from_url(f"gs://{server.new_bucket()}/prefix")
-    finally:
-        server.stop()
+def gcs_store(gcs_server: GcsServer, monkeypatch: pytest.MonkeyPatch) -> GcsStore:
+    """A fresh bucket."""
+    monkeypatch.setenv("STORAGE_EMULATOR_HOST", gcs_server.url)
+    return GcsStore.from_url(f"gs://{gcs_server.new_bucket()}/prefix")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,29 +16,13 @@ from results.documents import Target, load
 from results.naming import image_name, record_name
 from results.record import Record
 from results.stores.gcs import GcsStore
-from tests.gcs_fault_proxy import ALWAYS, GcsFaultProxy, gcs_fault_proxy
-from tests.gcs_server import GcsServer, find_binary
+from tests.gcs_fault_proxy import ALWAYS, GcsFaultProxy
+from tests.gcs_server import GcsServer
 from tests.pipeline.fakes import QuickEngine, a_runtime
 from tests.pipeline.tasks import a_task
 
 TARGETS: tuple[Target, ...] = ("container", "function")
 IMAGES = 3
-
-
-@pytest.fixture(scope="module")
-def gcs_server() -> Iterator[GcsServer]:
-    server = GcsServer(find_binary())
-    try:
-        server.wait()
-        yield server
-    finally:
-        server.stop()
-
-
-@pytest.fixture
-def proxy(gcs_server: GcsServer) -> Iterator[GcsFaultProxy]:
-    with gcs_fault_proxy(gcs_server) as running:
-        yield running
 
 
 @pytest.fixture

@@ -18,7 +18,6 @@ from producer.publish import all_tasks, publish_runs
 from results import naming
 from results.documents import JSON_TYPE, Manifest, dump
 from results.stores.directory import DirectoryStore
-from tests.pubsub_emulator import PubSubEmulator, find_command
 from tests.valkey import ValkeyServer
 
 JOB = "a-job"
@@ -88,17 +87,6 @@ def valkey(shared_valkey: ValkeyServer) -> ValkeyServer:
     """The broker, emptied."""
     shared_valkey.command("FLUSHALL")
     return shared_valkey
-
-
-@pytest.fixture(scope="session")
-def emulator() -> Iterator[PubSubEmulator]:
-    """One Pub/Sub emulator for the whole session; every test takes a project of its own."""
-    server = PubSubEmulator(find_command())
-    try:
-        server.wait()
-        yield server
-    finally:
-        server.stop()
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ import base64
 import json
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -20,22 +20,12 @@ from results.naming import failure_name, record_name
 from results.stores.base import Store
 from results.stores.open import open_store
 from results.target_state import TaskState
-from tests.gcs_server import GcsServer, find_binary
+from tests.gcs_server import GcsServer
 from tests.pipeline.checkpoints import save_tiny
 from tests.pubsub_emulator import PubSubEmulator
 
 Run = Callable[..., Result]
 SUBMIT = ("submit", "-n", 10, "-m", "tiny", "--seed", 7, "--job", "j", "--images-per-task", 3)
-
-
-@pytest.fixture(scope="module")
-def gcs_server() -> Iterator[GcsServer]:
-    server = GcsServer(find_binary())
-    try:
-        server.wait()
-        yield server
-    finally:
-        server.stop()
 
 
 @pytest.fixture

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +15,8 @@ from results.naming import published_name
 from results.stores.base import Store
 from results.stores.open import open_store
 from results.target_state import TaskState
-from tests.gcs_fault_proxy import ALWAYS, GcsFaultProxy, gcs_fault_proxy
-from tests.gcs_server import GcsServer, find_binary
+from tests.gcs_fault_proxy import ALWAYS, GcsFaultProxy
+from tests.gcs_server import GcsServer
 from tests.pipeline.checkpoints import save_tiny
 from tests.valkey import ValkeyServer, free_port
 
@@ -29,22 +29,6 @@ COMMANDS = {
     "jobs": ("jobs",),
 }
 FORBIDDEN = "worker@p.iam.gserviceaccount.com does not have storage.objects access."
-
-
-@pytest.fixture(scope="module")
-def gcs_server() -> Iterator[GcsServer]:
-    server = GcsServer(find_binary())
-    try:
-        server.wait()
-        yield server
-    finally:
-        server.stop()
-
-
-@pytest.fixture
-def proxy(gcs_server: GcsServer) -> Iterator[GcsFaultProxy]:
-    with gcs_fault_proxy(gcs_server) as running:
-        yield running
 
 
 @pytest.fixture

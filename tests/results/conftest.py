@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -10,18 +9,7 @@ import pytest
 from results.stores.base import Store
 from results.stores.directory import DirectoryStore
 from results.stores.gcs import GcsStore
-from tests.gcs_server import GcsServer, find_binary
-
-
-@pytest.fixture(scope="session")
-def gcs_server() -> Iterator[GcsServer]:
-    """One server for all tests; each makes a bucket of its own."""
-    server = GcsServer(find_binary())
-    try:
-        server.wait()
-        yield server
-    finally:
-        server.stop()
+from tests.gcs_server import GcsServer
 
 
 @pytest.fixture

@@ -8,25 +8,19 @@ import json
 import random
 import re
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import pytest
 
 from results.errors import ObjectExists, ObjectNotFound, StoreError
 from results.stores.base import Store
 from results.stores.gcs import SINGLE_REQUEST_BYTES, GcsStore
-from tests.gcs_fault_proxy import ALWAYS, GcsFaultProxy, gcs_fault_proxy
+from tests.gcs_fault_proxy import ALWAYS, GcsFaultProxy
 from tests.gcs_server import GcsServer
 from tests.valkey import free_port
 
 BINARY = "application/octet-stream"
 DATA = random.Random(1).randbytes(5000)
-
-
-@pytest.fixture
-def proxy(gcs_server: GcsServer) -> Iterator[GcsFaultProxy]:
-    with gcs_fault_proxy(gcs_server) as running:
-        yield running
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ from local.stack import Stack, running
 from results.stores.base import Store
 from results.stores.directory import DirectoryStore
 from results.stores.open import open_store
-from tests.gcs_server import GcsServer, find_binary
+from tests.gcs_server import GcsServer
 from tests.results.pictures import manifest, write_job
 from tests.webpage.page_server import PageServer
 
@@ -39,16 +39,11 @@ def page(folder_store: DirectoryStore, tmp_path_factory: pytest.TempPathFactory)
 
 
 @pytest.fixture(scope="session")
-def bucket_store() -> Iterator[Store]:
+def bucket_store(gcs_server: GcsServer) -> Store:
     """A bucket with the small job; its URL alone says where it is."""
-    server = GcsServer(find_binary())
-    try:
-        server.wait()
-        store = open_store(f"gs://{server.new_bucket()}/some/prefix?endpoint={server.url}")
-        write_job(store)
-        yield store
-    finally:
-        server.stop()
+    store = open_store(f"gs://{gcs_server.new_bucket()}/some/prefix?endpoint={gcs_server.url}")
+    write_job(store)
+    return store
 
 
 @pytest.fixture(scope="session")
