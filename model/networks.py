@@ -7,7 +7,7 @@ Serving builds the generator from its checkpoint instead (`model/engines`);
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import cast
 
 import torch
@@ -32,6 +32,10 @@ def pixel_norm(x: Tensor, eps: float = PIXEL_NORM_EPS) -> Tensor:
 def upsample(x: Tensor) -> Tensor:
     """Double height and width by repeating pixels."""
     return F.interpolate(x, scale_factor=2, mode="nearest")
+
+
+def _normalised_leaky_relu(x: Tensor) -> Tensor:
+    return pixel_norm(F.leaky_relu(x, LEAKY_SLOPE))
 
 
 class EqualConv2d(nn.Module):
@@ -84,6 +88,7 @@ class Generator(nn.Module):
         super().__init__()
         self.channels = tuple(channels)
         self.latent_size = latent_size
+        self._activate: Callable[[Tensor], Tensor] = _normalised_leaky_relu
         # The paper's gain for the first layer: its 4x4 outputs are one pixel's worth of fan-out each.
         self.input = EqualLinear(latent_size, self.channels[0] * 16, LEAKY_GAIN / 4, rng)
         first = EqualConv2d(self.channels[0], self.channels[0], 3, LEAKY_GAIN, rng)
@@ -119,9 +124,9 @@ class Generator(nn.Module):
             image = torch.lerp(upsample(self.to_rgb[level - 1](before)), image, alpha)
         return image
 
-    @staticmethod
-    def _activate(x: Tensor) -> Tensor:
-        return pixel_norm(F.leaky_relu(x, LEAKY_SLOPE))
+    def compile_activation(self) -> None:
+        """Have torch fuse leaky ReLU and pixel norm: equal within rounding, less memory traffic."""
+        self._activate = torch.compile(_normalised_leaky_relu)
 
     @torch.no_grad()
     def serving_tensors(self, level: int) -> dict[str, Tensor]:

@@ -32,6 +32,7 @@ ANY_PATH = click.Path(path_type=Path)
     type=click.Path(exists=True, path_type=Path),
     help="Begin a new run with a checkpoint's generator, or grow another run.",
 )
+@click.option("--discriminator", type=FILE, help="With --from CHECKPOINT: the one that `export` kept of it.")
 @click.option("--kimg", type=click.FloatRange(min=0), help="Stop at so many thousand images.")
 @click.option("--quiet", is_flag=True, help="No progress bar.")
 def train(
@@ -40,6 +41,7 @@ def train(
     run_path: Path | None,
     cache: Path | None,
     start: Path | None,
+    discriminator: Path | None,
     kimg: float | None,
     quiet: bool,
 ) -> None:
@@ -53,6 +55,8 @@ def train(
         from model.training.loop import TrainingLoop, open_run, stop_on_signals
         from model.training.state import RunFolder
 
+    if discriminator is not None and start is None:
+        raise click.UsageError("--discriminator goes with --from CHECKPOINT")
     config = load_training_config(config_path)
     source = data or config.data
     if source is None:
@@ -60,7 +64,8 @@ def train(
     folder = RunFolder(run_path or RUNS / config.name)
     stop_at = config.total_images if kimg is None else round(kimg * 1000)
     with _progress(stop_at, quiet) as show:
-        trainer = open_run(config, source, folder, cache or folder.path.parent / "images", start)
+        images = cache or folder.path.parent / "images"
+        trainer = open_run(config, source, folder, images, start, discriminator)
         loop = TrainingLoop(trainer, folder, show)
         with stop_on_signals(loop.stop):
             ended = loop.run(stop_at)
@@ -74,14 +79,15 @@ def train(
 @click.argument("config_path", metavar="CONFIG.toml", type=FILE)
 @click.option("--run", "run_path", type=ANY_PATH, help=f"The run's folder. [default: {RUNS}/NAME]")
 @click.option("-o", "--output", type=ANY_PATH, required=True, help="The .safetensors file to write.")
-def export(config_path: Path, run_path: Path | None, output: Path) -> None:
+@click.option("--discriminator", type=ANY_PATH, help="Keep the discriminator too, to train on from both.")
+def export(config_path: Path, run_path: Path | None, output: Path, discriminator: Path | None) -> None:
     """Make a checkpoint of a run's averaged generator, also while the run goes on."""
     with torch_wanted():
         from model.training.config import load_training_config
         from model.training.state import RunFolder, export_run
 
     config = load_training_config(config_path)
-    digest = export_run(RunFolder(run_path or RUNS / config.name), config, output)
+    digest = export_run(RunFolder(run_path or RUNS / config.name), config, output, discriminator)
     click.echo(f"{output} {digest}")
 
 

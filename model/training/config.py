@@ -117,6 +117,7 @@ class TrainingConfig(_Table):
         precision: "bf16" (penalties stay in fp32) or "fp32".
         device: "auto" takes CUDA where there is one.
         threads: CPU threads within an operation; 0 leaves torch's own choice.
+        compile: fuse the generator's activations with torch.compile: some 15% faster; needs a C++ compiler.
         save_minutes: between saved states.
         sheet_kimg: between sample sheets.
         phases: the schedule, from 4x4 up to the resolution.
@@ -137,6 +138,7 @@ class TrainingConfig(_Table):
     precision: Literal["bf16", "fp32"] = "bf16"
     device: Literal["auto", "cpu", "cuda"] = "auto"
     threads: int = Field(default=0, ge=0, le=256)
+    compile: bool = False
     save_minutes: Positive = 3.0
     sheet_kimg: Positive = 10.0
     loss: LossConfig = LossConfig()

@@ -148,7 +148,12 @@ class TrainingLoop:
 
 
 def open_run(
-    config: TrainingConfig, data: Path, folder: RunFolder, cache: Path, start: Path | None = None
+    config: TrainingConfig,
+    data: Path,
+    folder: RunFolder,
+    cache: Path,
+    start: Path | None = None,
+    discriminator: Path | None = None,
 ) -> Trainer:
     """Set a run up, or take it up where its folder says.
 
@@ -158,8 +163,9 @@ def open_run(
         folder: the run's folder.
         cache: where decoded images may be kept.
         start: checkpoint or run folder that a new run begins with; a run that has a state goes on from that.
+        discriminator: where `start` is a checkpoint, the discriminator that goes with it.
     Raises:
-        CheckpointError: `start` cannot be read.
+        CheckpointError: `start` or `discriminator` cannot be read.
         TrainingError: the images or the state cannot be used, or there is no such device.
     """
     device = config.device
@@ -175,7 +181,7 @@ def open_run(
         trainer.load_state_dict(state)
         log.info("going on at %.1f kimg", trainer.images / 1000)
     elif start is not None:
-        warm_start(trainer, start)
+        warm_start(trainer, start, discriminator)
         log.info("starting from %s at %.1f kimg", start, trainer.images / 1000)
     return trainer
 

@@ -16,6 +16,7 @@ from model.checkpoint import save_checkpoint, write_atomically
 from model.errors import CheckpointError
 from model.networks import Generator
 from model.training.config import TrainingConfig
+from model.training.discriminator_file import save_discriminator
 from model.training.errors import TrainingError
 
 SCHEMA = "diptych.training/1"
@@ -103,13 +104,16 @@ class RunFolder:
             file.write(json.dumps(dict(figures)) + "\n")
 
 
-def export_run(folder: RunFolder, config: TrainingConfig, target: Path) -> str:
+def export_run(
+    folder: RunFolder, config: TrainingConfig, target: Path, discriminator: Path | None = None
+) -> str:
     """Make a serving checkpoint of a run's averaged generator.
 
     Args:
         folder: the run.
         config: the run's config.
         target: the `.safetensors` file to write.
+        discriminator: another one, for the run's discriminator, to train on from both later.
     Returns:
         The checkpoint's digest, "sha256:<hex>".
     Raises:
@@ -130,4 +134,7 @@ def export_run(folder: RunFolder, config: TrainingConfig, target: Path) -> str:
     average.load_state_dict(state["average"])
     tensors = average.serving_tensors(config.phases[-1].level)
     arrays = {name: tensor.numpy() for name, tensor in tensors.items()}
-    return save_checkpoint(target, arrays, config.generator_config(images / 1000))
+    digest = save_checkpoint(target, arrays, config.generator_config(images / 1000))
+    if discriminator is not None:
+        save_discriminator(discriminator, state["discriminator"], config.channels)
+    return digest

@@ -50,6 +50,8 @@ class Trainer:
         self.generator: Generator = generator.to(**layout)  # type: ignore[call-overload]
         self.discriminator: Discriminator = discriminator.to(**layout)  # type: ignore[call-overload]
         self.average = copy.deepcopy(self.generator).requires_grad_(False).eval()
+        if config.compile:
+            self.generator.compile_activation()
         self.generator_optimiser = self._adam(self.generator.parameters())
         self.discriminator_optimiser = self._adam(self.discriminator.parameters())
 

@@ -8,6 +8,7 @@ import torch
 
 from model.checkpoint import load_checkpoint
 from model.training.config import TrainingConfig
+from model.training.discriminator_file import load_discriminator
 from model.training.errors import TrainingError
 from model.training.state import RunFolder
 from model.training.trainer import Trainer
@@ -16,32 +17,39 @@ DISCRIMINATOR_ALONE = 8_000
 """Images for a new discriminator alone: one that knows nothing yet would spoil the generator."""
 
 
-def warm_start(trainer: Trainer, source: Path) -> None:
+def warm_start(trainer: Trainer, source: Path, discriminator: Path | None = None) -> None:
     """Take weights over, and go on in the schedule where their resolution is fully faded in.
 
     Args:
         trainer: a new run.
-        source: a checkpoint, or the folder of another run. Checkpoints hold no discriminator: that one
-            starts anew, alone for `DISCRIMINATOR_ALONE` images. The channels must be the first ones of the
+        source: a checkpoint, or the folder of another run. The channels must be the first ones of the
             new run's, and the latent size the same.
+        discriminator: what `model export --discriminator` wrote. Checkpoints hold none: without it a new one
+            starts, alone for `DISCRIMINATOR_ALONE` images.
     Raises:
         CheckpointError: the checkpoint cannot be read, or it is damaged.
-        TrainingError: the run's state cannot be read, or the networks are others.
+        TrainingError: the run's state cannot be read, or the networks are others; or a run was given,
+            which has a discriminator of its own, and another one.
     """
-    if source.is_dir():
+    if not source.is_dir():
+        _from_checkpoint(trainer, source, discriminator)
+    elif discriminator is None:
         _from_run(trainer, source)
     else:
-        _from_checkpoint(trainer, source)
+        raise TrainingError(f"{source}: a run has its own discriminator; leave out {discriminator.name}")
 
 
-def _from_checkpoint(trainer: Trainer, path: Path) -> None:
+def _from_checkpoint(trainer: Trainer, path: Path, discriminator: Path | None) -> None:
     arrays, config = load_checkpoint(path)
     level = _top_level(trainer.config, path, config.channels, config.latent_size)
     tensors = {name: torch.from_numpy(array) for name, array in arrays.items()}
     for generator in (trainer.generator, trainer.average):
         generator.load_serving_tensors(tensors, level)
     _set_position(trainer, level, config.training_kimg)
-    trainer.generator_waits_until = trainer.images + DISCRIMINATOR_ALONE
+    if discriminator is None:
+        trainer.generator_waits_until = trainer.images + DISCRIMINATOR_ALONE
+    else:
+        load_discriminator(discriminator, trainer.discriminator)
 
 
 def _from_run(trainer: Trainer, folder: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -281,3 +282,13 @@ def test_export(tmp_path: Path, data: Path) -> None:
     assert (stored.name, stored.resolution, stored.training_kimg) == ("tiny", 8, 0.608)
     expected = trainer.average.serving_tensors(1)["to_rgb.weight"].numpy().astype(np.float16)
     np.testing.assert_array_equal(weights["to_rgb.weight"], expected.astype(np.float32))
+
+
+@pytest.mark.skipif(shutil.which("c++") is None, reason="torch.compile needs a C++ compiler")
+def test_compiled_activations_train_the_same(tmp_path: Path, data: Path) -> None:
+    plain, _ = open_tiny(tmp_path, data, "plain", extra='precision = "fp32"')
+    fused, _ = open_tiny(tmp_path, data, "fused", extra='precision = "fp32"\ncompile = true')
+    for _ in range(3):
+        expected, found = plain.step(), fused.step()
+        for name, value in expected.items():
+            torch.testing.assert_close(found[name], value, rtol=1e-3, atol=1e-4)

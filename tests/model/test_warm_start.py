@@ -78,6 +78,33 @@ def test_a_checkpoint_is_trained_on(tmp_path: Path, data: Path, monkeypatch: pyt
     assert not all(torch.equal(a, b) for a, b in zip(before, trainer.generator.parameters(), strict=True))
 
 
+def test_a_checkpoint_is_trained_on_with_its_discriminator(
+    tmp_path: Path, data: Path, large_data: Path
+) -> None:
+    first, checkpoint = trained(tmp_path, data)
+    critic = tmp_path / "tiny.discriminator.safetensors"
+    export_run(first, load_training_config(write_config(tmp_path)), checkpoint, critic)
+    _, _, state = first.read_state()
+    cache = tmp_path / "cache"
+    grown = load_training_config(grown_config(tmp_path))
+    for config, images in ((load_training_config(write_config(tmp_path)), data), (grown, large_data)):
+        trainer = open_run(config, images, RunFolder(tmp_path / "new"), cache, checkpoint, critic)
+        assert trainer.generator_waits_until == 0
+        kept = trainer.discriminator.state_dict()
+        for name, tensor in state["discriminator"].items():
+            torch.testing.assert_close(kept[name], tensor.half().float(), rtol=0, atol=0)
+
+    new = RunFolder(tmp_path / "new")
+    with pytest.raises(TrainingError, match="a run has its own discriminator"):
+        open_run(grown, large_data, new, cache, first.path, critic)
+    other = load_training_config(write_config(tmp_path, tables=""))
+    critic.write_bytes(critic.read_bytes()[:-1])
+    with pytest.raises(CheckpointError, match="damaged, or no discriminator"):
+        open_run(other, data, new, cache, checkpoint, critic)
+    with pytest.raises(CheckpointError, match=r"schema 'diptych\.checkpoint/1' is not"):
+        open_run(other, data, new, cache, checkpoint, checkpoint)
+
+
 def test_a_run_is_grown_by_a_level(tmp_path: Path, data: Path, large_data: Path) -> None:
     first, checkpoint = trained(tmp_path, data)
     config = load_training_config(grown_config(tmp_path))

@@ -1,0 +1,66 @@
+"""A discriminator as a file: what fine-tuning wants beside the checkpoint, which holds a generator alone."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
+from torch import Tensor
+
+from model.checkpoint import write_atomically
+from model.errors import CheckpointError
+from model.networks import Discriminator
+
+SCHEMA = "diptych.discriminator/1"
+KEY = "diptych"
+
+
+def save_discriminator(path: Path, weights: Mapping[str, Tensor], channels: tuple[int, ...]) -> None:
+    """Save a discriminator's weights in fp16; atomic.
+
+    Args:
+        path: the `.safetensors` file to write.
+        weights: its state dict.
+        channels: feature maps from 4x4 up.
+    Raises:
+        CheckpointError: the file cannot be written.
+    """
+    stored = {name: tensor.cpu().half().contiguous() for name, tensor in weights.items()}
+    about = json.dumps({"schema": SCHEMA, "channels": channels})
+    write_atomically(path, save(stored, {KEY: about}))
+
+
+def load_discriminator(path: Path, network: Discriminator) -> None:
+    """Take over the weights of a file; levels of the network that the file lacks keep their own.
+
+    Args:
+        path: what `save_discriminator` wrote.
+        network: whose first channels must be those of the file.
+    Raises:
+        CheckpointError: unreadable, damaged, no discriminator, or of another network.
+    """
+    try:
+        with safe_open(path, framework="pt") as file:
+            about = json.loads((file.metadata() or {})[KEY])
+            tensors = {name: file.get_tensor(name).float() for name in file.keys()}  # noqa: SIM118
+        schema, channels = about["schema"], tuple(about["channels"])
+    except OSError as error:
+        raise CheckpointError(f"{path.name}: cannot be read: {error.strerror or error}") from None
+    except (SafetensorError, KeyError, TypeError, ValueError):
+        raise CheckpointError(f"{path.name}: damaged, or no discriminator's file") from None
+    if schema != SCHEMA:
+        raise CheckpointError(f"{path.name}: schema {schema!r} is not {SCHEMA}")
+    if network.channels[: len(channels)] != channels:
+        raise CheckpointError(
+            f"{path.name}: has channels {[*channels]}; the run's {[*network.channels]} do not begin so"
+        )
+    own = network.state_dict()
+    if any(name not in own or own[name].shape != tensor.shape for name, tensor in tensors.items()):
+        raise CheckpointError(f"{path.name}: its weights do not fit its channels")
+    if not all(bool(torch.isfinite(tensor).all()) for tensor in tensors.values()):
+        raise CheckpointError(f"{path.name}: holds values that are not finite")
+    network.load_state_dict({**own, **tensors})
