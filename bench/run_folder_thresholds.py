@@ -1,7 +1,7 @@
 """Thresholds: `--fail-if 'p99(response_s) > 2'`. A small grammar of its own; nothing is evaluated as code.
 
 STATISTIC(QUANTITY) COMPARISON NUMBER      p99.9(response_s) >= 1.5, mean(connect_s) > 0.01
-NAME COMPARISON NUMBER                     error_rate > 0.01, unsent > 0
+NAME COMPARISON NUMBER                     error_rate > 0.01, unsent > 0, efficiency(2) < 0.7
 """
 
 from __future__ import annotations
@@ -9,10 +9,11 @@ from __future__ import annotations
 import math
 import operator
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+import click
 import numpy as np
 from numpy.typing import NDArray
 
@@ -25,7 +26,7 @@ _COMPARISONS: Final[Mapping[str, Callable[[float, float], bool]]] = {
     "<=": operator.le,
 }
 _SHAPE: Final = re.compile(
-    r"\s*(?:(?P<statistic>[a-z]+[0-9.]*)\s*\(\s*(?P<of>\w+)\s*\)|(?P<name>\w+))\s*"
+    r"\s*(?:(?P<statistic>[a-z_]+[0-9.]*)\s*\(\s*(?P<of>\w+)\s*\)|(?P<name>\w+))\s*"
     r"(?P<comparison>>=|<=|>|<)\s*(?P<limit>[0-9]+(?:\.[0-9]+)?(?:[eE][-+]?[0-9]+)?)\s*"
 )
 _PLAIN: Final[Mapping[str, Callable[[NDArray[np.float64]], float]]] = {
@@ -57,9 +58,33 @@ class Threshold:
     limit: float
 
 
-def parse_threshold(text: str) -> Threshold:
+def thresholds_of(
+    texts: Sequence[str], samples: Collection[str], figures: Collection[str]
+) -> list[Threshold]:
+    """Read what --fail-if was given, before anything is started.
+
+    Args:
+        texts: as the user wrote them.
+        samples: names of the quantities that will be measured.
+        figures: names of the single numbers; `efficiency(2)` is one too.
+    Raises:
+        click.UsageError: one is no threshold, or names what will not be measured.
+    """
+    try:
+        found = [parse_threshold(text, figures) for text in texts]
+        for one in found:
+            _check_known(one, samples if one.statistic else figures)
+    except BenchError as error:
+        raise click.UsageError(str(error)) from error
+    return found
+
+
+def parse_threshold(text: str, figures: Collection[str] = ()) -> Threshold:
     """Read a threshold.
 
+    Args:
+        text: as the user wrote it.
+        figures: names of single numbers that look like a statistic, `efficiency(2)`.
     Raises:
         BenchError: it is none.
     """
@@ -68,14 +93,16 @@ def parse_threshold(text: str) -> Threshold:
         raise BenchError(
             f"cannot read --fail-if {text!r}: write it as 'p99(response_s) > 2' or 'error_rate > 0.01'"
         )
-    statistic = found["statistic"] or ""
+    statistic, comparison, limit = found["statistic"] or "", found["comparison"], float(found["limit"])
+    figure = f"{statistic}({found['of']})" if statistic else found["name"]
+    if figure in figures:
+        return Threshold(text, "", figure, comparison, limit)
     if statistic and statistic not in _PLAIN and _percent(statistic) is None:
         raise BenchError(
             f"--fail-if {text!r}: {statistic!r} is none of {', '.join(_PLAIN)}, p50, p99, p99.9 …"
+            + (f", nor is {figure!r} one of {', '.join(figures)}" if figures else "")
         )
-    return Threshold(
-        text, statistic, found["of"] or found["name"], found["comparison"], float(found["limit"])
-    )
+    return Threshold(text, statistic, found["of"] or found["name"], comparison, limit)
 
 
 def check_thresholds(
@@ -114,11 +141,7 @@ def _value(
     *,
     percentiles: bool,
 ) -> float:
-    known: Mapping[str, object] = samples if one.statistic else figures
-    if one.of not in known:
-        raise BenchError(
-            f"--fail-if {one.text!r}: {one.of!r} is not measured here; there is {', '.join(known)}"
-        )
+    _check_known(one, samples if one.statistic else figures)
     if not one.statistic:
         return figures[one.of]
     values = samples[one.of]
@@ -130,6 +153,12 @@ def _value(
     if percent is None:
         return _PLAIN[one.statistic](values)
     return float(np.percentile(values, percent)) if percentiles else math.nan
+
+
+def _check_known(one: Threshold, known: Collection[str]) -> None:
+    if one.of not in known:
+        there = f"there is {', '.join(known)}" if known else f"write a plain name, not {one.statistic}(…)"
+        raise BenchError(f"--fail-if {one.text!r}: {one.of!r} is not measured here; {there}")
 
 
 def _percent(statistic: str) -> float | None:

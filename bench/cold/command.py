@@ -12,7 +12,7 @@ from bench.cold.summary import PAIRED, quantities, starts_of
 from bench.load.report import phases
 from bench.run_ending import tell_ending
 from bench.run_folder_read import StoredRun
-from bench.run_folder_thresholds import Threshold, check_thresholds, parse_threshold
+from bench.run_folder_thresholds import Threshold, check_thresholds, thresholds_of
 
 _NUMBERS: Final = ("errors", "starts")
 
@@ -28,9 +28,7 @@ def run_command(given: Mapping[str, Any], tell: Callable[[str], None]) -> int:
     Raises:
         BenchError, ModelError: see run_cold.
     """
-    thresholds = [parse_threshold(text) for text in given["fail_if"]]
-    # A name that is not measured is told now, not at the end.
-    check_thresholds(thresholds, quantities([]), dict.fromkeys(_NUMBERS, 0.0))
+    thresholds = thresholds_of(given["fail_if"], quantities([]), _NUMBERS)
     options = {name: value for name, value in given.items() if name != "fail_if"}
     options["out"] = given["out"] or Path(f"bench-cold-{time.strftime('%Y%m%d-%H%M%S')}")
     options["targets"] = tuple(dict.fromkeys(given["targets"])) or ("container", "function")

@@ -25,10 +25,10 @@ def compare(context: click.Context, experiment: Path, fail_if: tuple[str, ...], 
     from bench.experiment.report import text_lines
     from bench.experiment.run import CompareOptions, run_compare
     from bench.run_ending import tell_ending
-    from bench.run_folder_thresholds import check_thresholds, parse_threshold
+    from bench.run_folder_thresholds import check_thresholds, thresholds_of
     from pipeline.settings import load_settings
 
-    thresholds = [parse_threshold(text) for text in fail_if]
+    thresholds = thresholds_of(fail_if, (), ("ratio", "low", "high", "failed_pairs"))
     asked = load_experiment(experiment)
     folder = out or Path(f"bench-compare-{time.strftime('%Y%m%d-%H%M%S')}")
     run = run_compare(CompareOptions(asked, folder, load_settings().model_dir), click.echo)

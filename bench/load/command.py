@@ -17,10 +17,11 @@ from bench.load.schedule import Plan
 from bench.load.summary import quantities
 from bench.run_ending import tell_ending
 from bench.run_folder_read import StoredRun
-from bench.run_folder_thresholds import Threshold, check_thresholds, parse_threshold
+from bench.run_folder_thresholds import Threshold, check_thresholds, thresholds_of
 from results.documents import Target
 
 _NUMBERS: Final = ("error_rate", "shed_rate", "ok_per_s", "requests", "error")
+_FIGURES: Final = (*_NUMBERS, "unsent")
 
 
 def run_command(given: Mapping[str, Any], tell: Callable[[str], None]) -> int:
@@ -33,7 +34,7 @@ def run_command(given: Mapping[str, Any], tell: Callable[[str], None]) -> int:
         click.UsageError: options that do not go together.
         BenchError, StackError, ModelError: see run_load.
     """
-    thresholds = [parse_threshold(text) for text in given["fail_if"]]
+    thresholds = thresholds_of(given["fail_if"], quantities([]), _FIGURES)
     options = _options(given)
     run = run_load(options, tell)
     return tell_ending(run, text_lines(run), failures(run, thresholds), tell)

@@ -15,7 +15,7 @@ from bench.queue.run import QueueOptions, run_queue
 from bench.queue.summary import measured_quantities, quantities, trips_of
 from bench.run_ending import tell_ending
 from bench.run_folder_read import StoredRun
-from bench.run_folder_thresholds import Threshold, check_thresholds, parse_threshold
+from bench.run_folder_thresholds import Threshold, check_thresholds, thresholds_of
 from local.options import default_slots
 
 _NUMBERS: Final = ("error_rate", "images_per_s", "tasks", "redelivered")
@@ -31,9 +31,7 @@ def run_command(given: Mapping[str, Any], tell: Callable[[str], None]) -> int:
         click.UsageError: options that do not go together.
         BenchError, StackError and others: see run_queue.
     """
-    thresholds = [parse_threshold(text) for text in given["fail_if"]]
-    # A name that is not measured is told now, not at the end.
-    check_thresholds(thresholds, quantities([], {}), dict.fromkeys(_NUMBERS, 0.0))
+    thresholds = thresholds_of(given["fail_if"], quantities([], {}), _NUMBERS)
     run = run_queue(_options(given), tell)
     return tell_ending(run, text_lines(run), failures(run, thresholds), tell)
 

@@ -115,10 +115,6 @@ def test_no_stack_here_and_bad_options(tmp_path: Path, monkeypatch: pytest.Monke
     assert "no stack runs" in str(nobody.exception)
     for bad in (["--jobs", "2", "--warm-up", "2"], ["--rate", "0/s"], ["--jobs", "0"]):
         assert CliRunner().invoke(bench, ["queue", *bad]).exit_code == 2
-    for bad_limit in ("p99 of everything", "p99(wrong_s) > 1", "wrong > 1"):
-        for command in ("queue", "cold"):
-            unread = CliRunner().invoke(bench, [command, "--fail-if", bad_limit])
-            assert isinstance(unread.exception, BenchError)
     assert not [*tmp_path.iterdir()]
 
 

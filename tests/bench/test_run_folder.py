@@ -8,7 +8,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 
+from bench.cli import bench
 from bench.errors import BenchError, DiskFull
 from bench.run_folder import RunFolder
 from bench.run_folder_raw import RawLog
@@ -114,3 +116,23 @@ def test_thresholds() -> None:
             parse_threshold(bad)
     with pytest.raises(BenchError, match="not measured"):
         failed("p99(nothing) > 1")
+
+
+@pytest.mark.parametrize(
+    ("command", "known"),
+    [
+        (("load", "--users", "1"), ("response_s, latency_s", "error_rate, shed_rate")),
+        (("queue",), ("round_trip_s, latency_from_schedule_s", "error_rate, images_per_s")),
+        (("cold",), ("interpreter_s, listen_s", "errors, starts")),
+        (("compare", "none.toml"), ("write a plain name", "ratio, low, high, failed_pairs")),
+    ],
+)
+def test_a_limit_on_what_is_not_measured_is_refused_before_anything_is_made(
+    command: tuple[str, ...], known: tuple[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for bad, told in (("p99(wrong_s) > 1", known[0]), ("wrong > 1", known[1]), ("p99 of all", "cannot read")):
+        done = CliRunner().invoke(bench, [*command, "--fail-if", bad])
+        assert done.exit_code == 2
+        assert told in " ".join(done.output.replace("│", " ").split())
+    assert not [*tmp_path.iterdir()]
