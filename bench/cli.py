@@ -17,7 +17,7 @@ COMMANDS: Final = {
     ),
     "ceiling": ("bench.load.ceiling_cli", "ceiling", "Measure what the load generator itself can do."),
     "compare": ("bench.experiment.cli", "compare", "A paired experiment, from a TOML file to a verdict."),
-    "scale": ("bench.scale.cli", "scale", "Measure 1, 2, 4 workers; simulate jobs in a cloud."),
+    "scale": ("bench.scale.cli", "scale", "Measure 1, 2, 4, 8 workers; simulate jobs in a cloud."),
     "report": ("bench.run_folder_report", "report", "Write a run's report again, or set two side by side."),
 }
 """Module, attribute and help of each, in the order of use."""

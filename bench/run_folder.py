@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import json
 import os
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
@@ -45,6 +46,7 @@ class RunFolder:
         self.status = "running"
         self._command = command
         self._started_at = datetime.now(UTC)
+        self._clocks = (time.time(), time.monotonic())
 
     @classmethod
     def create(
@@ -145,6 +147,12 @@ class RunFolder:
             "pid": os.getpid(),
             "started_at": self._started_at.isoformat(),
             "written_at": datetime.now(UTC).isoformat(),
+            "clock_step_s": round(self._clock_step_s(), 3),
             "raw_rows": self.raw.rows,
         }
         self.write_json(SUMMARY_NAME, {**head, "results": results})
+
+    def _clock_step_s(self) -> float:
+        """How much further the wall clock went than the monotonic one: it was set, or the machine slept."""
+        wall_s, monotonic_s = self._clocks
+        return (time.time() - wall_s) - (time.monotonic() - monotonic_s)

@@ -7,6 +7,7 @@ from html import escape
 from importlib.resources import files
 from typing import Any, Final
 
+from bench.run_folder_read import StoredRun
 from results.report.plot_style import Plot
 from results.report.tables import table
 
@@ -51,7 +52,46 @@ def plain_table(caption: str, head: Sequence[str], rows: Iterable[Sequence[objec
 
 def mapping_table(caption: str, values: Mapping[str, Any]) -> str:
     """A table of names and what they stand for."""
-    return plain_table(caption, ("", ""), list(_flat(values)))
+    return word_table(caption, ("", ""), _flat(values))
+
+
+def conditions(run: StoredRun) -> str:
+    """What was asked, and where it ran."""
+    tables = mapping_table("Configuration", run.configuration) + mapping_table("Environment", run.environment)
+    return f"<h2>Conditions</h2>{tables}"
+
+
+def pair_conditions(runs: Sequence[StoredRun], names: Sequence[str]) -> str:
+    """What two runs differ in; what they share is folded away."""
+    flat = [
+        {name: cell for part in (run.configuration, run.environment) for name, cell in _flat(part)}
+        for run in runs
+    ]
+    keys = [*dict.fromkeys(key for one in flat for key in one)]
+    rows = [(key, *(one.get(key, "") for one in flat)) for key in keys]
+    apart = [row for row in rows if len({*row[1:]}) > 1]
+    shared = [row[:2] for row in rows if len({*row[1:]}) == 1]
+    folded = word_table("Shared conditions", ("", ""), shared)
+    return (
+        f"<h2>Conditions</h2>{word_table('What differs', ('', *names), apart)}"
+        f"<details><summary>What both share</summary>{folded}</details>"
+    )
+
+
+def word_table(caption: str, head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """A table of texts, which may be long and break."""
+    return table(
+        caption,
+        head,
+        (
+            (
+                f'<th scope="row">{escape(first)}</th>',
+                [f'<td class="words">{escape(cell)}</td>' for cell in others],
+            )
+            for first, *others in rows
+        ),
+        words=len(head) - 1,
+    )
 
 
 def figures(plots: Iterable[Plot]) -> str:

@@ -7,7 +7,7 @@ import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 import psutil
 
@@ -15,6 +15,8 @@ from bench.errors import BenchError
 from bench.run_folder import CONFIGURATION_NAME, ENVIRONMENT_NAME, RAW_NAME, SUMMARY_NAME
 
 Row = TypeVar("Row")
+CLOCK_STEP_S: Final = 0.5
+"""The wall clock went so much faster or slower than the monotonic one, in all: no drift does that."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +43,18 @@ class StoredRun:
     def partial(self) -> bool:
         """True unless the run came to its end."""
         return self.status != "complete"
+
+    @property
+    def marks(self) -> list[str]:
+        """What a reader must know before any figure, a sentence each."""
+        found = [f"PARTIAL: {self.status}."] if self.partial else []
+        step_s = float(self.summary.get("clock_step_s") or 0.0)
+        if abs(step_s) > CLOCK_STEP_S:
+            found.append(
+                f"CLOCK STEPPED by {step_s:+,.1f} s while it ran, or the machine slept: what the wall clock"
+                " tells, as in records, cannot be trusted; durations of one process can."
+            )
+        return found
 
     @property
     def results(self) -> dict[str, Any]:

@@ -52,9 +52,7 @@ def failures(run: StoredRun, thresholds: Sequence[Threshold]) -> list[str]:
 
 def text_lines(run: StoredRun) -> list[str]:
     """The run in a few lines."""
-    lines = [str(run.results.get("title"))]
-    if run.partial:
-        lines.append(f"PARTIAL: {run.status}")
+    lines = [str(run.results.get("title")), *run.marks]
     for target, _, of in phases(run):
         steps = ", ".join(f"{name} {seconds:.2f}" for name, seconds in of["steps"].items())
         lines.append(f"{target:10} {of['ok']} of {of['starts']} starts; mean seconds: {steps}")

@@ -36,7 +36,7 @@ _METHOD: Final = (
 
 def report_html(run: StoredRun, starts: Sequence[ColdStart]) -> str:
     """One run as one file."""
-    state = f" PARTIAL: {run.status}." if run.partial else ""
+    state = "".join(f" {mark}" for mark in run.marks)
     asked = run.configuration
     lead = (
         f"{run.path.name}: {asked.get('repeats')} starts of each target, model {asked.get('model')}.{state}"

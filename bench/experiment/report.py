@@ -37,8 +37,7 @@ def text_lines(run: StoredRun) -> list[str]:
 
 def _lines(results: Mapping[str, Any], run: StoredRun) -> Iterator[str]:
     pairs = results["pairs"]
-    if run.partial:
-        yield f"PARTIAL: {run.status}."
+    yield from run.marks
     failed = f", {len(pairs['failed'])} of them failed and left out" if pairs["failed"] else ""
     yield f"{pairs['finished']} of {pairs['planned']} pairs{failed}."
     answer = results["question"]

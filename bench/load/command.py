@@ -61,9 +61,7 @@ def failures(run: StoredRun, thresholds: Sequence[Threshold]) -> list[str]:
 
 def text_lines(run: StoredRun) -> list[str]:
     """The run in a few lines."""
-    lines = [str(run.results.get("title"))]
-    if run.partial:
-        lines.append(f"PARTIAL: {run.status}")
+    lines = [str(run.results.get("title")), *run.marks]
     for target, phase, of in phases(run):
         response = of["quantities"].get("response_s")
         says = f"{target:10} {phase:9} {of['requests']:6} requests, {of['shed']} shed, {of['error']} errors"

@@ -55,7 +55,7 @@ def _lead(run: StoredRun) -> str:
     plan = run.configuration.get("plan", {})
     users, rate = plan.get("users"), plan.get("rate")
     shape = f"{users} users" if users else f"{rate} requests/s, {plan.get('arrivals')}"
-    state = f" PARTIAL: {run.status}." if run.partial else ""
+    state = "".join(f" {mark}" for mark in run.marks)
     length = f"{plan.get('duration_s', 0):g} s a target"
     return f"{run.path.name}: {shape}, {length}, {len(run.rows):,} requests.{state}"
 

@@ -56,9 +56,7 @@ def failures(run: StoredRun, thresholds: Sequence[Threshold]) -> list[str]:
 
 def text_lines(run: StoredRun) -> list[str]:
     """The run in a few lines."""
-    lines = [str(run.results.get("title"))]
-    if run.partial:
-        lines.append(f"PARTIAL: {run.status}")
+    lines = [str(run.results.get("title")), *run.marks]
     for target, phase, of in phases(run):
         says = f"{target:10} {phase:9} {of['ok']} of {of['tasks']} tasks"
         quantities = of["quantities"]

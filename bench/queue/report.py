@@ -42,7 +42,7 @@ _METHOD: Final = (
 def report_html(run: StoredRun, trips: Sequence[Trip]) -> str:
     """One run as one file."""
     asked = run.configuration
-    state = f" PARTIAL: {run.status}." if run.partial else ""
+    state = "".join(f" {mark}" for mark in run.marks)
     lead = (
         f"{run.path.name}: {asked.get('jobs')} jobs of {asked.get('images')} images,"
         f" {asked.get('rate')} jobs/s, {asked.get('arrivals')}.{state}"

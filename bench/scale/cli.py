@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +32,7 @@ class Numbers(click.ParamType[tuple[int, ...]]):
 
 
 @click.command()
-@click.option("--workers", type=Numbers(), default="1,2,4", show_default=True, help="Sizes to measure.")
+@click.option("--workers", type=Numbers(), default="1,2,4,8", show_default=True, help="Sizes to measure.")
 @click.option("--counts", type=Numbers(), default="1e4,1e5,1e6,1e7", show_default=True, help="To simulate.")
 @click.option(
     "--target", type=click.Choice(["container", "function"]), default="container", show_default=True
@@ -50,38 +49,15 @@ class Numbers(click.ParamType[tuple[int, ...]]):
 @click.option("--slowness", type=click.FloatRange(0.01, 1000), default=1.0, show_default=True)
 @click.option("--seed", type=click.IntRange(0), default=1, show_default=True)
 @click.option("--prices", type=click.Path(path_type=Path), envvar="DIPTYCH_PRICES", help="A table of yours.")
+@click.option("--fail-if", multiple=True, metavar="CONDITION", help="'efficiency(2) < 0.7': exit status 3.")
 @click.option("--out", type=click.Path(path_type=Path), help="[bench-scale-DATE-TIME]")
 @click.pass_context
 def scale(context: click.Context, /, **given: Any) -> None:
-    """Measure 1, 2, 4 workers here, and simulate jobs in a cloud from what one of them took.
+    """Measure 1, 2, 4, 8 workers here, and simulate jobs in a cloud from what one of them took.
 
-    The simulation is labelled as one, seeded, and set beside what was measured.
+    The report says where more workers stop to pay. The simulation is labelled as one, seeded, and set beside
+    what was measured.
     """
-    from bench.run_ending import tell_ending
-    from bench.scale.run import ScaleOptions, run_scale, text_lines
-    from bench.scale.simulate import Cloud
-    from pipeline.settings import load_settings
-    from results.cost_prices import load_prices
+    from bench.scale.command import run_command
 
-    assume = load_prices(given["prices"]).assume
-    cold_s = assume.cold_start_s if given["cold_start_s"] is None else given["cold_start_s"]
-    same = (
-        "target",
-        "workers",
-        "counts",
-        "model",
-        "images",
-        "duration_s",
-        "warm_up_s",
-        "seed",
-        "prices",
-        "rounds",
-    )
-    options = ScaleOptions(
-        out=given["out"] or Path(f"bench-scale-{time.strftime('%Y%m%d-%H%M%S')}"),
-        cloud=Cloud(given["max_instances"], cold_s, assume.overhead_s, slowness=given["slowness"]),
-        model_dir=load_settings().model_dir,
-        **{name: given[name] for name in same},
-    )
-    run = run_scale(options, click.echo)
-    context.exit(tell_ending(run, text_lines(run), [], click.echo))
+    context.exit(run_command(given, click.echo))

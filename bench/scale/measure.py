@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 import tempfile
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,14 +12,19 @@ from statistics import median
 
 from bench.load.generator import Generator
 from bench.load.pushes import Pushes
-from bench.load.sample import Sample
+from bench.load.sample import COLUMNS as REQUEST_COLUMNS
+from bench.load.sample import Phase, Sample, sample_of
 from bench.load.schedule import Plan
 from bench.load.workers import local_worker
+from bench.run_folder_read import StoredRun
 from model.registry import ModelInfo
 from results.documents import Target
 
-Rounds = Mapping[int, Sequence[list[Sample]]]
-"""What was measured, by number of workers: a list for each round."""
+COLUMNS = ("round", "workers", *REQUEST_COLUMNS)
+"""Of the raw file."""
+_COLD_LIMIT_S = 300.0
+Rounds = Mapping[int, Mapping[int, Sequence[Sample]]]
+"""What was measured, by number of workers and round."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +36,7 @@ class Bench:
         model: what paints.
         images: per request.
         duration_s: measured; the warm-up comes before it.
-        warm_up_s: models are loaded in it.
+        warm_up_s: before it, once every process has had its model loaded.
         seed: of the images.
         model_dir: of models beside the shipped ones.
         log: of the workers.
@@ -59,6 +65,7 @@ class Size:
         mean_response_s: of a request.
         shed: refusals (429, 503); an error counts here too.
         requests: that succeeded.
+        rounds: that came to their end.
     """
 
     workers: int
@@ -69,20 +76,19 @@ class Size:
     mean_response_s: float
     shed: int
     requests: int
+    rounds: int
 
 
-def run_size(bench: Bench, workers: int, seen: Callable[[Sample], None]) -> list[Sample]:
-    """Start so many painting processes and keep each of them busy; what was measured after the warm-up.
+def run_size(bench: Bench, workers: int, seen: Callable[[Sample], None]) -> None:
+    """Start so many painting processes and keep each of them busy.
 
+    Args:
+        bench: what is asked.
+        workers: how many.
+        seen: told of each request: the first ones, cold, then the warm-up, then the measured ones.
     Raises:
         StackError: they do not start.
     """
-    found: list[Sample] = []
-
-    def take(one: Sample) -> None:
-        found.append(one)
-        seen(one)
-
     plan = Plan(bench.warm_up_s + bench.duration_s, bench.warm_up_s, users=workers, seed=bench.seed)
     pushes = Pushes(f"scale-{secrets.token_hex(4)}", bench.model, bench.target, bench.images, bench.seed)
     with (
@@ -91,29 +97,85 @@ def run_size(bench: Bench, workers: int, seen: Callable[[Sample], None]) -> list
             bench.target, Path(name), slots=workers, model_dir=bench.model_dir, log=bench.log
         ) as worker,
     ):
-        Generator(worker.url, bench.target, plan, pushes.body, take).run()
-    return [one for one in found if one.phase == "measured"]
+
+        def generator(plan: Plan, phase: Phase | None, first: int) -> Generator:
+            return Generator(worker.url, bench.target, plan, pushes.body, seen, phase=phase, first_task=first)
+
+        # Loading many models on few cores takes longer than any fixed warm-up: it is waited for.
+        cold = generator(Plan(_COLD_LIMIT_S, users=workers), "cold", 0)
+        cold.run(limit=workers)
+        generator(plan, None, cold.next_task).run()
 
 
-def sizes_of(samples: Rounds, images: int) -> list[Size]:
-    """The table, from the samples by number of workers; efficiency is against the smallest of them."""
+def rounds_of(run: StoredRun) -> Rounds:
+    """The measured requests of the rounds that came to their end; a torn one is left out.
+
+    Raises:
+        BenchError: it is no scaling run.
+    """
+    found: dict[int, dict[int, list[Sample]]] = defaultdict(lambda: defaultdict(list))
+    for place, workers, one in run.read_rows("scale", _row):
+        if one.phase != "cold":
+            found[workers][place].append(one)
+    asked = run.configuration
+    whole_s = float(asked["warm_up_s"]) + float(asked["duration_s"])
+    return {
+        workers: {
+            place: [one for one in requests if one.phase == "measured"]
+            for place, requests in rounds.items()
+            if _whole(requests, whole_s)
+        }
+        for workers, rounds in sorted(found.items())
+    }
+
+
+def rates_of(rounds: Rounds, images: int) -> dict[int, dict[int, float]]:
+    """Images per second of each size and round."""
+    return {
+        workers: {place: images * _per_s(ok_of(one), workers) for place, one in of_size.items()}
+        for workers, of_size in rounds.items()
+        if of_size
+    }
+
+
+def sizes_of(rounds: Rounds, images: int) -> list[Size]:
+    """The table of the sizes; efficiency is against the smallest of them."""
     sizes: list[Size] = []
-    for workers, rounds in sorted(samples.items()):
-        rates = [images * _per_s(ok_of(one), workers) for one in rounds]
+    for workers, by_round in rates_of(rounds, images).items():
+        rates = [*by_round.values()]
         rate = median(rates)
-        found = [one for part in rounds for one in part]
+        found = [one for part in rounds[workers].values() for one in part]
         ok = ok_of(found)
         base = sizes[0].images_per_s / sizes[0].workers if sizes else rate / workers
-        mean_s = sum(one.response_s for one in ok) / len(ok) if ok else 0.0
-        efficiency = rate / (workers * base) if base else 0.0
-        shed = len(found) - len(ok)
-        sizes.append(Size(workers, rate, min(rates), max(rates), efficiency, mean_s, shed, len(ok)))
+        sizes.append(
+            Size(
+                workers=workers,
+                images_per_s=rate,
+                lowest=min(rates),
+                highest=max(rates),
+                efficiency=rate / (workers * base) if base else 0.0,
+                mean_response_s=sum(one.response_s for one in ok) / len(ok) if ok else 0.0,
+                shed=len(found) - len(ok),
+                requests=len(ok),
+                rounds=len(rates),
+            )
+        )
     return sizes
 
 
 def ok_of(samples: Iterable[Sample]) -> list[Sample]:
     """Those that succeeded."""
     return [one for one in samples if one.outcome == "ok"]
+
+
+def _row(row: Mapping[str, str]) -> tuple[int, int, Sample]:
+    return int(row["round"]), int(row["workers"]), sample_of(row)
+
+
+def _whole(requests: Sequence[Sample], whole_s: float) -> bool:
+    """A user's last request is sent before the end: the last answer is at most one response short of it."""
+    longest_s = max(one.response_s for one in requests)
+    return max(one.ended_s for one in requests) + longest_s >= whole_s
 
 
 def _per_s(ok: list[Sample], workers: int) -> float:

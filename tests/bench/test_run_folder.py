@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import json
+import time
 from pathlib import Path
 
 import numpy as np
@@ -96,6 +97,21 @@ def test_a_folder_is_used_once_and_the_environment_is_in_it(tmp_path: Path) -> N
         a_folder(tmp_path / "run")
     with pytest.raises(BenchError, match="no folder of a benchmark"):
         read_run(tmp_path)
+
+
+def test_a_step_of_the_wall_clock_in_the_middle_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder, real = a_folder(tmp_path / "run"), time.time
+    with folder.recording():
+        monkeypatch.setattr(time, "time", lambda: real() - 3600)
+    folder.finish({})
+    stepped = read_run(folder.path)
+    assert stepped.status == "complete"
+    assert [mark[:33] for mark in stepped.marks] == ["CLOCK STEPPED by -3,600.0 s while"]
+    monkeypatch.undo()
+    folder.finish({})
+    assert read_run(folder.path).marks == []
 
 
 def test_thresholds() -> None:

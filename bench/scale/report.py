@@ -1,0 +1,149 @@
+"""The report of a scaling run, of two side by side, and its few lines for the terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from html import escape
+from typing import Any, Final
+
+from bench.run_folder_page import conditions, figures, page_html, plain_table
+from bench.run_folder_read import StoredRun
+from bench.scale import simulate
+from bench.scale.plots import rates_plot, times_plot
+from bench.scale.simulate import LABEL
+
+_LEAD: Final = "Measured on this machine; what is called a simulation was measured nowhere."
+_SIZES: Final = {
+    "workers": "workers",
+    "rounds": "rounds",
+    "images_per_s": "images/s, median",
+    "lowest": "lowest",
+    "highest": "highest",
+    "efficiency": "efficiency",
+    "mean_response_s": "response, mean s",
+    "requests": "requests",
+    "shed": "refused, failed",
+}
+_CHECK: Final = {
+    "workers": "workers",
+    "measured_images_per_s": "measured, images/s",
+    "simulated_images_per_s": "simulated, a CPU each",
+    "simulated_over_measured": "/ measured",
+    "on_these_cores_images_per_s": "simulated, these cores shared",
+    "on_these_cores_over_measured": "/ measured",
+}
+_SIMULATED: Final = {
+    "images": "images",
+    "tasks": "tasks",
+    "time_s": "time, s",
+    "images_per_s": "images/s",
+    "instances": "instances",
+    "cold_starts": "cold starts",
+    "refused_429": "refused (429)",
+    "billed_s": "billed, s",
+    "cost_usd": "cost, USD",
+}
+_METHOD: Final = (
+    "Each size is a fresh worker with so many painting processes, kept busy by as many users, each with one"
+    " request at a time. Every process loads its model first, then comes the warm-up; neither is measured."
+    " The sizes are run in rounds, in an order that the seed shuffles. images/s counts from a round's first"
+    " measured request to its last answer; efficiency is images/s per worker, over that of the smallest"
+    " size. A step from the best size so far to a larger one is a growth if the mean log ratio of the"
+    " rounds, paired, is above 0 with 95% confidence (Student's t, one-sided). The load generator runs on"
+    " the same cores. A round that did not come to its end is left out."
+)
+
+
+def report_html(run: StoredRun) -> str:
+    """One run as one file."""
+    return page_html(str(run.results["title"]), " ".join((*_marks(run), _LEAD)), _sections(run))
+
+
+def pair_sections(runs: Sequence[StoredRun], names: Sequence[str]) -> Iterator[str]:
+    """Two runs, below the heading that they share."""
+    named = [*zip(names, runs, strict=True)]
+    yield "<h2>Where it stops</h2>" + "".join(_growth(run, f"{name}: ") for name, run in named)
+    yield _tables(named)
+    yield f"<h2>Plots</h2>{figures(_plots(named))}" + _method()
+
+
+def text_lines(run: StoredRun) -> list[str]:
+    """The run in a few lines."""
+    lines = [str(run.results["title"]), *_marks(run)]
+    for one in run.results.get("measured") or []:
+        spread = f"{one['lowest']:.1f}–{one['highest']:.1f}"
+        of = f"{one['images_per_s']:.1f} images/s ({spread}), efficiency {one['efficiency']:.2f}"
+        lines.append(f"measured   {one['workers']:3} workers: {of}; {one['shed']} refused or failed")
+    lines += (run.results.get("growth") or {}).get("words") or ()
+    for one in run.results.get("check") or []:
+        ratios = (one["simulated_over_measured"], one["on_these_cores_over_measured"])
+        own, shared = ("nothing measured" if ratio is None else f"{ratio:.2f}" for ratio in ratios)
+        told = f"simulated / measured = {own}; with {one['cores']} cores shared {shared}"
+        lines.append(f"check      {one['workers']:3} workers: {told}")
+    for one in run.results.get("simulated") or []:
+        of = f"{one['time_s'] / 60:,.1f} min, {one['instances']} instances, {one['refused_429']:,} refused"
+        lines.append(f"SIMULATION {one['images']:>12,} images: {of}, ${one['cost_usd']:,.2f}")
+    return lines
+
+
+def _marks(run: StoredRun) -> list[str]:
+    load, cores = run.environment["load_average"][0], run.environment["cores"] or 1
+    busy = f"BUSY MACHINE: load average {load:g} on {cores} cores as this began; efficiency means little."
+    return [*run.marks, *([busy] if load > cores / 2 else [])]
+
+
+def _sections(run: StoredRun) -> Iterator[str]:
+    named = [("", run)]
+    yield "<h2>Where it stops</h2>" + _growth(run)
+    yield _tables(named)
+    yield f"<h2>Plots</h2>{figures(_plots(named))}"
+    yield conditions(run) + _method()
+
+
+def _growth(run: StoredRun, before: str = "") -> str:
+    words = (run.results.get("growth") or {}).get("words") or ["Nothing was measured."]
+    return f"<p>{escape(before + ' '.join(words))}</p>"
+
+
+def _method() -> str:
+    of_simulation = " ".join((simulate.__doc__ or "").split())
+    return f"<h2>Method</h2><p>{escape(_METHOD)}</p><p>{escape(of_simulation)}</p>"
+
+
+def _tables(named: Sequence[tuple[str, StoredRun]]) -> str:
+    return "".join(
+        (
+            _table("measured", "Measured on this machine", _SIZES, named),
+            _table("check", "The simulation at the measured sizes, images/s", _CHECK, named),
+            _table("simulated", f"Jobs in a cloud: {LABEL}", _SIMULATED, named),
+        )
+    )
+
+
+def _table(
+    name: str, caption: str, columns: Mapping[str, str], named: Sequence[tuple[str, StoredRun]]
+) -> str:
+    of_runs = [(run_name, row) for run_name, run in named for row in run.results.get(name) or ()]
+    if not of_runs:
+        return ""
+    several = len(named) > 1
+    rows = [
+        (*((run_name,) if several else ()), *(_number(row.get(key)) for key in columns))
+        for run_name, row in of_runs
+    ]
+    return plain_table(caption, (*(("",) if several else ()), *columns.values()), rows)
+
+
+def _plots(named: Sequence[tuple[str, StoredRun]]) -> Iterator[Any]:
+    measured = {name: run.results["measured"] for name, run in named if run.results.get("measured")}
+    if measured:
+        yield rates_plot(measured)
+    simulated = {name: run.results["simulated"] for name, run in named if run.results.get("simulated")}
+    if simulated:
+        yield times_plot(simulated)
+
+
+def _number(value: object) -> str:
+    if isinstance(value, float):
+        return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4g}"
+    return "" if value is None else f"{value:,}"
