@@ -122,22 +122,13 @@ class RunFolder:
             BenchError: it cannot be written.
         """
         try:
-            self.write_text(REPORT_NAME, page)
+            write_text(self.path, REPORT_NAME, page)
         except OSError as error:
             raise BenchError(f"{self.path} cannot be written: {error.strerror}") from error
 
     def write_json(self, name: str, document: Mapping[str, Any]) -> None:
         """Write a JSON file of the folder, at once or not at all."""
-        self.write_text(name, json.dumps(document, indent=2, default=str) + "\n")
-
-    def write_text(self, name: str, text: str) -> None:
-        """Write a text file of the folder, at once or not at all."""
-        partial = self.path / f".{name}.partial"
-        try:
-            partial.write_text(text, encoding="utf-8")
-            partial.replace(self.path / name)
-        finally:
-            partial.unlink(missing_ok=True)
+        write_json(self.path, name, document)
 
     def _write_summary(self, results: Mapping[str, Any]) -> None:
         head = {
@@ -156,3 +147,18 @@ class RunFolder:
         """How much further the wall clock went than the monotonic one: it was set, or the machine slept."""
         wall_s, monotonic_s = self._clocks
         return (time.time() - wall_s) - (time.monotonic() - monotonic_s)
+
+
+def write_json(folder: Path, name: str, document: Mapping[str, Any]) -> None:
+    """Write a JSON file of a run's folder, at once or not at all. Raises OSError."""
+    write_text(folder, name, json.dumps(document, indent=2, default=str) + "\n")
+
+
+def write_text(folder: Path, name: str, text: str) -> None:
+    """Write a text file of a run's folder, at once or not at all. Raises OSError."""
+    partial = folder / f".{name}.partial"
+    try:
+        partial.write_text(text, encoding="utf-8")
+        partial.replace(folder / name)
+    finally:
+        partial.unlink(missing_ok=True)

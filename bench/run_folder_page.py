@@ -55,6 +55,11 @@ def mapping_table(caption: str, values: Mapping[str, Any]) -> str:
     return word_table(caption, ("", ""), _flat(values))
 
 
+def paragraph(text: str) -> str:
+    """A paragraph of text."""
+    return f"<p>{escape(text)}</p>"
+
+
 def conditions(run: StoredRun) -> str:
     """What was asked, and where it ran."""
     tables = mapping_table("Configuration", run.configuration) + mapping_table("Environment", run.environment)

@@ -15,6 +15,7 @@ from bench.errors import BenchError
 from bench.run_folder import CONFIGURATION_NAME, ENVIRONMENT_NAME, RAW_NAME, SUMMARY_NAME
 
 Row = TypeVar("Row")
+RUNNING: Final = "still running"
 CLOCK_STEP_S: Final = 0.5
 """The wall clock went so much faster or slower than the monotonic one, in all: no drift does that."""
 
@@ -99,7 +100,7 @@ def _status(summary: dict[str, Any]) -> str:
     if status != "running":
         return status
     alive = psutil.pid_exists(int(summary.get("pid") or 0))
-    return "still running" if alive else "killed before its end"
+    return RUNNING if alive else "killed before its end"
 
 
 def _json(path: Path) -> dict[str, Any]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from html import escape
 from typing import Any, Final
 
 import numpy as np
@@ -11,13 +10,13 @@ import numpy as np
 from bench.cold.sample import ColdStart
 from bench.cold.summary import PAIRED, STEPS
 from bench.load.report import figure, phases
-from bench.queue.report import means_table, percentiles_table
-from bench.run_folder_page import figures, mapping_table, page_html, plain_table
+from bench.queue.report import Phases, means_table, percentiles_table
+from bench.run_folder_page import conditions, figures, page_html, paragraph, plain_table
 from bench.run_folder_read import StoredRun
 from results.report.plot_style import COLD, STAGES, TARGETS, Plot, drawn, finished
 
 _COLOURS: Final = (*list(STAGES.values())[:1], COLD, *list(STAGES.values())[2:], TARGETS["celery"])
-_METHOD: Final = (
+METHOD: Final = (
     "Each start is a new process, its server and settings as in `diptych up` with one slot; its files"
     " are in the system's cache, but perhaps for the first starts of all: the process is cold, not the"
     " disk. The order of the targets alternates. listen_s is when the port takes connections (looked at"
@@ -46,22 +45,26 @@ def report_html(run: StoredRun, starts: Sequence[ColdStart]) -> str:
 
 def _sections(run: StoredRun, starts: Sequence[ColdStart]) -> Iterator[str]:
     found = [*phases(run)]
+    yield "<h2>Starts</h2>" + starts_tables(found)
+    yield _pairs(run.results.get("paired") or {})
+    yield means_table(found) + percentiles_table(found, PAIRED)
+    yield f"<h2>Plots</h2>{figures(_plots(found, starts))}"
+    yield _imports(run.results.get("targets") or {})
+    yield conditions(run) + "<h2>Method</h2>" + paragraph(METHOD)
+
+
+def starts_tables(found: Phases) -> str:
+    """What became of the starts, and the steps of those that came to an image."""
     rows = [(target, of["starts"], of["ok"], of["errors"] or "") for target, _, of in found]
-    yield "<h2>Starts</h2>" + plain_table("Starts", ("", "starts", "ok", "errors"), rows)
     head = ("", *STEPS, "together")
     steps = [
         (target, *(figure(of["steps"][name]) for name in STEPS), figure(sum(of["steps"].values())))
         for target, _, of in found
         if of["steps"]
     ]
-    yield plain_table("The way to the first stored image, mean seconds", head, steps)
-    yield _pairs(run.results.get("paired") or {})
-    yield means_table(found) + percentiles_table(found, PAIRED)
-    yield f"<h2>Plots</h2>{figures(_plots(found, starts))}"
-    yield _imports(run.results.get("targets") or {})
-    yield "<h2>Conditions</h2>" + mapping_table("Configuration", run.configuration)
-    yield mapping_table("Environment", run.environment)
-    yield f"<h2>Method</h2><p>{escape(_METHOD)}</p>"
+    return plain_table("Starts", ("", "starts", "ok", "errors"), rows) + plain_table(
+        "The way to the first stored image, mean seconds", head, steps
+    )
 
 
 def _pairs(paired: Mapping[str, Any]) -> str:
@@ -98,9 +101,8 @@ def _words(most: Mapping[str, float]) -> str:
     return ", ".join(f"{package} {1000 * seconds:.0f} ms" for package, seconds in most.items())
 
 
-def _plots(
-    found: Sequence[tuple[str, str, Mapping[str, Any]]], starts: Sequence[ColdStart]
-) -> Iterator[Plot]:
+def steps_plot(found: Phases) -> Iterator[Plot]:
+    """Where the mean way to the first image goes."""
     rows = [(target, of["steps"]) for target, _, of in found if of["steps"]]
     if not rows:
         return
@@ -114,8 +116,15 @@ def _plots(
         axes.set_xlabel("mean, seconds since the process's start")
         axes.legend(loc="upper center", bbox_to_anchor=(0.4, -0.4), ncols=2)
         yield finished(drawing, "steps", "The way to the first stored image", "Means of all starts.")
+
+
+def _plots(found: Phases, starts: Sequence[ColdStart]) -> Iterator[Plot]:
+    yield from steps_plot(found)
+    reached = [target for target, _, of in found if of["steps"]]
+    if not reached:
+        return
     with drawn(2.2) as (drawing, axes):
-        for target, _ in rows:
+        for target in reached:
             ok = [one for one in starts if one.target == target and one.outcome == "ok"]
             x, y = [one.repeat + 1 for one in ok], np.array([one.png_s for one in ok], dtype=np.float64)
             axes.plot(x, y, "o-", markersize=3, color=TARGETS[target], label=target)

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from html import escape
+from collections.abc import Iterator, Mapping, Sequence
 from math import exp
 from typing import Any, Final
 
 import numpy as np
 
-from bench.run_folder_page import figures, mapping_table, page_html, plain_table
+from bench.run_folder_page import conditions, figures, mapping_table, page_html, paragraph, plain_table
 from bench.run_folder_read import StoredRun
 from results.report.plot_style import TARGETS, Plot, drawn, finished
 
-_METHOD: Final = (
+METHOD: Final = (
     "Each trial starts a fresh instance of either target, one after the other, in an order that the seed"
     " shuffled (half of the pairs either way), with the same cores, limits and settings, and asks the same"
     " tasks of it: first one per slot, cold, then the warm ones. A pair's value is the mean log ratio over"
@@ -66,17 +65,18 @@ def _range(answer: Mapping[str, Any]) -> str:
 
 def _sections(run: StoredRun) -> Iterator[str]:
     results = run.results
-    yield "<h2>The question</h2>" + _verdicts(results, [results["question"]], "Named before the first trial")
-    yield "<h2>Beside it</h2>" + _verdicts(results, results["beside"], "Corrected for their number")
+    yield "<h2>The question</h2>" + verdicts_table(
+        results, [results["question"]], "Named before the first trial"
+    )
+    yield "<h2>Beside it</h2>" + verdicts_table(results, results["beside"], "Corrected for their number")
     yield f"<h2>Plots</h2>{figures(_plots(results))}"
     yield "<h2>Samples</h2>" + _samples(results)
     yield mapping_table("Fresh instances", results["instances"])
-    yield "<h2>Conditions</h2>" + mapping_table("Configuration", run.configuration)
-    yield mapping_table("Environment", run.environment)
-    yield f"<h2>Method</h2><p>{escape(_METHOD)}</p>"
+    yield conditions(run) + "<h2>Method</h2>" + paragraph(METHOD)
 
 
-def _verdicts(results: Mapping[str, Any], answers: list[Mapping[str, Any]], caption: str) -> str:
+def verdicts_table(results: Mapping[str, Any], answers: Sequence[Mapping[str, Any]], caption: str) -> str:
+    """Findings, a row each."""
     first, second = results["targets"]
     rows = [
         (
@@ -112,9 +112,7 @@ def _plots(results: Mapping[str, Any]) -> Iterator[Plot]:
     if not answer["values"]:
         return
     yield _pairs_plot(results, answer)
-    answers = [one for one in (answer, *results["beside"]) if one["low"] is not None]
-    if answers:
-        yield _intervals_plot(results, answers)
+    yield from intervals_plot([("", results)])
 
 
 def _pairs_plot(results: Mapping[str, Any], answer: Mapping[str, Any]) -> Plot:
@@ -130,17 +128,29 @@ def _pairs_plot(results: Mapping[str, Any], answer: Mapping[str, Any]) -> Plot:
         return finished(figure, "pairs", f"{answer['metric']}, {answer['phase']}, pair by pair", caption)
 
 
-def _intervals_plot(results: Mapping[str, Any], answers: list[Mapping[str, Any]]) -> Plot:
-    first, second = results["targets"]
+def intervals_plot(asked: Sequence[tuple[str, Mapping[str, Any]]]) -> Iterator[Plot]:
+    """The ratios with their intervals, of one run or of several under their names."""
+    answers = [
+        (" ".join((name, f"{one['metric']}, {one['phase']}")).strip(), one)
+        for name, results in asked
+        for one in (results["question"], *results["beside"])
+        if one["low"] is not None
+    ][::-1]
+    if not answers:
+        return
+    ratios = {" / ".join(results["targets"]) for _, results in asked}
+    margins = {results["margin"] for _, results in asked}
     with drawn(0.8 + 0.28 * len(answers)) as (figure, axes):
-        _margin(axes.axvspan, results["margin"])
-        for place, one in enumerate(reversed(answers)):
+        for margin in margins:
+            _margin(axes.axvspan, margin)
+        for place, (_, one) in enumerate(answers):
             axes.plot([one["low"], one["high"]], [place, place], "-", color=TARGETS["container"], linewidth=2)
             axes.plot([one["ratio"]], [place], "o", color=TARGETS["container"], markersize=4)
-        names = [f"{one['metric']}, {one['phase']}" for one in reversed(answers)]
-        axes.set_yticks(range(len(answers)), names)
-        axes.set_xlabel(f"{first} / {second}, 95% interval")
-        return finished(figure, "intervals", "Ratios", "The first is the question; shaded: the margin.")
+        axes.set_yticks(range(len(answers)), [name for name, _ in answers])
+        axes.set_xlabel(f"{ratios.pop() if len(ratios) == 1 else 'first / second target'}, 95% interval")
+        yield finished(
+            figure, "intervals", "Ratios", "The first of a run is its question; shaded: the margin."
+        )
 
 
 def _margin(span: Any, margin: float) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any, Final
 
 from bench.errors import BenchError
@@ -10,8 +11,9 @@ from bench.load.jtl import jtl
 from bench.load.report import report_html
 from bench.load.sample import Sample, sample_of
 from bench.load.summary import summarise
-from bench.run_folder import REPORT_NAME
+from bench.run_folder import REPORT_NAME, write_text
 from bench.run_folder_read import StoredRun
+from bench.run_title import title_of
 
 JTL_NAME: Final = "requests.jtl"
 PHASES: Final = ("cold", "warm-up", "measured")
@@ -50,12 +52,7 @@ def analyse(run: StoredRun, extra: Mapping[str, Any]) -> dict[str, Any]:
 
 def title(run: StoredRun) -> str:
     """What was measured, in words that claim no more."""
-    configuration = run.configuration
-    servers = {"container": "gunicorn", "function": "functions-framework"}
-    names = [str(name) for name in configuration.get("targets", [])]
-    if configuration.get("cloud"):
-        return f"Load at {' and '.join(names)}, deployed"
-    return f"Load at {' and '.join(servers.get(name, name) for name in names)} on this machine"
+    return title_of("Load at", run.configuration)
 
 
 def write_outputs(run: StoredRun) -> None:
@@ -65,10 +62,12 @@ def write_outputs(run: StoredRun) -> None:
         BenchError: they cannot be written.
     """
     samples = samples_of(run)
-    started_s = float(run.results.get("started_at_s") or 0.0)
+    started_s = run.results.get("started_at_s")
+    if started_s is None:  # a killed run
+        started_s = datetime.fromisoformat(run.summary["started_at"]).timestamp()
     users = int(run.configuration["plan"].get("users") or 1)
     try:
-        (run.path / JTL_NAME).write_text(jtl(samples, started_s, users), encoding="utf-8")
-        (run.path / REPORT_NAME).write_text(report_html(run, samples), encoding="utf-8")
+        write_text(run.path, JTL_NAME, jtl(samples, float(started_s), users))
+        write_text(run.path, REPORT_NAME, report_html(run, samples))
     except OSError as error:
         raise BenchError(f"{run.path} cannot be written: {error.strerror}") from error

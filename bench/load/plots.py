@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench.load.sample import Sample
-from results.report.plot_style import COLD, TARGETS, Plot, drawn, finished, spaced
+from bench.run_folder_plots import ecdf, looks
+from results.report.plot_style import COLD, Plot, drawn, finished, spaced
 
 _POINTS: Final = 400
 _DOTS: Final = 1500
@@ -28,15 +29,13 @@ def load_plots(by_target: Series, usage: Sequence[Mapping[str, str]], *, percent
     if any(by_target.values()):
         yield _over_time(by_target)
     if percentiles and any(_ok(samples).size for samples in by_target.values()):
-        yield _ecdf(by_target)
+        caption = "Share of the measured, successful requests that took at most so long."
+        values = {name: _ok(samples) for name, samples in by_target.items()}
+        yield ecdf(values, "response time", "requests", caption)
         yield _spectrum(by_target)
     if usage:
         yield _usage(usage, "cpu_cores", "CPU of each worker", "cores", 1.0)
         yield _usage(usage, "rss_bytes", "Memory of each worker", "MiB, resident", 2.0**20)
-
-
-def _colour(number: int, name: str) -> str:
-    return TARGETS.get(name.split()[0], [*TARGETS.values()][number % len(TARGETS)])
 
 
 def _ok(samples: Sequence[Sample]) -> NDArray[np.float64]:
@@ -44,22 +43,24 @@ def _ok(samples: Sequence[Sample]) -> NDArray[np.float64]:
 
 
 def _over_time(by_target: Series) -> Plot:
+    styles = looks(by_target)
     with drawn(2.4) as (figure, axes):
-        for number, (name, samples) in enumerate(by_target.items()):
+        for name, samples in by_target.items():
             if not samples:
                 continue
+            colour, second = styles[name]["color"], styles[name]["linestyle"] != "-"
             start = min(one.sent_s for one in samples)
             ok = [one for one in samples if one.outcome == "ok"]
             other = [one for one in samples if one.outcome != "ok"]
-            for group, colour, mark, label in (
-                (ok, _colour(number, name), ".", name),
+            for group, shade, mark, label in (
+                (ok, colour, "+" if second else ".", name),
                 (other, COLD, "x", f"{name}, shed or failed"),
             ):
                 if group:
                     chosen = [group[index] for index in spaced(len(group), _DOTS)]
                     x = [one.sent_s - start for one in chosen]
                     y = [max(one.response_s, 1e-6) for one in chosen]
-                    axes.plot(x, y, mark, color=colour, markersize=2.5, alpha=0.6, label=label)
+                    axes.plot(x, y, mark, color=shade, markersize=2.5, alpha=0.6, label=label)
         axes.set_yscale("log")
         axes.set_xlabel("sent, seconds since the target's first request")
         axes.set_ylabel("response time, seconds")
@@ -68,29 +69,14 @@ def _over_time(by_target: Series) -> Plot:
         return finished(figure, "over-time", "Response time over time", caption)
 
 
-def _ecdf(by_target: Series) -> Plot:
-    with drawn(2.4) as (figure, axes):
-        for number, (name, samples) in enumerate(by_target.items()):
-            ordered = _ok(samples)
-            if len(ordered):
-                ranks = spaced(len(ordered), _POINTS) + 1
-                x, y = ordered[ranks - 1], ranks / len(ordered)
-                label = f"{name} (n = {len(ordered):,})"
-                axes.step(x, y, where="post", color=_colour(number, name), linewidth=1.6, label=label)
-        axes.set_ylim(0, 1.02)
-        axes.set_xlabel("response time, seconds")
-        axes.set_ylabel("share of requests")
-        axes.legend(loc="lower right")
-        caption = "Share of the measured, successful requests that took at most so long."
-        return finished(figure, "ecdf", "Distribution of response times", caption)
-
-
 def _spectrum(by_target: Series) -> Plot:
+    styles = looks(by_target)
     with drawn(2.4) as (figure, axes):
-        for number, (name, samples) in enumerate(by_target.items()):
+        for name, samples in by_target.items():
+            colour, line = styles[name]["color"], styles[name]["linestyle"]
             done = [one for one in samples if one.outcome == "ok" and one.phase == "measured"]
             for values, style, what in (
-                ([one.response_s for one in done], "-", "response"),
+                ([one.response_s for one in done], line, "response"),
                 ([one.ended_s - one.scheduled_s for one in done], ":", "from the schedule"),
             ):
                 if values:
@@ -98,7 +84,7 @@ def _spectrum(by_target: Series) -> Plot:
                     n = len(ordered)
                     nines = np.geomspace(1, n, _POINTS) if n > 1 else np.ones(1)
                     y = np.quantile(ordered, 1 - 1 / nines)
-                    axes.plot(nines, y, style, color=_colour(number, name), label=f"{name}, {what}")
+                    axes.plot(nines, y, style, color=colour, label=f"{name}, {what}")
         axes.set_xscale("log")
         axes.set_xticks(_NINES, ["0", "90%", "99%", "99.9%", "99.99%"])
         axes.set_xlabel("percentile")
@@ -112,12 +98,13 @@ def _spectrum(by_target: Series) -> Plot:
 
 
 def _usage(usage: Sequence[Mapping[str, str]], column: str, title: str, unit: str, scale: float) -> Plot:
+    styles = looks(dict.fromkeys(row["target"] for row in usage))
     with drawn(2.0) as (figure, axes):
-        for number, name in enumerate(dict.fromkeys(row["target"] for row in usage)):
+        for name, style in styles.items():
             rows = [row for row in usage if row["target"] == name]
             x = [float(row["at_s"]) for row in rows]
             y = [float(row[column]) / scale for row in rows]
-            axes.plot(x, y, ".-", color=_colour(number, name), label=name)
+            axes.plot(x, y, marker=".", label=name, **style)
         axes.set_ylim(bottom=0)
         axes.set_xlabel("seconds since the run's start")
         axes.set_ylabel(unit)

@@ -10,10 +10,12 @@ from typing import Any, Final
 
 from bench.load.plots import load_plots
 from bench.load.sample import Sample
-from bench.run_folder_page import figures, mapping_table, page_html, plain_table
+from bench.run_folder_page import conditions, figures, mapping_table, page_html, paragraph, plain_table
 from bench.run_folder_read import StoredRun
 
 _COUNTS: Final = ("requests", "ok", "shed", "error", "error_rate", "shed_rate", "ok_per_s", "new_connections")
+Phases = Sequence[tuple[str, str, Mapping[str, Any]]]
+"""Target (and run), phase, figures."""
 _METHOD: Final = (
     "Times are libcurl's own, on a monotonic clock. response_s runs from sending to the last byte, latency_s"
     " from when the task was scheduled, so that a stall is not hidden. 429 and 503 count as shed, not errors;"
@@ -28,10 +30,30 @@ def report_html(run: StoredRun, samples: Sequence[Sample]) -> str:
     return page_html(_title(run), _lead(run), _sections(run, samples))
 
 
-def side_by_side(runs: Sequence[StoredRun], samples: Sequence[Sequence[Sample]]) -> str:
-    """Two runs as one file."""
-    names = " and ".join(run.path.name for run in runs)
-    return page_html(f"Two load runs: {names}", " ".join(map(_lead, runs)), _pair(runs, samples))
+def side_by_side(
+    runs: Sequence[StoredRun], names: Sequence[str], samples: Sequence[Sequence[Sample]]
+) -> Iterator[str]:
+    """Two runs, below the heading that they share.
+
+    Args:
+        runs: both.
+        names: of them.
+        samples: of each.
+    """
+    found = [
+        (f"{target} {name}", phase, of)
+        for name, run in zip(names, runs, strict=True)
+        for target, phase, of in phases(run)
+    ]
+    yield _refusals(found) + _counts(found) + _means(found) + _percentiles(found)
+    series = {
+        f"{target} {name}": [one for one in every if one.target == target]
+        for name, every in zip(names, samples, strict=True)
+        for target in dict.fromkeys(one.target for one in every)
+    }
+    fine = not any(of["percentiles_refused"] for *_, of in found)
+    yield f"<h2>Plots</h2>{figures(load_plots(series, (), percentiles=fine))}"
+    yield "<h2>Method</h2>" + paragraph(_METHOD)
 
 
 def phases(run: StoredRun) -> Iterator[tuple[str, str, Mapping[str, Any]]]:
@@ -61,12 +83,10 @@ def _lead(run: StoredRun) -> str:
 
 
 def _sections(run: StoredRun, samples: Sequence[Sample]) -> Iterator[str]:
-    refused = sorted({str(of["percentiles_refused"]) for *_, of in phases(run) if of["percentiles_refused"]})
-    for why in refused:
-        yield f"<p><strong>No percentiles: {escape(why)}.</strong></p>"
-    yield "<h2>Requests</h2>" + _counts([run]) + _means([run])
-    if not refused:
-        yield _percentiles([run])
+    found = [*phases(run)]
+    refused = any(of["percentiles_refused"] for *_, of in found)
+    yield _refusals(found)
+    yield "<h2>Requests</h2>" + _counts(found) + _means(found) + _percentiles(found)
     by_target: dict[str, list[Sample]] = {}
     for one in samples:
         by_target.setdefault(one.target, []).append(one)
@@ -77,65 +97,48 @@ def _sections(run: StoredRun, samples: Sequence[Sample]) -> Iterator[str]:
     yield mapping_table("What became of the schedule", accounts)
     if run.results.get("cloud"):
         yield mapping_table("Cloud Monitoring", run.results["cloud"])
-    yield "<h2>Conditions</h2>" + mapping_table("Configuration", run.configuration)
-    yield mapping_table("Environment", run.environment)
-    yield f"<h2>Method</h2><p>{escape(_METHOD)}</p>"
+    yield conditions(run) + "<h2>Method</h2>" + paragraph(_METHOD)
 
 
-def _pair(runs: Sequence[StoredRun], samples: Sequence[Sequence[Sample]]) -> Iterator[str]:
-    yield _counts(runs) + _means(runs) + _percentiles(runs)
-    series = {
-        f"{target} {run.path.name}": [one for one in found if one.target == target]
-        for run, found in zip(runs, samples, strict=True)
-        for target in dict.fromkeys(one.target for one in found)
-    }
-    fine = not any(of["percentiles_refused"] for run in runs for *_, of in phases(run))
-    yield figures(load_plots(series, (), percentiles=fine))
-    for run in runs:
-        yield mapping_table(f"Configuration of {run.path.name}", run.configuration)
-        yield mapping_table(f"Environment of {run.path.name}", run.environment)
-    yield f"<h2>Method</h2><p>{escape(_METHOD)}</p>"
+def _refusals(found: Phases) -> str:
+    reasons = sorted({str(of["percentiles_refused"]) for *_, of in found if of["percentiles_refused"]})
+    return "".join(f"<p><strong>No percentiles: {escape(why)}.</strong></p>" for why in reasons)
 
 
-def _label(runs: Sequence[StoredRun], run: StoredRun, target: str, phase: str) -> str:
-    return " ".join(part for part in (target, phase, run.path.name if len(runs) > 1 else "") if part)
-
-
-def _counts(runs: Sequence[StoredRun]) -> str:
+def _counts(found: Phases) -> str:
     rows = [
-        (_label(runs, run, target, phase), *(figure(of[name]) for name in _COUNTS), of["statuses"])
-        for run in runs
-        for target, phase, of in phases(run)
+        (f"{target} {phase}", *(figure(of[name]) for name in _COUNTS), of["statuses"])
+        for target, phase, of in found
     ]
     return plain_table("Requests", ("", *_COUNTS, "statuses"), rows)
 
 
-def _means(runs: Sequence[StoredRun]) -> str:
+def _means(found: Phases) -> str:
     rows = [
         (
-            *(_label(runs, run, target, phase), name, q["n"], f"{figure(q['mean'])} ± {figure(q['sd'])}"),
+            *(f"{target} {phase}", name, q["n"], f"{figure(q['mean'])} ± {figure(q['sd'])}"),
             *(_range(q["mean_interval"]), figure(q["min"]), figure(q["max"])),
         )
-        for run in runs
-        for target, phase, of in phases(run)
+        for target, phase, of in found
         for name, q in of["quantities"].items()
     ]
     head = ("", "quantity", "n", "mean ± SD", "95% of mean", "min", "max")
     return plain_table("Means, seconds", head, rows)
 
 
-def _percentiles(runs: Sequence[StoredRun]) -> str:
+def _percentiles(found: Phases) -> str:
     rows = [
         (
-            *(_label(runs, run, target, phase), name, f"p{100 * one['p']:g}", figure(one["value"])),
+            *(target, name, f"p{100 * one['p']:g}", figure(one["value"])),
             _range(one["interval"]) or "sample too small",
         )
-        for run in runs
-        for target, phase, of in phases(run)
+        for target, phase, of in found
         if phase == "measured"
         for name in ("response_s", "latency_s", "first_byte_s", "connect_s")
         for one in of["quantities"].get(name, {}).get("percentiles", ())
     ]
+    if not rows:
+        return ""
     return plain_table("Percentiles, seconds", ("", "quantity", "", "value", "95% interval"), rows)
 
 

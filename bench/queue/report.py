@@ -10,12 +10,13 @@ import numpy as np
 
 from bench.load.report import figure, phases
 from bench.queue.trip import Trip
-from bench.run_folder_page import figures, mapping_table, page_html, plain_table
+from bench.run_folder_page import conditions, figures, mapping_table, page_html, paragraph, plain_table
+from bench.run_folder_plots import ecdf
 from bench.run_folder_read import StoredRun
-from results.report.plot_style import COLD, STAGES, TARGETS, Plot, drawn, finished, spaced
+from results.report.plot_style import COLD, STAGES, TARGETS, Plot, drawn, finished
 
 _COUNTS: Final = (*("jobs", "tasks", "ok", "images", "redelivered", "error_rate", "images_per_s"),)
-_PERCENTILES_OF: Final = (
+PERCENTILES_OF: Final = (
     *("round_trip_s", "latency_from_schedule_s", "queue_wait_s", "delivery_s", "process_s"),
 )
 _STAGES: Final = {
@@ -25,7 +26,9 @@ _STAGES: Final = {
     "generate": ("generate_s",),
     "encode, store, commit": (),
 }
-_METHOD: Final = (
+Phases = Sequence[tuple[str, str, Mapping[str, Any]]]
+"""Target (and run), phase, figures."""
+METHOD: Final = (
     "round_trip_s runs from the begin of a task's publication to its record's creation by the store's"
     " clock, latency_from_schedule_s from when its job was due. publish_s ends when the broker has the"
     " message. Of the time from there to the worker, queue_wait_s is the part in which every slot of the"
@@ -54,24 +57,27 @@ def _sections(run: StoredRun, trips: Sequence[Trip]) -> Iterator[str]:
     found = [*phases(run)]
     for why in sorted({str(of["percentiles_refused"]) for *_, of in found if of["percentiles_refused"]}):
         yield f"<p><strong>No percentiles: {escape(why)}.</strong></p>"
-    rows = [
-        (f"{target} {phase}", *(figure(of[name]) for name in _COUNTS), of["outcomes"])
-        for target, phase, of in found
-    ]
-    yield "<h2>Tasks</h2>" + plain_table("Tasks", ("", *_COUNTS, "outcomes"), rows)
-    yield means_table(found) + percentiles_table(found, _PERCENTILES_OF)
+    yield "<h2>Tasks</h2>" + counts_table(found)
+    yield means_table(found) + percentiles_table(found, PERCENTILES_OF)
     yield f"<h2>Plots</h2>{figures(_plots(run, trips))}"
     slots = {
         target: f"{of['slots']}{'' if of['slots_known'] else ' (the most seen at work at once)'}"
         for target, of in (run.results.get("targets") or {}).items()
     }
-    yield "<h2>Conditions</h2>" + mapping_table("Slots of each target", slots)
-    yield mapping_table("Configuration", run.configuration)
-    yield mapping_table("Environment", run.environment)
-    yield f"<h2>Method</h2><p>{escape(_METHOD)}</p>"
+    yield mapping_table("Slots of each target", slots)
+    yield conditions(run) + "<h2>Method</h2>" + paragraph(METHOD)
 
 
-def means_table(found: Sequence[tuple[str, str, Mapping[str, Any]]]) -> str:
+def counts_table(found: Phases) -> str:
+    """What became of the tasks."""
+    rows = [
+        (f"{target} {phase}", *(figure(of[name]) for name in _COUNTS), of["outcomes"])
+        for target, phase, of in found
+    ]
+    return plain_table("Tasks", ("", *_COUNTS, "outcomes"), rows)
+
+
+def means_table(found: Phases) -> str:
     """Mean ± SD of every quantity of every target and phase."""
     rows = [
         (
@@ -85,7 +91,7 @@ def means_table(found: Sequence[tuple[str, str, Mapping[str, Any]]]) -> str:
     return plain_table("Means, seconds", head, rows)
 
 
-def percentiles_table(found: Sequence[tuple[str, str, Mapping[str, Any]]], names: Sequence[str]) -> str:
+def percentiles_table(found: Phases, names: Sequence[str]) -> str:
     """Percentiles of these quantities, measured phase, with their intervals."""
     rows = [
         (target, name, f"p{100 * one['p']:g}", figure(one["value"]), _range(one["interval"]))
@@ -112,8 +118,10 @@ def _plots(run: StoredRun, trips: Sequence[Trip]) -> Iterator[Plot]:
     ok = [one for one in trips if one.outcome == "ok"]
     if ok:
         yield _over_time(ok)
-        yield _ecdf(ok)
-        yield _stages(run)
+        yield from round_trips(
+            {name: [one for one in ok if one.target == name] for name in dict.fromkeys(t.target for t in ok)}
+        )
+        yield from stages([*phases(run)])
 
 
 def _over_time(ok: Sequence[Trip]) -> Plot:
@@ -133,31 +141,23 @@ def _over_time(ok: Sequence[Trip]) -> Plot:
         return finished(drawing, "over-time", "Round trip over time", "A dot is one task.")
 
 
-def _ecdf(ok: Sequence[Trip]) -> Plot:
-    with drawn(2.4) as (drawing, axes):
-        for target in dict.fromkeys(one.target for one in ok):
-            ordered = np.sort(
-                [_round_trip(one) for one in ok if one.target == target and one.phase != "cold"]
-            )
-            if len(ordered):
-                ranks = spaced(len(ordered), 400) + 1
-                label = f"{target} (n = {len(ordered):,})"
-                axes.step(
-                    ordered[ranks - 1], ranks / len(ordered), where="post", color=TARGETS[target], label=label
-                )
-        axes.set_ylim(0, 1.02)
-        axes.set_xlabel("round trip, seconds")
-        axes.set_ylabel("share of tasks")
-        if axes.has_data():
-            axes.legend(loc="lower right")
+def round_trips(series: Mapping[str, Sequence[Trip]]) -> Iterator[Plot]:
+    """The distribution of round trips, by name of what is set side by side."""
+    values = {
+        name: [_round_trip(one) for one in of if one.outcome == "ok" and one.phase != "cold"]
+        for name, of in series.items()
+    }
+    if any(values.values()):
         caption = "Share of the tasks, cold ones left out, that took at most so long."
-        return finished(drawing, "ecdf", "Distribution of round trips", caption)
+        yield ecdf(values, "round trip", "tasks", caption)
 
 
-def _stages(run: StoredRun) -> Plot:
+def stages(found: Phases) -> Iterator[Plot]:
     """Where the mean round trip goes."""
-    found = [(f"{target} {phase}", of["quantities"]) for target, phase, of in phases(run)]
-    rows = [(name, q) for name, q in found if "round_trip_s" in q]
+    named = [(f"{target} {phase}", of["quantities"]) for target, phase, of in found]
+    rows = [(name, q) for name, q in named if "round_trip_s" in q]
+    if not rows:
+        return
     with drawn(0.8 + 0.3 * len(rows)) as (drawing, axes):
         left = np.zeros(len(rows))
         for (label, names), colour in zip(_STAGES.items(), STAGES.values(), strict=True):
@@ -171,7 +171,7 @@ def _stages(run: StoredRun) -> Plot:
         axes.set_xlabel("mean, seconds")
         axes.legend(loc="upper center", bbox_to_anchor=(0.4, -0.35), ncols=2)
         caption = "The mean round trip in its parts. The last is what is left of it."
-        return finished(drawing, "stages", "Where the time goes", caption)
+        yield finished(drawing, "stages", "Where the time goes", caption)
 
 
 def _round_trip(trip: Trip) -> float:

@@ -82,8 +82,8 @@ def test_a_threshold_that_is_missed_and_two_runs_side_by_side(target: HttpTarget
     both = tmp_path / "both.html"
     done = CliRunner().invoke(bench, ["report", *outs, "--out", str(both)])
     assert done.exit_code == 0, done.output
-    assert "container measured a" in both.read_text()
-    assert "container measured b" in both.read_text()
+    assert "container a measured" in both.read_text()
+    assert "container b measured" in both.read_text()
 
 
 def test_ctrl_c_in_the_middle_leaves_a_labelled_run(target: HttpTarget, tmp_path: Path) -> None:

@@ -1,0 +1,55 @@
+"""Queue runs, read again, and two of them side by side."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from bench.load.report import phases
+from bench.queue.command import text_lines
+from bench.queue.report import (
+    METHOD,
+    PERCENTILES_OF,
+    counts_table,
+    means_table,
+    percentiles_table,
+    report_html,
+    round_trips,
+    stages,
+)
+from bench.queue.summary import analyse, trips_of
+from bench.run_folder import REPORT_NAME, write_text
+from bench.run_folder_page import figures, paragraph
+from bench.run_folder_read import StoredRun
+from bench.run_title import title_of
+
+__all__ = ["pair_sections", "results_of", "text_lines", "write_outputs"]
+
+
+def results_of(run: StoredRun) -> dict[str, Any]:
+    """All figures."""
+    title = run.results.get("title") or title_of("Jobs through the queue to", run.configuration)
+    targets = analyse(trips_of(run), run.configuration.get("slots"))
+    return {**run.results, "title": title, "targets": targets}
+
+
+def write_outputs(run: StoredRun) -> None:
+    """Write the report."""
+    write_text(run.path, REPORT_NAME, report_html(run, trips_of(run)))
+
+
+def pair_sections(runs: Sequence[StoredRun], names: Sequence[str]) -> Iterator[str]:
+    """Two runs side by side."""
+    found = [
+        (f"{target} {name}", phase, of)
+        for name, run in zip(names, runs, strict=True)
+        for target, phase, of in phases(run)
+    ]
+    yield counts_table(found) + means_table(found) + percentiles_table(found, PERCENTILES_OF)
+    trips = {
+        f"{target} {name}": [one for one in every if one.target == target]
+        for name, every in zip(names, map(trips_of, runs), strict=True)
+        for target in dict.fromkeys(one.target for one in every)
+    }
+    yield f"<h2>Plots</h2>{figures([*round_trips(trips), *stages(found)])}"
+    yield "<h2>Method</h2>" + paragraph(METHOD)

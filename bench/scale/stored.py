@@ -1,0 +1,15 @@
+"""Scaling runs, read again."""
+
+from __future__ import annotations
+
+from bench.run_folder import REPORT_NAME, write_text
+from bench.run_folder_read import StoredRun
+from bench.scale.analysis import analyse as results_of
+from bench.scale.report import pair_sections, report_html, text_lines
+
+__all__ = ["pair_sections", "results_of", "text_lines", "write_outputs"]
+
+
+def write_outputs(run: StoredRun) -> None:
+    """Write the report."""
+    write_text(run.path, REPORT_NAME, report_html(run))
