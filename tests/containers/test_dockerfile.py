@@ -65,6 +65,14 @@ def test_the_context_holds_every_package_and_no_tests() -> None:
     assert all((ROOT / name).exists() for name in admitted)
 
 
+def test_cloud_build_gets_the_same_files() -> None:
+    docker, cloud = (
+        {line[1:] for line in (ROOT / name).read_text().splitlines() if line[:1] == "!"}
+        for name in (".dockerignore", ".gcloudignore")
+    )
+    assert cloud == {f"/{name}" for name in docker} | {"/Dockerfile", "/.dockerignore"}
+
+
 @pytest.mark.parametrize("path", LISTS)
 def test_what_is_installed_is_pinned_and_no_torch(path: str) -> None:
     pins = (ROOT / "constraints.txt").read_text().splitlines()

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 import shlex
+import shutil
+import subprocess
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -14,7 +16,7 @@ import pytest
 from deploy.command import Command
 from deploy.deployment import Deployment
 from deploy.doctor.examine import cloud_checks
-from deploy.gcloud import Runner
+from deploy.gcloud import ROOT, Runner
 from deploy.plan import deploy_steps
 from deploy.removal import destroy_steps
 from deploy.steps import Learn
@@ -127,3 +129,27 @@ def test_gcloud_reads_the_flags_as_they_are_meant(real: RealGcloud, deployment: 
 def unfolded(text: str) -> list[str]:
     """The lines of a script, with those that go on joined."""
     return re.sub(r"\\\n\s*", "", text).splitlines()
+
+
+def test_gcloud_uploads_no_key_that_lies_in_the_checkout(real: RealGcloud, tmp_path: Path) -> None:
+    checkout = tmp_path / "checkout"
+    for name in (
+        "Dockerfile",
+        "docker/celery.txt",
+        "model/seeds.py",
+        "key.json",
+        "jobs/1.png",
+        "model/__pycache__/a",
+    ):
+        (checkout / name).parent.mkdir(parents=True, exist_ok=True)
+        (checkout / name).write_text("x")
+    shutil.copy(ROOT / ".gcloudignore", checkout)
+    listed = subprocess.run(
+        [Path(real.root, "bin", "gcloud"), "meta", "list-files-for-upload", str(checkout)],
+        env=real.environment,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    )
+    assert set(listed.stdout.split()) == {"Dockerfile", "docker/celery.txt", "model/seeds.py"}
