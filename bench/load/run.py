@@ -12,15 +12,17 @@ from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlsplit
 
+from bench.cloud_services import Service, service_of_url
 from bench.errors import DiskFull
 from bench.load import resources, sample
 from bench.load.analysis import analyse, write_outputs
 from bench.load.ceiling import measure_ceiling
+from bench.load.cloud_metrics import Window, read_usage
 from bench.load.generator import Generator
 from bench.load.hosts import check_answers, check_host, is_local
 from bench.load.pushes import Pushes
 from bench.load.schedule import Plan, fingerprint
-from bench.load.tokens import IdToken
+from bench.load.tokens import IdToken, audience_of
 from bench.load.workers import Worker, listening_pid, local_worker
 from bench.run_folder import RunFolder
 from bench.run_folder_raw import RawLog
@@ -103,7 +105,7 @@ class _Run:
         self._origin, self._started_s = time.perf_counter(), time.time()
         self._accounts: dict[str, Any] = {}
         self._ceiling: dict[str, Any] | None = None
-        self._usage: dict[str, Any] = {}
+        self._windows: dict[str, Window] = {}
 
     def record(self) -> None:
         """Send everything."""
@@ -121,12 +123,14 @@ class _Run:
     def conclude(self) -> StoredRun:
         """Write the figures and the report."""
         out = self._options.out
+        ended = self._folder.status == "running"
+        usage = read_usage(self._options.project, self._windows, self._tell, patient=ended)
         stored = read_run(out)
         extra = {
             "started_at_s": self._started_s,
             "ceiling": self._ceiling,
             "accounts": self._accounts,
-            "cloud": self._usage,
+            "cloud": usage,
         }
         self._folder.finish(analyse(stored, extra))
         stored = read_run(out)
@@ -157,17 +161,19 @@ class _Run:
             sampler = resources.ResourceSampler(
                 worker.target, worker.pid, options.sample_s, origin, self._used
             )
-        begun = time.perf_counter() - origin
-        with sampler:
-            first = self._cold(worker) if worker.fresh else 0
-            self._tell(f"load at the {worker.target} for {options.plan.duration_s:g} s")
-            generator = self._generator(worker, options.plan, first_task=first)
-            try:
-                generator.run()
-            finally:
-                self._accounts[worker.target] = asdict(generator.account)
-        if options.cloud and options.project:
-            self._usage[worker.target] = self._cloud_usage(worker, begun)
+        begun_s = time.perf_counter() - origin
+        try:
+            with sampler:
+                first = self._cold(worker) if worker.fresh else 0
+                self._tell(f"load at the {worker.target} for {options.plan.duration_s:g} s")
+                generator = self._generator(worker, options.plan, first_task=first)
+                try:
+                    generator.run()
+                finally:
+                    self._accounts[worker.target] = asdict(generator.account)
+        finally:
+            if options.cloud and options.project:
+                self._windows[worker.target] = self._window(worker, begun_s)
 
     def _cold(self, worker: Worker) -> int:
         """The first requests that a fresh worker sees, one at a time; returns the next task's number."""
@@ -191,7 +197,7 @@ class _Run:
             plan,
             pushes.body,
             lambda one: self._folder.raw.write(one.row()),
-            headers=IdToken(worker.url.rstrip("/"), options.account).headers if options.cloud else list,
+            headers=self._headers(worker) if options.cloud else list,
             origin=self._origin,
             phase=phase,
             first_task=first_task,
@@ -201,15 +207,15 @@ class _Run:
         with suppress(DiskFull):  # the requests' own file meets the same disk, and ends the run
             self._resources.write(usage.row())
 
-    def _cloud_usage(self, worker: Worker, begun_s: float) -> dict[str, Any]:
-        from bench.load.cloud_metrics import cloud_usage, google_access_token
+    def _headers(self, worker: Worker) -> Callable[[], list[str]]:
+        token = IdToken(audience_of(worker.url), self._options.account)
+        token.headers()  # made before the clock runs
+        return token.headers
 
+    def _window(self, worker: Worker, begun_s: float) -> Window:
         ended_s = time.perf_counter() - self._origin
-        service = f"diptych-{worker.target}"
-        started = self._started_s
-        return cloud_usage(
-            self._options.project, service, started + begun_s, started + ended_s, google_access_token
-        )
+        service = service_of_url(worker.url) or Service(f"diptych-{worker.target}")
+        return Window(service, self._started_s + begun_s, self._started_s + ended_s)
 
     def _configuration(self) -> dict[str, Any]:
         options = self._options

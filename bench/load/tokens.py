@@ -6,40 +6,73 @@ import base64
 import json
 import shutil
 import subprocess
+import threading
 import time
 from collections.abc import Callable
 from typing import Any, Final
+from urllib.parse import urlsplit
 
 from bench.errors import BenchError
 
-_MARGIN_S: Final = 300.0
+_RENEW_S: Final = 600.0
+"""A token is made anew when it has less than this left, in the background: a run does not wait for it."""
+_LAST_S: Final = 60.0
+"""With less than this left, it is waited for."""
+_PAUSE_S: Final = 15.0
 _GCLOUD_LIMIT_S: Final = 60.0
 
 
 class IdToken:
-    """A token that is made anew before it expires.
+    """A token that is made anew before it expires. Thread-safe.
 
     Args:
-        audience: the deployed URL.
+        audience: whom it is for, see `audience_of`.
         account: a service account to act for (whose pushes the target takes); "": the user's own.
         fetch: makes a token; for tests.
     """
 
     def __init__(self, audience: str, account: str = "", fetch: Callable[[], str] | None = None) -> None:
         self._fetch = fetch or (lambda: fetch_id_token(audience, account))
+        self._lock = threading.Lock()
         self._token = ""
-        self._expires_s = 0.0
+        self._expires_s = self._next_try_s = 0.0
 
     def headers(self) -> list[str]:
-        """The header of a request now.
+        """The header of a request now. The first call makes the token: make it before the clock runs.
 
         Raises:
             BenchError: no token can be had.
         """
-        if time.time() > self._expires_s - _MARGIN_S:
-            self._token = self._fetch()
-            self._expires_s = expiry_s(self._token)
-        return [f"Authorization: Bearer {self._token}"]
+        with self._lock:
+            now = time.time()
+            if now > self._expires_s - _LAST_S:
+                self._renew()
+            elif now > self._expires_s - _RENEW_S and now > self._next_try_s:
+                self._next_try_s = now + _GCLOUD_LIMIT_S + _PAUSE_S
+                threading.Thread(target=self._try_to_renew, name="ID token", daemon=True).start()
+            return [f"Authorization: Bearer {self._token}"]
+
+    def _renew(self) -> None:
+        token = self._fetch()
+        self._expires_s = expiry_s(token)
+        self._token = token
+
+    def _try_to_renew(self) -> None:
+        try:
+            token = self._fetch()
+            expires_s = expiry_s(token)
+        except BenchError:
+            return  # tried again, and told when the old one is at its end
+        with self._lock:
+            self._token, self._expires_s, self._next_try_s = token, expires_s, 0.0
+
+
+def audience_of(url: str) -> str:
+    """Whom a token for a deployed target is made out to: Cloud Run's services go by their host."""
+    parts = urlsplit(url)
+    if (parts.hostname or "").endswith(".run.app"):
+        return f"{parts.scheme}://{parts.netloc}"
+    return url.rstrip("/")
 
 
 def fetch_id_token(audience: str, account: str) -> str:

@@ -3,31 +3,28 @@
 from __future__ import annotations
 
 import csv
-import json
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
-from threading import Thread
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from click.testing import CliRunner
 
 from bench.cli import bench
 from bench.errors import BenchError, HostRefused
-from bench.load.cloud_metrics import cloud_usage
 from bench.load.hosts import check_host
-from bench.load.tokens import IdToken
+from bench.load.tokens import IdToken, audience_of
 from bench.oidc_issuer import AUDIENCE, EMAIL, LocalIssuer, SigningKey, claims_now
 from bench.run_folder_read import read_run
 from pipeline.push_auth import push_auth_of
 from pipeline.settings import Settings
 from tests.bench.http_target import HttpTarget, http_target
+from tests.pipeline.fakes import wait_until
 from tests.valkey import free_port
 
 
@@ -164,35 +161,27 @@ def test_a_token_is_made_anew_before_it_expires() -> None:
     assert headers[1:] == [[f"Authorization: Bearer {made[1]}"]] * 3
 
 
-def test_instances_and_billed_time_come_from_cloud_monitoring_or_a_note() -> None:
-    asked: list[dict[str, list[str]]] = []
+def test_a_run_does_not_wait_for_a_new_token() -> None:
+    key, calls, made = SigningKey("local-1"), list[bool](), threading.Event()
+    tokens = [key.sign(claims_now(exp=int(time.time()) + left_s)) for left_s in (300, 3600)]
 
-    class Monitoring(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            query = parse_qs(urlsplit(self.path).query)
-            asked.append(query)
-            fine = self.headers["Authorization"] == "Bearer right"
-            value = {"int64Value": "3"} if "instance_count" in query["filter"][0] else {"doubleValue": 41.5}
-            points = {"timeSeries": [{"points": [{"value": value}, {"value": value}]}]}
-            body = json.dumps(points if fine else {}).encode()
-            self.send_response(200 if fine else 403)
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
+    def fetch() -> str:
+        calls.append(True)
+        if len(calls) > 1:
+            made.wait(60)
+        return tokens[len(calls) - 1]
 
-        def log_message(self, *_: Any) -> None:
-            return
+    token = IdToken("https://worker.example", fetch=fetch)
+    # The second call begins to make one, and gives the old one meanwhile; so does the third.
+    assert [token.headers() for _ in range(3)] == [[f"Authorization: Bearer {tokens[0]}"]] * 3
+    made.set()
+    wait_until(lambda: token.headers() == [f"Authorization: Bearer {tokens[1]}"], "the new token")
+    assert len(calls) == 2
 
-    server = HTTPServer(("127.0.0.1", 0), Monitoring)
-    Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
-    where = f"http://127.0.0.1:{server.server_port}"
-    try:
-        found = cloud_usage("p", "diptych-container", 0, 120, lambda: "right", where)
-        refused = cloud_usage("p", "diptych-container", 0, 120, lambda: "wrong", where)
-    finally:
-        server.shutdown()
-        server.server_close()
-    assert found["instances"]["most"] == 3
-    assert found["billable_s"]["sum"] == 83
-    assert asked[0]["interval.endTime"] == ["1970-01-01T00:02:00Z"]
-    assert "403" in refused["instances"]["note"]
+
+def test_tokens_for_cloud_run_are_made_out_to_the_host() -> None:
+    assert audience_of("https://diptych-container-1.us-central1.run.app/") == (
+        "https://diptych-container-1.us-central1.run.app"
+    )
+    functions = "https://us-central1-my-project.cloudfunctions.net/diptych-function"
+    assert audience_of(functions) == functions
