@@ -10,6 +10,8 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from bench.cloud_targets import deployed_title, stand_ins
+from bench.experiment.conditions import conditions_of
 from bench.experiment.pairs import Pairs
 from bench.experiment.plan import METRICS, PHASES, Metric, Phase
 from results.statistics.power import POWER
@@ -41,8 +43,10 @@ def analyse(pairs: Pairs) -> dict[str, Any]:
     """All figures, as JSON. The question named in the file is judged alone; the others together, by Holm."""
     experiment = pairs.experiment
     asked = _Question(experiment.question.metric, experiment.question.phase)
-    others = [_Question(metric, phase) for phase in PHASES for metric in METRICS]
+    phases = ("warm",) if experiment.deployed else PHASES
+    others = [_Question(metric, phase) for phase in phases for metric in METRICS]
     others.remove(asked)
+    instances = {name: _instances(pairs, name) for name in experiment.names}
     return {
         "title": title(pairs),
         "targets": dict(experiment.targets),
@@ -56,13 +60,18 @@ def analyse(pairs: Pairs) -> dict[str, Any]:
         },
         "question": _judged(pairs, [asked])[0],
         "beside": _judged(pairs, others),
-        "instances": {name: _instances(pairs, name) for name in experiment.names},
+        "conditions": conditions_of(pairs),
+        **({} if experiment.deployed else {"instances": instances}),
     }
 
 
 def title(pairs: Pairs) -> str:
     """What was compared, in words that claim no more."""
-    kinds = pairs.experiment.targets
+    kinds, deployed = pairs.experiment.targets, pairs.experiment.deployed
+    if deployed:
+        a, b = (kinds[name] for name in pairs.experiment.names)
+        names = f"{a} against {b}" if a != b else f"{a} against {a} ({' and '.join(pairs.experiment.names)})"
+        return deployed_title(names, stand_ins([*deployed.urls.values()], deployed.store))
     first, second = (_SERVERS[kinds[name]] for name in pairs.experiment.names)
     if first != second:
         return f"{first} against {second} on this machine"
@@ -148,7 +157,7 @@ def _described(values: NDArray[np.float64]) -> dict[str, float | int | None]:
 
 def _instances(pairs: Pairs, name: str) -> dict[str, Any]:
     """What fresh instances of a target were like."""
-    starts = [float(arms[name][0]["start_s"]) for arms in pairs.sound.values()]
+    starts = [float(arms[name][0]["start_s"] or "nan") for arms in pairs.sound.values()]
     memory = [int(row["rss_peak_bytes"] or 0) for arms in pairs.sound.values() for row in arms[name]]
     return {
         "instances": len(starts),

@@ -6,7 +6,7 @@ import os
 import resource
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,17 +22,19 @@ _MIB: Final = 2**20
 
 @dataclass(frozen=True, slots=True)
 class Fresh:
-    """An instance that has just become ready.
+    """An instance that has just become ready, or deployed ones, of which none of this is known.
 
     Args:
         worker: it.
-        store_url: where its images and records go; it ends with the instance.
+        store_url: where its images and records go; a fresh instance's ends with it. "": unknown.
         start_s: from its start until it was ready.
+        headers: that let a request in.
     """
 
     worker: Worker
     store_url: str
-    start_s: float
+    start_s: float | None
+    headers: Callable[[], list[str]] = list
 
 
 def cores_of(pinned: Pinned) -> list[int]:

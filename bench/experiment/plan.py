@@ -85,6 +85,22 @@ class Pinned(_Part):
         return self
 
 
+class Deployed(_Part):
+    """Deployed targets, for `--cloud`.
+
+    Args:
+        urls: of each target, by its name in the experiment.
+        store: what they write to, gs://bucket: records tell who painted, and `process_s`; "": unknown.
+        account: a service account to act for; "": the user's own.
+        project: whose Cloud Monitoring is read; "": none.
+    """
+
+    urls: dict[str, str]
+    store: str = ""
+    account: str = ""
+    project: str = ""
+
+
 @dataclass(frozen=True, slots=True)
 class Injection:
     """A known effect, to see whether it is found: a wait that counts as the target's.
@@ -99,13 +115,17 @@ class Injection:
 
 
 class Experiment(_Part):
-    """The whole file. `targets` are two names in the order of the ratio, and what each is."""
+    """The whole file. `targets` are two names in the order of the ratio, and what each is.
+
+    One that is run keeps `deployed` if it is run with --cloud, and loses it if not.
+    """
 
     targets: dict[str, Literal["container", "function"]]
     question: Question
     trials: Trials = Trials()
     pinned: Pinned = Pinned()
     inject: dict[str, Annotated[float, Field(ge=0, le=60_000)]] = Field(default_factory=dict)
+    deployed: Deployed | None = None
 
     @model_validator(mode="after")
     def _check(self) -> Self:
@@ -121,6 +141,8 @@ class Experiment(_Part):
                 )
         if self.inject and self.question.metric not in ("response_s", "first_byte_s"):
             raise ValueError("inject: a wait is seen in response_s and first_byte_s only")
+        if self.deployed and self.deployed.urls.keys() != self.targets.keys():
+            raise ValueError(f"deployed.urls: give one for each of {', '.join(self.targets)}")
         return self
 
     @property

@@ -8,19 +8,46 @@ from typing import Any, Final
 
 import numpy as np
 
-from bench.run_folder_page import conditions, figures, mapping_table, page_html, paragraph, plain_table
+from bench.cloud_report import usage_lines, usage_table
+from bench.run_folder_page import (
+    conditions,
+    figures,
+    mapping_table,
+    page_html,
+    paragraph,
+    plain_table,
+    word_table,
+)
 from bench.run_folder_read import StoredRun
 from results.report.plot_style import TARGETS, Plot, drawn, finished
 
-METHOD: Final = (
+_METHOD: Final = (
     "Each trial starts a fresh instance of either target, one after the other, in an order that the seed"
     " shuffled (half of the pairs either way), with the same cores, limits and settings, and asks the same"
-    " tasks of it: first one per slot, cold, then the warm ones. A pair's value is the mean log ratio over"
+    " tasks of it: first one per slot, cold, then the warm ones. "
+)
+_DEPLOYED_METHOD: Final = (
+    "Each trial asks the same tasks of either deployed service, one after the other, in an order that the"
+    " seed shuffled (half of the pairs either way): first one per slot, which may wake it up and is no"
+    " part of any value, then the warm ones. No instance is fresh, and which one answers is the platform's"
+    " choice; neighbours on its machines are not ours to hold still. Requests that a cold process painted, by"
+    " its record, are left out; without a store there are no records, and they are in. engine, precision,"
+    " threads, batch size and preloading are compared as the records tell them; CPU, memory, concurrency and"
+    " limits are in no record: `diptych doctor` compares those. "
+)
+_SHARED_METHOD: Final = (
+    "A pair's value is the mean log ratio over"
     " its tasks; the interval is the symmetric bootstrap-t over pairs (95%). Metric, phase and margin were"
     " named before. That question is judged alone; the metrics beside it are judged together, with Holm's"
     " correction, and are a hint, no more. Pairs that a request failed in are left out and counted. Times are"
     " libcurl's (response_s, first_byte_s) and the worker's own (process_s, cpu_s_per_image)."
 )
+
+
+def method(run: StoredRun) -> str:
+    """How it was measured."""
+    deployed = (run.configuration.get("experiment") or {}).get("deployed")
+    return (_DEPLOYED_METHOD if deployed else _METHOD) + _SHARED_METHOD
 
 
 def report_html(run: StoredRun) -> str:
@@ -48,6 +75,9 @@ def _lines(results: Mapping[str, Any], run: StoredRun) -> Iterator[str]:
     if injected:
         told = ", ".join(f"{name} = {value:g}" for name, value in injected.items())
         yield f"INJECTED, so no finding about the targets: {told}."
+    for told in (results.get("conditions") or {}).get("unequal", ()):
+        yield f"UNEQUAL, so no finding about the targets: {told}."
+    yield from usage_lines(results.get("cloud") or {})
 
 
 def _told(results: Mapping[str, Any], answer: Mapping[str, Any]) -> str:
@@ -71,8 +101,27 @@ def _sections(run: StoredRun) -> Iterator[str]:
     yield "<h2>Beside it</h2>" + verdicts_table(results, results["beside"], "Corrected for their number")
     yield f"<h2>Plots</h2>{figures(_plots(results))}"
     yield "<h2>Samples</h2>" + _samples(results)
-    yield mapping_table("Fresh instances", results["instances"])
-    yield conditions(run) + "<h2>Method</h2>" + paragraph(METHOD)
+    if "instances" in results:
+        yield mapping_table("Fresh instances", results["instances"])
+    yield usage_table(results.get("cloud") or {}) + _conditions(results.get("conditions") or {})
+    yield conditions(run) + "<h2>Method</h2>" + paragraph(method(run))
+
+
+def _conditions(found: Mapping[str, Any]) -> str:
+    """What the records tell, side by side."""
+    if not found:
+        return ""
+    names = [*found["seen"]]
+    rows = [
+        (key, *(_seen(found["seen"][name][key]) for name in names)) for key in found["seen"][names[0]]
+    ] + [(key, *(str(found["requests"][name][key]) for name in names)) for key in found["requests"][names[0]]]
+    return word_table("Settings and instances, as the records tell them", ("", *names), rows)
+
+
+def _seen(counts: Mapping[str, int]) -> str:
+    if len(counts) < 2:
+        return "".join(counts)
+    return ", ".join(f"{value} ({count} requests)" for value, count in counts.items())
 
 
 def verdicts_table(results: Mapping[str, Any], answers: Sequence[Mapping[str, Any]], caption: str) -> str:

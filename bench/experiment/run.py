@@ -9,13 +9,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from bench.cloud_services import Service, service_of_url
+from bench.cloud_targets import DeployedTarget, check_let_in
 from bench.errors import BenchError
 from bench.experiment.analysis import analyse
+from bench.experiment.deployed import reach
 from bench.experiment.instance import cores_of
 from bench.experiment.pairs import pairs_of
 from bench.experiment.plan import Experiment, order_digest, order_of, parse_experiment
 from bench.experiment.report import report_html
 from bench.experiment.trial import COLUMNS, Arm
+from bench.load.cloud_metrics import Window, read_usage
 from bench.run_folder import RAW_NAME, RunFolder
 from bench.run_folder_environment import environment
 from bench.run_folder_raw import RawLog
@@ -46,11 +50,13 @@ class CompareOptions:
         experiment: what is asked, and how.
         out: the run's folder; one that holds a part of this experiment is gone on with.
         model_dir: of models beside the shipped ones.
+        owned: of deployed targets: hosts that are the user's.
     """
 
     experiment: Experiment
     out: Path
     model_dir: Path | None = None
+    owned: tuple[str, ...] = ()
 
 
 def run_compare(options: CompareOptions, tell: Tell) -> StoredRun:
@@ -62,13 +68,15 @@ def run_compare(options: CompareOptions, tell: Tell) -> StoredRun:
         StackError: an instance does not start.
     """
     experiment = options.experiment
-    cores_of(experiment.pinned)
+    deployed = reach(experiment, options.owned)
+    if not deployed:
+        cores_of(experiment.pinned)
     model = Registry(options.model_dir).get(experiment.pinned.model)
     configuration = _configuration(experiment, model)
     folder, done = _open(options.out, configuration, experiment)
     if done:
         tell(f"{len(done)} pairs are there already")
-    run = _Run(options, model, folder, tell)
+    run = _Run(options, model, folder, deployed, tell)
     try:
         with folder.recording():
             run.record(done)
@@ -85,9 +93,17 @@ def experiment_of(run: StoredRun) -> Experiment:
 class _Run:
     """What the steps of one run share."""
 
-    def __init__(self, options: CompareOptions, model: ModelInfo, folder: RunFolder, tell: Tell) -> None:
+    def __init__(
+        self,
+        options: CompareOptions,
+        model: ModelInfo,
+        folder: RunFolder,
+        deployed: Mapping[str, DeployedTarget],
+        tell: Tell,
+    ) -> None:
         self._options, self._model, self._folder, self._tell = options, model, folder, tell
-        self._origin = time.perf_counter()
+        self._deployed = deployed
+        self._origin, self._started_s = time.perf_counter(), time.time()
         self._job = f"compare-{time.strftime('%Y%m%d-%H%M%S')}-{secrets.token_hex(3)}"
 
     def record(self, done: Set[int]) -> None:
@@ -113,9 +129,10 @@ class _Run:
 
     def conclude(self) -> None:
         """Write figures and report."""
+        usage = self._usage()
         stored = read_run(self._options.out)
         experiment = self._options.experiment
-        self._folder.finish(analyse(pairs_of(stored.rows, experiment)))
+        self._folder.finish({**analyse(pairs_of(stored.rows, experiment)), "cloud": usage})
         self._folder.write_report(report_html(read_run(self._options.out)))
 
     def _arm(self, pair: int, place: int, name: str) -> bool:
@@ -130,20 +147,38 @@ class _Run:
             origin=self._origin,
             log=options.out / LOG_NAME,
             model_dir=options.model_dir,
+            deployed=self._deployed.get(name),
         )
         rows = arm.run()
         for row in rows:
             self._folder.raw.write(row.cells())
         self._folder.raw.flush()
+        if name in self._deployed:
+            for row in rows:
+                check_let_in(name, row.status)
         return all(200 <= row.status < 300 for row in rows)
+
+    def _usage(self) -> dict[str, Any]:
+        """Of this session; a run that was gone on with had others before."""
+        deployed = self._options.experiment.deployed
+        if not deployed or not deployed.project:
+            return {}
+        ended_s = self._started_s + time.perf_counter() - self._origin
+        windows = {
+            name: Window(
+                service_of_url(one.url) or Service(f"diptych-{one.target}"), self._started_s, ended_s
+            )
+            for name, one in self._deployed.items()
+        }
+        return read_usage(deployed.project, windows, self._tell, patient=self._folder.status == "running")
 
 
 def _configuration(experiment: Experiment, model: ModelInfo) -> dict[str, Any]:
     order = order_of(experiment)
     return {
-        "experiment": experiment.model_dump(mode="json"),
+        "experiment": experiment.model_dump(mode="json", exclude_none=True),
         "model_digest": model.digest,
-        "cores_of_instances": cores_of(experiment.pinned),
+        **({} if experiment.deployed else {"cores_of_instances": cores_of(experiment.pinned)}),
         "order": [" ".join(pair) for pair in order],
         "order_digest": order_digest(order),
     }
@@ -182,7 +217,7 @@ def _rewritten(out: Path, rows: Sequence[Mapping[str, str]]) -> RawLog:
     try:
         raw = RawLog(partial, COLUMNS)
         for row in rows:
-            raw.write([row[name] for name in COLUMNS])
+            raw.write([row.get(name, "") for name in COLUMNS])
         raw.flush()
         partial.replace(out / RAW_NAME)
     except OSError as error:

@@ -7,9 +7,9 @@ from typing import Any
 
 from bench.experiment.analysis import analyse
 from bench.experiment.pairs import pairs_of
-from bench.experiment.report import METHOD, intervals_plot, report_html, text_lines, verdicts_table
+from bench.experiment.report import intervals_plot, method, report_html, text_lines, verdicts_table
 from bench.experiment.run import experiment_of
-from bench.experiment.trial import COLUMNS
+from bench.experiment.trial import COLUMNS, SETTINGS
 from bench.run_folder import REPORT_NAME, write_text
 from bench.run_folder_page import figures, paragraph
 from bench.run_folder_read import StoredRun
@@ -37,11 +37,12 @@ def pair_sections(runs: Sequence[StoredRun], names: Sequence[str]) -> Iterator[s
         yield verdicts_table(results, results["beside"], f"{name}: beside it, corrected for their number")
     asked = [(name, run.results) for name, run in zip(names, runs, strict=True)]
     yield f"<h2>Plots</h2>{figures(intervals_plot(asked))}"
-    yield "<h2>Method</h2>" + paragraph(METHOD)
+    methods = dict.fromkeys(method(run) for run in runs)
+    yield "<h2>Method</h2>" + "".join(map(paragraph, methods))
 
 
 def _row(row: dict[str, str]) -> dict[str, str]:
-    """A row with all its columns, and numbers where they are needed."""
+    """A row with all its columns, and numbers where they are needed. Older runs have no settings."""
     for name in ("pair", "task", "status"):
         int(row[name])
-    return {name: row[name] for name in COLUMNS}
+    return {name: row.get(name, "") if name in SETTINGS else row[name] for name in COLUMNS}

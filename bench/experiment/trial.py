@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import astuple, dataclass, fields, replace
 from pathlib import Path
 from threading import Event
-from typing import Final
+from typing import Final, Literal
 
 import pycurl
 
+from bench.cloud_targets import DeployedTarget
 from bench.experiment.instance import Fresh, fresh_instance
 from bench.experiment.plan import Experiment, Injection, Phase
 from bench.load.pushes import Pushes
 from bench.load.transfer import Times, Transfer
+from bench.load.workers import Worker
 from model.registry import ModelInfo
 from results.errors import ResultsError
 from results.records import StoredRecord, cpu_s_per_image, iter_records
@@ -30,7 +33,7 @@ class Row:
         pair: number of the trial, from 0.
         place: 0 if this arm went first in its pair, else 1.
         name: of the target in the experiment.
-        phase: in which it was sent.
+        phase: in which it was sent; "first" of deployed targets, where it may be cold or not.
         task: the same tasks in every arm.
         at_s: sent, since the run's start.
         status: HTTP; 0 if there was no answer.
@@ -38,18 +41,20 @@ class Row:
         first_byte_s: the same to the first byte.
         connect_s: of a new connection.
         injected_s: of it.
-        start_s: until the instance was ready.
+        start_s: until the instance was ready; None of deployed ones.
         cold: 1 if the process that painted had painted nothing before; None without a record.
         process_s: the worker's own time; likewise the next two.
         cpu_s_per_image: its CPU time.
         rss_peak_bytes: its memory at most.
         error: libcurl's words.
+        instance: the painting process. This and what follows is what the record says of its settings.
+        revision: what is deployed.
     """
 
     pair: int
     place: int
     name: str
-    phase: Phase
+    phase: Phase | Literal["first"]
     task: int
     at_s: float
     status: int
@@ -57,12 +62,21 @@ class Row:
     first_byte_s: float | None
     connect_s: float | None
     injected_s: float
-    start_s: float
+    start_s: float | None
     cold: int | None = None
     process_s: float | None = None
     cpu_s_per_image: float | None = None
     rss_peak_bytes: int | None = None
     error: str = ""
+    instance: str = ""
+    revision: str = ""
+    engine: str = ""
+    precision: str = ""
+    threads: int | None = None
+    batch_size: int | None = None
+    preloaded: int | None = None
+    isa: str = ""
+    cpu_model: str = ""
 
     def cells(self) -> tuple[str | int | float | None, ...]:
         """In the order of COLUMNS."""
@@ -70,6 +84,8 @@ class Row:
 
 
 COLUMNS: Final = tuple(field.name for field in fields(Row))
+SETTINGS: Final = COLUMNS[COLUMNS.index("instance") :]
+"""Columns that runs of before have not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +102,7 @@ class Arm:
         origin: what times count from (time.perf_counter).
         log: of the workers.
         model_dir: of models beside the shipped ones.
+        deployed: what answers instead of a fresh instance.
     """
 
     experiment: Experiment
@@ -97,6 +114,7 @@ class Arm:
     origin: float
     log: Path
     model_dir: Path | None
+    deployed: DeployedTarget | None = None
 
     def run(self) -> list[Row]:
         """Do it: a row per request, in the order of tasks.
@@ -104,17 +122,22 @@ class Arm:
         Raises:
             StackError: the instance does not start.
         """
-        target = self.experiment.targets[self.name]
-        pinned = self.experiment.pinned
-        with fresh_instance(target, pinned, self.log, self.model_dir) as fresh:
-            rows = [*self._cold(fresh), *self._warm(fresh)]
+        with self._instance() as fresh:
+            rows = [*self._first(fresh), *self._warm(fresh)]
             records = _records(fresh, self.job_id)
         return [_with_record(row, records.get(row.task)) for row in rows]
 
-    def _cold(self, fresh: Fresh) -> Iterator[Row]:
+    def _instance(self) -> AbstractContextManager[Fresh]:
+        experiment = self.experiment
+        if self.deployed and experiment.deployed:
+            worker = Worker(self.deployed.target, self.deployed.url)
+            return nullcontext(Fresh(worker, experiment.deployed.store, None, self.deployed.headers))
+        return fresh_instance(experiment.targets[self.name], experiment.pinned, self.log, self.model_dir)
+
+    def _first(self, fresh: Fresh) -> Iterator[Row]:
         sender = self._sender(fresh)
         for task in range(self.experiment.pinned.slots):
-            yield self._row(sender, task, "cold", fresh)
+            yield self._row(sender, task, "first" if self.deployed else "cold", fresh)
         sender.close()
 
     def _warm(self, fresh: Fresh) -> list[Row]:
@@ -142,9 +165,9 @@ class Arm:
         images, seed = experiment.pinned.images, experiment.trials.image_seed
         pushes = Pushes(self.job_id, self.model, target, images, seed)
         injection = experiment.injection(self.name)
-        return Sender(fresh.worker.url, pushes, injection, experiment.trials.timeout_s)
+        return Sender(fresh.worker.url, pushes, injection, experiment.trials.timeout_s, fresh.headers)
 
-    def _row(self, sender: Sender, task: int, phase: Phase, fresh: Fresh) -> Row:
+    def _row(self, sender: Sender, task: int, phase: Phase | Literal["first"], fresh: Fresh) -> Row:
         at_s = time.perf_counter() - self.origin
         times, before_s, after_s = sender.send(task)
         first = times.first_byte_s
@@ -174,15 +197,23 @@ class Sender:
         pushes: the bodies.
         injection: the delay.
         timeout_s: of a request.
+        headers: that let a request in.
     """
 
-    def __init__(self, url: str, pushes: Pushes, injection: Injection, timeout_s: float) -> None:
+    def __init__(
+        self,
+        url: str,
+        pushes: Pushes,
+        injection: Injection,
+        timeout_s: float,
+        headers: Callable[[], list[str]] = list,
+    ) -> None:
         self._transfer = Transfer(url, timeout_s)
-        self._pushes, self._injection = pushes, injection
+        self._pushes, self._injection, self._headers = pushes, injection, headers
 
     def send(self, task: int) -> tuple[Times, float, float]:
         """Send a task: libcurl's times, and the waits that were injected before and after."""
-        self._transfer.prepare(self._pushes.body(task, 1), [])
+        self._transfer.prepare(self._pushes.body(task, 1), self._headers())
         before_s = _wait(self._injection.ms / 1000)
         try:
             self._transfer.handle.perform()
@@ -207,11 +238,13 @@ def _wait(seconds: float) -> float:
 
 
 def _records(fresh: Fresh, job_id: str) -> dict[int, StoredRecord]:
+    if not fresh.store_url:
+        return {}
     try:
         found = iter_records(open_store(fresh.store_url), job_id, fresh.worker.target)
         return {one.record.task_index: one for one in found}
     except ResultsError:
-        return {}  # an instance that painted nothing; the rows' statuses say so
+        return {}  # painted nothing, as the rows' statuses say; or out of reach, which the report counts
 
 
 def _with_record(row: Row, stored: StoredRecord | None) -> Row:
@@ -224,4 +257,11 @@ def _with_record(row: Row, stored: StoredRecord | None) -> Row:
         process_s=record.process_s,
         cpu_s_per_image=cpu_s_per_image(record),
         rss_peak_bytes=record.rss_peak_bytes,
+        instance=record.instance_id,
+        revision=record.worker_revision,
+        preloaded=int(record.preloaded),
+        **{
+            name: getattr(record, name)
+            for name in ("engine", "precision", "threads", "batch_size", "isa", "cpu_model")
+        },
     )
