@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from bench.run_folder_page import word_table
+from bench.run_folder_page import plain_table
 
 
 def usage_table(usage: Mapping[str, Any]) -> str:
@@ -14,7 +14,7 @@ def usage_table(usage: Mapping[str, Any]) -> str:
         return ""
     rows = [(target, of["service"], *_cells(of)) for target, of in usage.items()]
     head = ("", "service", "instances at once, most", "billed seconds", "")
-    return word_table("Cloud Monitoring, whole minutes of whoever asked the service", head, rows)
+    return plain_table("Cloud Monitoring, whole minutes of whoever asked the service", head, rows)
 
 
 def usage_lines(usage: Mapping[str, Any]) -> Iterator[str]:

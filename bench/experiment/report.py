@@ -9,15 +9,7 @@ from typing import Any, Final
 import numpy as np
 
 from bench.cloud_report import usage_lines, usage_table
-from bench.run_folder_page import (
-    conditions,
-    figures,
-    mapping_table,
-    page_html,
-    paragraph,
-    plain_table,
-    word_table,
-)
+from bench.run_folder_page import conditions, figures, mapping_table, page_html, paragraph, plain_table
 from bench.run_folder_read import StoredRun
 from results.report.plot_style import TARGETS, Plot, drawn, finished
 
@@ -115,7 +107,7 @@ def _conditions(found: Mapping[str, Any]) -> str:
     rows = [
         (key, *(_seen(found["seen"][name][key]) for name in names)) for key in found["seen"][names[0]]
     ] + [(key, *(str(found["requests"][name][key]) for name in names)) for key in found["requests"][names[0]]]
-    return word_table("Settings and instances, as the records tell them", ("", *names), rows)
+    return plain_table("Settings and instances, as the records tell them", ("", *names), rows)
 
 
 def _seen(counts: Mapping[str, int]) -> str:
