@@ -35,24 +35,38 @@ def page_html(title: str, lead: str, sections: Iterable[str]) -> str:
     )
 
 
-def plain_table(caption: str, head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
-    """A table of texts and numbers; the first cell of a row is its heading."""
+def plain_table(
+    caption: str, head: Sequence[str], rows: Iterable[Sequence[object]], *, words: int = 0
+) -> str:
+    """A table of texts and numbers; the first cell of a row is its heading.
+
+    Args:
+        caption: text.
+        head: texts.
+        rows: cells.
+        words: so many of the last columns hold texts, which may be long and break.
+    """
+    kinds = ["num"] * (len(head) - 1 - words) + ["words"] * words
     return table(
         caption,
         head,
         (
             (
                 f'<th scope="row">{escape(str(first))}</th>',
-                [f'<td class="num">{escape(str(cell))}</td>' for cell in others],
+                [
+                    f'<td class="{kind}">{escape(str(cell))}</td>'
+                    for kind, cell in zip(kinds, others, strict=True)
+                ],
             )
             for first, *others in rows
         ),
+        words=words,
     )
 
 
 def mapping_table(caption: str, values: Mapping[str, Any]) -> str:
     """A table of names and what they stand for."""
-    return word_table(caption, ("", ""), _flat(values))
+    return plain_table(caption, ("", ""), _flat(values), words=1)
 
 
 def paragraph(text: str) -> str:
@@ -62,8 +76,17 @@ def paragraph(text: str) -> str:
 
 def conditions(run: StoredRun) -> str:
     """What was asked, and where it ran."""
-    tables = mapping_table("Configuration", run.configuration) + mapping_table("Environment", run.environment)
-    return f"<h2>Conditions</h2>{tables}"
+    machine = run.environment
+    where = (
+        f"{machine.get('cpu_model')}, {machine.get('cores')} cores, load {_text(machine.get('load_average'))}"
+    )
+    code = f"Diptych {machine.get('diptych')}, commit {str(machine.get('commit'))[:10]}"
+    changed = ", with changes that are not committed" if machine.get("uncommitted_changes") else ""
+    folded = "".join(
+        folded_away(name, mapping_table("", values))
+        for name, values in (("Configuration", run.configuration), ("Environment", machine))
+    )
+    return f"<h2>Conditions</h2>{paragraph(f'{where}; {code}{changed}.')}{folded}"
 
 
 def pair_conditions(runs: Sequence[StoredRun], names: Sequence[str]) -> str:
@@ -76,27 +99,15 @@ def pair_conditions(runs: Sequence[StoredRun], names: Sequence[str]) -> str:
     rows = [(key, *(one.get(key, "") for one in flat)) for key in keys]
     apart = [row for row in rows if len({*row[1:]}) > 1]
     shared = [row[:2] for row in rows if len({*row[1:]}) == 1]
-    folded = word_table("Shared conditions", ("", ""), shared)
-    return (
-        f"<h2>Conditions</h2>{word_table('What differs', ('', *names), apart)}"
-        f"<details><summary>What both share</summary>{folded}</details>"
-    )
+    folded = plain_table("", ("", ""), shared, words=1)
+    differing = plain_table("What differs", ("", *names), apart, words=2)
+    return f"<h2>Conditions</h2>{differing}{folded_away('What both share', folded)}"
 
 
-def word_table(caption: str, head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """A table of texts, which may be long and break."""
-    return table(
-        caption,
-        head,
-        (
-            (
-                f'<th scope="row">{escape(first)}</th>',
-                [f'<td class="words">{escape(cell)}</td>' for cell in others],
-            )
-            for first, *others in rows
-        ),
-        words=len(head) - 1,
-    )
+def folded_away(name: str, markup: str, *, opened: bool = False) -> str:
+    """What few will look for: shown at a click, without a script."""
+    state = " open" if opened else ""
+    return f'<details{state} style="margin: 0 0 1rem"><summary>{escape(name)}</summary>{markup}</details>'
 
 
 def figures(plots: Iterable[Plot]) -> str:
@@ -105,7 +116,9 @@ def figures(plots: Iterable[Plot]) -> str:
         f"<figure><h3>{escape(plot.title)}</h3>{plot.svg}<figcaption>{escape(plot.caption)}</figcaption></figure>"
         for plot in plots
     )
-    return f'<div class="plots">{drawn}</div>' if drawn else '<p class="small">Nothing to draw.</p>'
+    # One alone would be stretched over the page, its letters too.
+    narrow = ' style="max-width: 34rem"' if drawn.count("<figure>") == 1 else ""
+    return f'<div class="plots"{narrow}>{drawn}</div>' if drawn else '<p class="small">Nothing to draw.</p>'
 
 
 def _flat(values: Mapping[str, Any], prefix: str = "") -> Iterable[tuple[str, str]]:
@@ -113,4 +126,13 @@ def _flat(values: Mapping[str, Any], prefix: str = "") -> Iterable[tuple[str, st
         if isinstance(value, Mapping):
             yield from _flat(value, f"{prefix}{key}.")
         else:
-            yield f"{prefix}{key}", "" if value is None else str(value)
+            yield f"{prefix}{key}", _text(value)
+
+
+def _text(value: object) -> str:
+    """A value for people: six digits that count are enough of any measurement."""
+    if isinstance(value, float):
+        return f"{value:.6g}" if abs(value) < 1e6 else f"{value:.0f}"
+    if isinstance(value, list | tuple):
+        return ", ".join(map(_text, value))
+    return "" if value is None else str(value)

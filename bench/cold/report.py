@@ -9,9 +9,16 @@ import numpy as np
 
 from bench.cold.sample import ColdStart
 from bench.cold.summary import PAIRED, STEPS
-from bench.load.report import figure, phases
-from bench.queue.report import Phases, means_table, percentiles_table
+from bench.load.report import figure, phases, told
 from bench.run_folder_page import conditions, figures, page_html, paragraph, plain_table
+from bench.run_folder_plots import legend_below, whole_ticks
+from bench.run_folder_quantities import (
+    Phases,
+    means_table,
+    milliseconds,
+    percentiles_table,
+    quantity_words,
+)
 from bench.run_folder_read import StoredRun
 from results.report.plot_style import COLD, STAGES, TARGETS, Plot, drawn, finished
 
@@ -55,15 +62,15 @@ def _sections(run: StoredRun, starts: Sequence[ColdStart]) -> Iterator[str]:
 
 def starts_tables(found: Phases) -> str:
     """What became of the starts, and the steps of those that came to an image."""
-    rows = [(target, of["starts"], of["ok"], of["errors"] or "") for target, _, of in found]
+    rows = [(target, of["starts"], of["ok"], told(of["errors"]) or "none") for target, _, of in found]
     head = ("", *STEPS, "together")
     steps = [
-        (target, *(figure(of["steps"][name]) for name in STEPS), figure(sum(of["steps"].values())))
+        (target, *(milliseconds(part) for part in (*of["steps"].values(), sum(of["steps"].values()))))
         for target, _, of in found
         if of["steps"]
     ]
-    return plain_table("Starts", ("", "starts", "ok", "errors"), rows) + plain_table(
-        "The way to the first stored image, mean seconds", head, steps
+    return plain_table("What became of them", ("", "starts", "ok", "errors"), rows, words=1) + plain_table(
+        "The way to the first stored image, mean milliseconds", head, steps
     )
 
 
@@ -73,11 +80,13 @@ def _pairs(paired: Mapping[str, Any]) -> str:
     rows = []
     for name in PAIRED:
         of = paired[name]
-        interval = " … ".join(figure(end) for end in of["interval"] or ())
+        interval = " … ".join(f"{end:.3f}" for end in of["interval"] or ()) or "–"
         needed = "" if of["pairs_needed"] is None else f"; about {of['pairs_needed']} pairs would tell"
-        rows.append((name, of["pairs"], figure(of["ratio"]), interval, of["verdict"] + needed))
+        rows.append(
+            (quantity_words(name), of["pairs"], f"{of['ratio']:.3f}", interval, of["verdict"] + needed)
+        )
     caption = f"{paired['ratio']}, pairs of one repeat; equal within {paired['margin']:.0%}"
-    return plain_table(caption, ("", "pairs", "ratio", "95% interval", "verdict"), rows)
+    return plain_table(caption, ("", "pairs", "ratio", "95% interval", "verdict"), rows, words=1)
 
 
 def _imports(targets: Mapping[str, Any]) -> str:
@@ -94,7 +103,7 @@ def _imports(targets: Mapping[str, Any]) -> str:
     if not rows:
         return ""
     head = ("", "seconds", "modules", "most of it")
-    return "<h2>Imports</h2>" + plain_table("Imports of one profiled start", head, rows)
+    return "<h2>Imports</h2>" + plain_table("Imports of one profiled start", head, rows, words=1)
 
 
 def _words(most: Mapping[str, float]) -> str:
@@ -106,7 +115,7 @@ def steps_plot(found: Phases) -> Iterator[Plot]:
     rows = [(target, of["steps"]) for target, _, of in found if of["steps"]]
     if not rows:
         return
-    with drawn(1.2 + 0.35 * len(rows)) as (drawing, axes):
+    with drawn(1.4 + 0.3 * len(rows)) as (drawing, axes):
         left = np.zeros(len(rows))
         for name, colour in zip(STEPS, _COLOURS, strict=True):
             lengths = np.array([steps[name] for _, steps in rows])
@@ -114,7 +123,7 @@ def steps_plot(found: Phases) -> Iterator[Plot]:
             left = left + lengths
         axes.set_yticks(range(len(rows)), [target for target, _ in rows])
         axes.set_xlabel("mean, seconds since the process's start")
-        axes.legend(loc="upper center", bbox_to_anchor=(0.4, -0.4), ncols=2)
+        legend_below(drawing)
         yield finished(drawing, "steps", "The way to the first stored image", "Means of all starts.")
 
 
@@ -123,7 +132,7 @@ def _plots(found: Phases, starts: Sequence[ColdStart]) -> Iterator[Plot]:
     reached = [target for target, _, of in found if of["steps"]]
     if not reached:
         return
-    with drawn(2.2) as (drawing, axes):
+    with drawn(2.5) as (drawing, axes):
         for target in reached:
             ok = [one for one in starts if one.target == target and one.outcome == "ok"]
             x, y = [one.repeat + 1 for one in ok], np.array([one.png_s for one in ok], dtype=np.float64)
@@ -131,5 +140,6 @@ def _plots(found: Phases, starts: Sequence[ColdStart]) -> Iterator[Plot]:
         axes.set_ylim(bottom=0)
         axes.set_xlabel("repeat")
         axes.set_ylabel("first image stored, seconds")
-        axes.legend(loc="lower right")
+        whole_ticks(axes.xaxis)
+        legend_below(drawing)
         yield finished(drawing, "repeats", "Each start", "Seconds from the process's start, in order.")

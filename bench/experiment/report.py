@@ -10,6 +10,8 @@ import numpy as np
 
 from bench.cloud_report import usage_lines, usage_table
 from bench.run_folder_page import conditions, figures, mapping_table, page_html, paragraph, plain_table
+from bench.run_folder_plots import whole_ticks
+from bench.run_folder_quantities import milliseconds
 from bench.run_folder_read import StoredRun
 from results.report.plot_style import TARGETS, Plot, drawn, finished
 
@@ -82,7 +84,7 @@ def _told(results: Mapping[str, Any], answer: Mapping[str, Any]) -> str:
 
 
 def _range(answer: Mapping[str, Any]) -> str:
-    return "" if answer["low"] is None else f"{answer['low']:.3f}–{answer['high']:.3f}"
+    return "–" if answer["low"] is None else f"{answer['low']:.3f} … {answer['high']:.3f}"
 
 
 def _sections(run: StoredRun) -> Iterator[str]:
@@ -122,12 +124,12 @@ def verdicts_table(results: Mapping[str, Any], answers: Sequence[Mapping[str, An
     rows = [
         (
             *(f"{one['metric']}, {one['phase']}", one["pairs"], _number(one["ratio"]), _range(one)),
-            *(_number(one["p_value"]), one["verdict"] or "", _number(one["order_effect"]), one["note"]),
+            *(_number(one["p_value"]), _number(one["order_effect"]), one["verdict"] or "none", one["note"]),
         )
         for one in answers
     ]
-    head = ("", "pairs", f"{first} / {second}", "95%", "p", "verdict", "order effect", "note")
-    return plain_table(caption, head, rows)
+    head = ("", "pairs", f"{first} / {second}", "95% interval", "p", "order effect", "verdict", "note")
+    return plain_table(caption, head, rows, words=2)
 
 
 def _samples(results: Mapping[str, Any]) -> str:
@@ -136,16 +138,16 @@ def _samples(results: Mapping[str, Any]) -> str:
             f"{one['metric']}, {one['phase']}",
             name,
             of["n"],
-            *(_number(of[key]) for key in ("mean", "sd", "median")),
+            *(milliseconds(of[key]) for key in ("mean", "sd", "median")),
         )
         for one in (results["question"], *results["beside"])
         for name, of in one["samples"].items()
     ]
-    return plain_table("Single requests, seconds", ("", "target", "n", "mean", "SD", "median"), rows)
+    return plain_table("Single requests, milliseconds", ("", "target", "n", "mean", "SD", "median"), rows)
 
 
 def _number(value: float | None) -> str:
-    return "" if value is None else f"{value:.4g}"
+    return "–" if value is None else f"{value:.4g}"
 
 
 def _plots(results: Mapping[str, Any]) -> Iterator[Plot]:
@@ -163,6 +165,7 @@ def _pairs_plot(results: Mapping[str, Any], answer: Mapping[str, Any]) -> Plot:
         _margin(axes.axhspan, results["margin"])
         axes.plot(np.arange(1, len(ratios) + 1), ratios, "o", color=TARGETS["container"], markersize=3.5)
         axes.axhline(exp(float(np.mean(answer["values"]))), color=TARGETS["function"], linewidth=1.2)
+        whole_ticks(axes.xaxis)
         axes.set_xlabel("pair, in the order of time")
         axes.set_ylabel(f"{first} / {second}")
         caption = "A dot is one pair, the line their geometric mean; shaded: what the margin counts as equal."

@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Any, Final
 
 from bench.errors import BenchError
+from bench.load.jmeter_table import jmeter_figures
 from bench.load.jtl import jtl
 from bench.load.report import report_html
 from bench.load.sample import Sample, sample_of
@@ -47,7 +48,7 @@ def analyse(run: StoredRun, extra: Mapping[str, Any]) -> dict[str, Any]:
             "account": account,
             **{phase: summarise(found, cpu_share) for phase, found in phases.items() if found},
         }
-    return {**extra, "title": title(run), "targets": targets}
+    return {**extra, "title": title(run), "targets": targets, "jmeter": jmeter_figures(samples)}
 
 
 def title(run: StoredRun) -> str:

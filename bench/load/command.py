@@ -11,6 +11,7 @@ import click
 import numpy as np
 
 from bench.load.analysis import samples_of
+from bench.load.jmeter_table import jmeter_lines
 from bench.load.report import phases
 from bench.load.run import LoadOptions, run_load
 from bench.load.schedule import Plan
@@ -66,13 +67,15 @@ def text_lines(run: StoredRun) -> list[str]:
         response = of["quantities"].get("response_s")
         says = f"{target:10} {phase:9} {of['requests']:6} requests, {of['shed']} shed, {of['error']} errors"
         if response:
-            says += f"; response {1000 * response['mean']:.1f} ± {1000 * (response['sd'] or 0):.1f} ms"
+            spread = "" if response["sd"] is None else f" ± {1000 * response['sd']:.1f}"
+            says += f"; response {1000 * response['mean']:.1f}{spread} ms"
             at = {one["p"]: one["value"] for one in response.get("percentiles", ())}
             if phase == "measured" and at:
                 says += f", p50 {1000 * at[0.5]:.1f}, p99 {1000 * at[0.99]:.1f}; {of['ok_per_s']:.1f} ok/s"
         lines.append(says)
         if of["percentiles_refused"] and phase == "measured":
             lines.append(f"  no percentiles: {of['percentiles_refused']}")
+    lines += jmeter_lines(run.results["jmeter"])
     for target, found in run.results["targets"].items():
         account = found.get("account") or {}
         lines.append(f"{target:10} unsent {account.get('unsent')}, unfinished {account.get('unfinished')}")

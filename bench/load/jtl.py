@@ -28,7 +28,7 @@ def jtl(samples: Iterable[Sample], started_at_s: float, users: int) -> str:
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(_HEAD)
     for one in samples:
-        connect_s = sum(part or 0.0 for part in (one.dns_s, one.connect_s, one.tls_s))
+        connect_s = one.connecting_s
         writer.writerow(
             (
                 round(1000 * (started_at_s + one.sent_s)),

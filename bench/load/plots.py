@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench.load.sample import Sample
-from bench.run_folder_plots import ecdf, looks
+from bench.run_folder_plots import ecdf, legend_below, looks, plain_ticks
 from results.report.plot_style import COLD, Plot, drawn, finished, spaced
 
 _POINTS: Final = 400
@@ -44,7 +44,7 @@ def _ok(samples: Sequence[Sample]) -> NDArray[np.float64]:
 
 def _over_time(by_target: Series) -> Plot:
     styles = looks(by_target)
-    with drawn(2.4) as (figure, axes):
+    with drawn(2.7) as (figure, axes):
         for name, samples in by_target.items():
             if not samples:
                 continue
@@ -62,16 +62,17 @@ def _over_time(by_target: Series) -> Plot:
                     y = [max(one.response_s, 1e-6) for one in chosen]
                     axes.plot(x, y, mark, color=shade, markersize=2.5, alpha=0.6, label=label)
         axes.set_yscale("log")
+        plain_ticks(axes.yaxis)
         axes.set_xlabel("sent, seconds since the target's first request")
         axes.set_ylabel("response time, seconds")
-        axes.legend(loc="upper right")
+        legend_below(figure)
         caption = f"A dot is one request, of more than {_DOTS:,} an even selection. Warm-up is shown too."
         return finished(figure, "over-time", "Response time over time", caption)
 
 
 def _spectrum(by_target: Series) -> Plot:
     styles = looks(by_target)
-    with drawn(2.4) as (figure, axes):
+    with drawn(2.7) as (figure, axes):
         for name, samples in by_target.items():
             colour, line = styles[name]["color"], styles[name]["linestyle"]
             done = [one for one in samples if one.outcome == "ok" and one.phase == "measured"]
@@ -84,12 +85,13 @@ def _spectrum(by_target: Series) -> Plot:
                     n = len(ordered)
                     nines = np.geomspace(1, n, _POINTS) if n > 1 else np.ones(1)
                     y = np.quantile(ordered, 1 - 1 / nines)
-                    axes.plot(nines, y, style, color=colour, label=f"{name}, {what}")
+                    axes.plot(nines, y, style, color=colour, label=name if what == "response" else None)
         axes.set_xscale("log")
         axes.set_xticks(_NINES, ["0", "90%", "99%", "99.9%", "99.99%"])
         axes.set_xlabel("percentile")
         axes.set_ylabel("seconds")
-        axes.legend(loc="upper left")
+        axes.set_ylim(bottom=0)
+        legend_below(figure)
         caption = (
             "Each percentile, the far end stretched. Dotted: counted from when the task was due, with the"
             " refusals and waits before its success."
@@ -99,14 +101,15 @@ def _spectrum(by_target: Series) -> Plot:
 
 def _usage(usage: Sequence[Mapping[str, str]], column: str, title: str, unit: str, scale: float) -> Plot:
     styles = looks(dict.fromkeys(row["target"] for row in usage))
-    with drawn(2.0) as (figure, axes):
+    with drawn(2.2) as (figure, axes):
         for name, style in styles.items():
             rows = [row for row in usage if row["target"] == name]
             x = [float(row["at_s"]) for row in rows]
             y = [float(row[column]) / scale for row in rows]
             axes.plot(x, y, marker=".", label=name, **style)
-        axes.set_ylim(bottom=0)
+        highest = max(float(row[column]) / scale for row in usage)
+        axes.set_ylim(0, 1.15 * highest or 1)
         axes.set_xlabel("seconds since the run's start")
         axes.set_ylabel(unit)
-        axes.legend(loc="lower right")
+        legend_below(figure)
         return finished(figure, f"usage-{column}", title, "Of all its processes together.")

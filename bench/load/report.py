@@ -8,18 +8,23 @@ from html import escape
 from pathlib import Path
 from typing import Any, Final
 
+from bench.load.jmeter_table import jmeter_table
 from bench.load.plots import load_plots
 from bench.load.sample import Sample
 from bench.run_folder_page import conditions, figures, mapping_table, page_html, paragraph, plain_table
+from bench.run_folder_quantities import Phases, means_table, percentiles_table
 from bench.run_folder_read import StoredRun
 
-_COUNTS: Final = ("requests", "ok", "shed", "error", "error_rate", "shed_rate", "ok_per_s", "new_connections")
-Phases = Sequence[tuple[str, str, Mapping[str, Any]]]
-"""Target (and run), phase, figures."""
+_COUNTS: Final = (
+    *("", "requests", "ok", "shed", "errors", "error rate", "shed rate", "ok/s"),
+    *("new connections", "statuses"),
+)
+_ACCOUNT: Final = ("sent", "unsent", "unfinished")
+_PERCENTILES_OF: Final = ("response_s", "latency_s", "first_byte_s", "connect_s")
 _METHOD: Final = (
-    "Times are libcurl's own, on a monotonic clock. response_s runs from sending to the last byte, latency_s"
+    "Times are libcurl's own, on a monotonic clock. Response runs from sending to the last byte, latency"
     " from when the task was scheduled, so that a stall is not hidden. 429 and 503 count as shed, not errors;"
-    " Retry-After is honoured. dns_s, connect_s and tls_s are of new connections only. Intervals (95%) of"
+    " Retry-After is honoured. dns, connect and tls are of new connections only. Intervals (95%) of"
     " percentiles are order statistics', those of means normal; both take requests for independent, which"
     " requests of one run are only roughly: two runs decide nothing about targets (see bench compare)."
 )
@@ -45,7 +50,14 @@ def side_by_side(
         for name, run in zip(names, runs, strict=True)
         for target, phase, of in phases(run)
     ]
-    yield _refusals(found) + _counts(found) + _means(found) + _percentiles(found)
+    tables = [(name, run.results["jmeter"]) for name, run in zip(names, runs, strict=True)]
+    yield (
+        _refusals(found)
+        + _counts(found)
+        + jmeter_table(tables)
+        + means_table(found)
+        + percentiles_table(found, _PERCENTILES_OF)
+    )
     series = {
         f"{target} {name}": [one for one in every if one.target == target]
         for name, every in zip(names, samples, strict=True)
@@ -86,18 +98,37 @@ def _sections(run: StoredRun, samples: Sequence[Sample]) -> Iterator[str]:
     found = [*phases(run)]
     refused = any(of["percentiles_refused"] for *_, of in found)
     yield _refusals(found)
-    yield "<h2>Requests</h2>" + _counts(found) + _means(found) + _percentiles(found)
+    yield "<h2>Requests</h2>" + _counts(found) + jmeter_table([("", run.results["jmeter"])])
+    yield means_table(found) + percentiles_table(found, _PERCENTILES_OF)
     by_target: dict[str, list[Sample]] = {}
     for one in samples:
         by_target.setdefault(one.target, []).append(one)
     plots = load_plots(by_target, _usage_rows(run.path), percentiles=not refused)
     yield f"<h2>Plots</h2>{figures(plots)}"
-    yield "<h2>Generator</h2>" + mapping_table("The generator's ceiling", run.results.get("ceiling") or {})
-    accounts = {name: of.get("account") or {} for name, of in (run.results.get("targets") or {}).items()}
-    yield mapping_table("What became of the schedule", accounts)
+    yield "<h2>Generator</h2>" + _generator(run)
     if run.results.get("cloud"):
         yield mapping_table("Cloud Monitoring", run.results["cloud"])
     yield conditions(run) + "<h2>Method</h2>" + paragraph(_METHOD)
+
+
+def _generator(run: StoredRun) -> str:
+    """What the generator can do, and what became of its schedule."""
+    ceiling = run.results.get("ceiling")
+    rows = [
+        (target, *(f"{of['account'][name]:,}" for name in _ACCOUNT), f"{of['account']['cpu_s']:.1f}")
+        for target, of in (run.results.get("targets") or {}).items()
+        if of.get("account")
+    ]
+    head = ("", *_ACCOUNT, "CPU seconds")
+    accounts = plain_table("What became of the schedule", head, rows) if rows else ""
+    if not ceiling:
+        return paragraph("Its ceiling was not noted.") + accounts
+    lag_ms = 1000 * ceiling["lag_p99_s"]
+    return accounts + paragraph(
+        f"Its ceiling here, with {ceiling['users']} users at a server that does nothing:"
+        f" {ceiling['requests_per_s']:,.0f} requests/s, lag p99 {lag_ms:.2f} ms,"
+        f" {ceiling['cpu_share']:.0%} of a core."
+    )
 
 
 def _refusals(found: Phases) -> str:
@@ -107,43 +138,23 @@ def _refusals(found: Phases) -> str:
 
 def _counts(found: Phases) -> str:
     rows = [
-        (f"{target} {phase}", *(figure(of[name]) for name in _COUNTS), of["statuses"])
-        for target, phase, of in found
-    ]
-    return plain_table("Requests", ("", *_COUNTS, "statuses"), rows)
-
-
-def _means(found: Phases) -> str:
-    rows = [
         (
-            *(f"{target} {phase}", name, q["n"], f"{figure(q['mean'])} ± {figure(q['sd'])}"),
-            *(_range(q["mean_interval"]), figure(q["min"]), figure(q["max"])),
+            *(f"{target} {phase}", *(f"{of[name]:,}" for name in ("requests", "ok", "shed", "error"))),
+            *(_share(of["error_rate"]), _share(of["shed_rate"]), figure(of["ok_per_s"])),
+            *(f"{of['new_connections']:,}", told(of["statuses"])),
         )
         for target, phase, of in found
-        for name, q in of["quantities"].items()
     ]
-    head = ("", "quantity", "n", "mean ± SD", "95% of mean", "min", "max")
-    return plain_table("Means, seconds", head, rows)
+    return plain_table("What became of them", _COUNTS, rows)
 
 
-def _percentiles(found: Phases) -> str:
-    rows = [
-        (
-            *(target, name, f"p{100 * one['p']:g}", figure(one["value"])),
-            _range(one["interval"]) or "sample too small",
-        )
-        for target, phase, of in found
-        if phase == "measured"
-        for name in ("response_s", "latency_s", "first_byte_s", "connect_s")
-        for one in of["quantities"].get(name, {}).get("percentiles", ())
-    ]
-    if not rows:
-        return ""
-    return plain_table("Percentiles, seconds", ("", "quantity", "", "value", "95% interval"), rows)
+def told(counts: Mapping[str, int]) -> str:
+    """Counts by name, as text."""
+    return ", ".join(f"{name}: {count:,}" for name, count in counts.items())
 
 
-def _range(interval: Sequence[float] | None) -> str:
-    return f"{figure(interval[0])} … {figure(interval[1])}" if interval else ""
+def _share(part: float | None) -> str:
+    return "" if part is None else f"{100 * part:.2f}%"
 
 
 def _usage_rows(folder: Path) -> list[dict[str, str]]:

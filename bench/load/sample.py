@@ -62,6 +62,11 @@ class Sample:
         """When the last byte was there."""
         return self.sent_s + self.response_s
 
+    @property
+    def connecting_s(self) -> float:
+        """Look-up and handshakes together, as JMeter's Connect; 0 on a reused connection."""
+        return sum(part or 0.0 for part in (self.dns_s, self.connect_s, self.tls_s))
+
     def row(self) -> tuple[str | int | float | None, ...]:
         """Its cells, in the order of COLUMNS."""
         return astuple(self)

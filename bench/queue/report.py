@@ -4,18 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from html import escape
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 
-from bench.load.report import figure, phases
+from bench.load.report import figure, phases, told
 from bench.queue.trip import Trip
 from bench.run_folder_page import conditions, figures, mapping_table, page_html, paragraph, plain_table
-from bench.run_folder_plots import ecdf
+from bench.run_folder_plots import ecdf, legend_below
+from bench.run_folder_quantities import Phases, means_table, percentiles_table
 from bench.run_folder_read import StoredRun
 from results.report.plot_style import COLD, STAGES, TARGETS, Plot, drawn, finished
 
-_COUNTS: Final = (*("jobs", "tasks", "ok", "images", "redelivered", "error_rate", "images_per_s"),)
+_COUNTS: Final = ("jobs", "tasks", "ok", "images", "redelivered")
 PERCENTILES_OF: Final = (
     *("round_trip_s", "latency_from_schedule_s", "queue_wait_s", "delivery_s", "process_s"),
 )
@@ -26,16 +27,14 @@ _STAGES: Final = {
     "generate": ("generate_s",),
     "encode, store, commit": (),
 }
-Phases = Sequence[tuple[str, str, Mapping[str, Any]]]
-"""Target (and run), phase, figures."""
 METHOD: Final = (
-    "round_trip_s runs from the begin of a task's publication to its record's creation by the store's"
-    " clock, latency_from_schedule_s from when its job was due. publish_s ends when the broker has the"
-    " message. Of the time from there to the worker, queue_wait_s is the part in which every slot of the"
-    " target had another task in hand, as the records tell, and delivery_s the rest. slot_wait_s is what"
-    " the worker itself let it wait for a slot, with the task in its hands. encode_s and store_s are"
-    " sums over threads beside generate_s; commit_s runs from the last image to the record. Cold tasks,"
-    " each the first of its painting process, are apart. lag_s is the generator's own delay; percentiles"
+    "round trip runs from the begin of a task's publication to its record's creation by the store's"
+    " clock, latency from schedule from when its job was due. publish ends when the broker has the"
+    " message. Of the time from there to the worker, queue wait is the part in which every slot of the"
+    " target had another task in hand, as the records tell, and delivery the rest. slot wait is what"
+    " the worker itself let it wait for a slot, with the task in its hands. encode and store are"
+    " sums over threads beside generate; commit runs from the last image to the record. Cold tasks,"
+    " each the first of its painting process, are apart. lag is the generator's own delay; percentiles"
     " are refused when it matters. Percentiles that the sample is too small for are left out. Intervals"
     " (95%) of percentiles are order statistics', those of means normal; both take tasks for"
     " independent, which tasks that wait for one another are not: one run decides nothing of targets."
@@ -48,7 +47,7 @@ def report_html(run: StoredRun, trips: Sequence[Trip]) -> str:
     state = "".join(f" {mark}" for mark in run.marks)
     lead = (
         f"{run.path.name}: {asked.get('jobs')} jobs of {asked.get('images')} images,"
-        f" {asked.get('rate')} jobs/s, {asked.get('arrivals')}.{state}"
+        f" {asked.get('rate'):g} jobs/s, {asked.get('arrivals')}.{state}"
     )
     return page_html(str(run.results.get("title") or "Queue"), lead, _sections(run, trips))
 
@@ -71,47 +70,14 @@ def _sections(run: StoredRun, trips: Sequence[Trip]) -> Iterator[str]:
 def counts_table(found: Phases) -> str:
     """What became of the tasks."""
     rows = [
-        (f"{target} {phase}", *(figure(of[name]) for name in _COUNTS), of["outcomes"])
-        for target, phase, of in found
-    ]
-    return plain_table("Tasks", ("", *_COUNTS, "outcomes"), rows)
-
-
-def means_table(found: Phases) -> str:
-    """Mean ± SD of every quantity of every target and phase."""
-    rows = [
         (
-            *(f"{target} {phase}", name, q["n"], _spread(q)),
-            *(_range(q["mean_interval"]), figure(q["min"]), figure(q["max"])),
+            *(f"{target} {phase}", *(f"{of[name]:,}" for name in _COUNTS)),
+            *(f"{100 * of['error_rate']:.2f}%", figure(of["images_per_s"]), told(of["outcomes"])),
         )
         for target, phase, of in found
-        for name, q in of["quantities"].items()
     ]
-    head = ("", "quantity", "n", "mean ± SD", "95% of mean", "min", "max")
-    return plain_table("Means, seconds", head, rows)
-
-
-def percentiles_table(found: Phases, names: Sequence[str]) -> str:
-    """Percentiles of these quantities, measured phase, with their intervals."""
-    rows = [
-        (target, name, f"p{100 * one['p']:g}", figure(one["value"]), _range(one["interval"]))
-        for target, phase, of in found
-        if phase == "measured"
-        for name in names
-        for one in of["quantities"].get(name, {}).get("percentiles", ())
-        if one["interval"]
-    ]
-    if not rows:
-        return '<p class="small">No percentiles: too few values for an interval, or refused.</p>'
-    return plain_table("Percentiles, seconds", ("", "quantity", "", "value", "95% interval"), rows)
-
-
-def _spread(of: Mapping[str, Any]) -> str:
-    return figure(of["mean"]) + ("" if of["sd"] is None else f" ± {figure(of['sd'])}")
-
-
-def _range(interval: Sequence[float] | None) -> str:
-    return f"{figure(interval[0])} … {figure(interval[1])}" if interval else ""
+    head = ("", *_COUNTS, "error rate", "images/s", "outcomes")
+    return plain_table("What became of them", head, rows)
 
 
 def _plots(run: StoredRun, trips: Sequence[Trip]) -> Iterator[Plot]:
@@ -125,7 +91,7 @@ def _plots(run: StoredRun, trips: Sequence[Trip]) -> Iterator[Plot]:
 
 
 def _over_time(ok: Sequence[Trip]) -> Plot:
-    with drawn(2.4) as (drawing, axes):
+    with drawn(2.7) as (drawing, axes):
         for cold in (False, True):
             for target in dict.fromkeys(one.target for one in ok):
                 chosen = [one for one in ok if one.target == target and (one.phase == "cold") == cold]
@@ -137,7 +103,7 @@ def _over_time(ok: Sequence[Trip]) -> Plot:
         axes.set_ylim(bottom=0)
         axes.set_xlabel("submitted, seconds since the run's start")
         axes.set_ylabel("round trip, seconds")
-        axes.legend(loc="upper right")
+        legend_below(drawing)
         return finished(drawing, "over-time", "Round trip over time", "A dot is one task.")
 
 
@@ -158,7 +124,7 @@ def stages(found: Phases) -> Iterator[Plot]:
     rows = [(name, q) for name, q in named if "round_trip_s" in q]
     if not rows:
         return
-    with drawn(0.8 + 0.3 * len(rows)) as (drawing, axes):
+    with drawn(1.3 + 0.3 * len(rows)) as (drawing, axes):
         left = np.zeros(len(rows))
         for (label, names), colour in zip(_STAGES.items(), STAGES.values(), strict=True):
             if names:
@@ -169,7 +135,7 @@ def stages(found: Phases) -> Iterator[Plot]:
             left = left + lengths
         axes.set_yticks(range(len(rows)), [name for name, _ in rows])
         axes.set_xlabel("mean, seconds")
-        axes.legend(loc="upper center", bbox_to_anchor=(0.4, -0.35), ncols=2)
+        legend_below(drawing)
         caption = "The mean round trip in its parts. The last is what is left of it."
         yield finished(drawing, "stages", "Where the time goes", caption)
 

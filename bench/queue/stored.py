@@ -11,8 +11,6 @@ from bench.queue.report import (
     METHOD,
     PERCENTILES_OF,
     counts_table,
-    means_table,
-    percentiles_table,
     report_html,
     round_trips,
     stages,
@@ -20,6 +18,7 @@ from bench.queue.report import (
 from bench.queue.summary import analyse, trips_of
 from bench.run_folder import REPORT_NAME, write_text
 from bench.run_folder_page import figures, paragraph
+from bench.run_folder_quantities import means_table, percentiles_table
 from bench.run_folder_read import StoredRun
 from bench.run_title import title_of
 

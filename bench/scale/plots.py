@@ -7,6 +7,7 @@ from typing import Any, Final
 
 import numpy as np
 
+from bench.run_folder_plots import legend_below, plain_ticks
 from bench.scale.simulate import LABEL
 from results.report.plot_style import MUTED, TARGETS, Plot, drawn, finished
 
@@ -30,14 +31,13 @@ def rates_plot(measured: Named) -> Plot:
             ideal = [y[0] / x[0] * workers for workers in x]
             axes.plot(x, ideal, ":", color=MUTED, linewidth=1)
         every = sorted({row["workers"] for rows in measured.values() for row in rows})
-        axes.set_xscale("log", base=2)
+        highest = max(row["highest"] for rows in measured.values() for row in rows)
         axes.set_xticks(every, [str(workers) for workers in every])
-        axes.minorticks_off()
-        axes.set_ylim(bottom=0)
+        axes.set_ylim(0, 1.5 * highest or 1)
         axes.set_xlabel("workers (painting processes)")
         axes.set_ylabel("images per second")
         if len(measured) > 1:
-            axes.legend(loc="best")
+            legend_below(figure)
         caption = "Medians of the rounds, and their range. Dotted: the smallest size, multiplied."
         return finished(figure, "rates", "Measured: images per second", caption)
 
@@ -50,8 +50,11 @@ def times_plot(simulated: Named) -> Plot:
             axes.plot(x, np.array(y) / 60, marker="o", markersize=4, label=name, **style)
         axes.set_xscale("log")
         axes.set_yscale("log")
+        plain_ticks(axes.xaxis)
+        plain_ticks(axes.yaxis)
         axes.set_xlabel("images in the job")
         axes.set_ylabel("minutes")
         if len(simulated) > 1:
-            axes.legend(loc="upper left")
-        return finished(figure, "times", f"Time of a job: {LABEL}", "Assumptions: in the configuration.")
+            legend_below(figure)
+        caption = "What was assumed is in the configuration, under cloud."
+        return finished(figure, "times", f"Time of a job: {LABEL}", caption)

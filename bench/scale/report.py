@@ -20,7 +20,7 @@ _SIZES: Final = {
     "lowest": "lowest",
     "highest": "highest",
     "efficiency": "efficiency",
-    "mean_response_s": "response, mean s",
+    "mean_response_s": "response, mean",
     "requests": "requests",
     "shed": "refused, failed",
 }
@@ -35,12 +35,12 @@ _CHECK: Final = {
 _SIMULATED: Final = {
     "images": "images",
     "tasks": "tasks",
-    "time_s": "time, s",
+    "time_s": "time",
     "images_per_s": "images/s",
     "instances": "instances",
     "cold_starts": "cold starts",
     "refused_429": "refused (429)",
-    "billed_s": "billed, s",
+    "billed_s": "billed",
     "cost_usd": "cost, USD",
 }
 _METHOD: Final = (
@@ -128,7 +128,7 @@ def _table(
         return ""
     several = len(named) > 1
     rows = [
-        (*((run_name,) if several else ()), *(_number(row.get(key)) for key in columns))
+        (*((run_name,) if several else ()), *(_cell(key, row.get(key)) for key in columns))
         for run_name, row in of_runs
     ]
     return plain_table(caption, (*(("",) if several else ()), *columns.values()), rows)
@@ -143,7 +143,24 @@ def _plots(named: Sequence[tuple[str, StoredRun]]) -> Iterator[Any]:
         yield times_plot(simulated)
 
 
-def _number(value: object) -> str:
+def _cell(name: str, value: Any) -> str:
+    """A figure as people read it, by its name."""
+    if value is None:
+        return "–"
+    if name.endswith("_s") and not name.endswith("per_s"):
+        return _duration(value)
+    if name == "cost_usd":
+        return f"{value:,.2f}"
     if isinstance(value, float):
-        return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4g}"
-    return "" if value is None else f"{value:,}"
+        return (
+            f"{value:.2f}" if abs(value) < 10 else f"{value:,.1f}" if abs(value) < 1000 else f"{value:,.0f}"
+        )
+    return f"{value:,}"
+
+
+def _duration(seconds: float) -> str:
+    if seconds < 1:
+        return f"{1000 * seconds:.1f} ms"
+    if seconds < 120:
+        return f"{seconds:.1f} s"
+    return f"{seconds / 60:.1f} min" if seconds < 7200 else f"{seconds / 3600:,.1f} h"

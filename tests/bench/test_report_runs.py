@@ -116,6 +116,7 @@ def test_two_of_a_kind_stand_side_by_side(kind: str, runs: dict[str, Path], tmp_
     assert "PARTIAL: killed before its end" in text
     assert text.count("<svg") >= (0 if kind == "compare" else 1)
     for one in (text, (runs[kind] / "report.html").read_text()):
+        assert "mathdefault" not in one  # a tick that is left as TeX
         assert not re.search(r"<(script|link|img|iframe|object)|src=|href=.(?!#)|url\((?!#)|@import", one)
 
 
