@@ -87,8 +87,11 @@ def run_load(options: LoadOptions, tell: Tell) -> StoredRun:
         check_answers(url, target)
     model = Registry(options.model_dir).get(options.model)
     run = _Run(options, model, tell)
-    run.record()
-    return run.conclude()
+    try:
+        run.record()
+    finally:
+        run.conclude()  # of what there is, also when a worker did not start
+    return read_run(options.out)
 
 
 class _Run:
@@ -120,7 +123,7 @@ class _Run:
         with suppress(DiskFull):
             self._resources.close()
 
-    def conclude(self) -> StoredRun:
+    def conclude(self) -> None:
         """Write the figures and the report."""
         out = self._options.out
         ended = self._folder.status == "running"
@@ -133,9 +136,7 @@ class _Run:
             "cloud": usage,
         }
         self._folder.finish(analyse(stored, extra))
-        stored = read_run(out)
-        write_outputs(stored)
-        return stored
+        write_outputs(read_run(out))
 
     @contextmanager
     def _worker(self, target: Target) -> Iterator[Worker]:

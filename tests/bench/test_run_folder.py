@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import json
 import time
 from pathlib import Path
@@ -17,26 +16,7 @@ from bench.run_folder import RunFolder
 from bench.run_folder_raw import RawLog
 from bench.run_folder_read import read_run
 from bench.run_folder_thresholds import check_thresholds, parse_threshold
-
-
-class FullDisk:
-    """A file with so many bytes of room."""
-
-    def __init__(self, path: Path, room: int) -> None:
-        self._file, self._room = path.open("wb", buffering=0), room
-
-    def write(self, data: bytes) -> int:
-        if self._room == 0:
-            raise OSError(errno.ENOSPC, "No space left on device")
-        written = self._file.write(data[: self._room])
-        self._room -= written
-        return written
-
-    def truncate(self, size: int) -> int:
-        return self._file.truncate(size)
-
-    def close(self) -> None:
-        self._file.close()
+from tests.bench.full_disk import FullDisk
 
 
 def a_folder(path: Path) -> RunFolder:

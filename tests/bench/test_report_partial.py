@@ -1,0 +1,205 @@
+"""What can happen in the middle of a run: it leaves a labelled, readable result, and is never lost."""
+
+from __future__ import annotations
+
+import sys
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+import psutil
+import pytest
+from click.testing import CliRunner, Result
+
+from bench.cli import bench
+from bench.load import generator as generator_module
+from bench.run_folder_raw import RawLog
+from bench.run_folder_read import StoredRun, read_run
+from bench.tiny_model import NAME, write_tiny_model
+from local import stack as stack_module
+from local.errors import StackError
+from local.options import StackOptions
+from local.services import container
+from local.stack import Stack
+from tests.bench.full_disk import FullDisk
+from tests.bench.http_target import http_target
+
+EXPERIMENT = f"""
+[targets]
+container = "container"
+function = "function"
+[question]
+metric = "response_s"
+margin = 0.1
+[trials]
+pairs = 2
+warm = 2
+[pinned]
+model = "{NAME}"
+"""
+QUEUE = ("--jobs", "6", "--images", "1", "--rate", "4/s", "--target", "container", "--model", NAME)
+ASKED = {
+    "queue": QUEUE,
+    "cold": ("--repeats", "2", "--no-imports", "--model", NAME),
+    "compare": (),
+    "scale": (
+        *("--workers", "1,2", "--counts", "1e3", "--images", "1", "--rounds", "1", "--model", NAME),
+        *("--duration", "1s", "--warm-up", "0.5s"),
+    ),
+}
+
+
+@pytest.fixture
+def models(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_tiny_model(tmp_path / "models")
+    monkeypatch.setenv("DIPTYCH_MODEL_DIR", str(tmp_path / "models"))
+
+
+def invoke(command: str, *arguments: str) -> Result:
+    return CliRunner().invoke(bench, [command, *arguments])
+
+
+def partial_run(folder: Path, done: Result, status: str) -> StoredRun:
+    """The run, labelled everywhere: in the terminal, in the summary, in the report."""
+    run = read_run(folder)
+    assert status in run.status
+    assert f"PARTIAL: {run.status}" in done.output
+    assert "PARTIAL: " in (folder / "report.html").read_text()
+    again = invoke("report", str(folder))
+    assert again.exit_code == 0, again.output
+    assert read_run(folder).status == run.status
+    return run
+
+
+@pytest.mark.usefixtures("models")
+@pytest.mark.parametrize("kind", ["load", *ASKED])
+def test_a_disk_that_fills_up_ends_the_run_and_keeps_its_rows(
+    kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def short_of_room(path: Path, columns: Sequence[str]) -> RawLog:
+        # Room for the heads, two whole rows and a torn one.
+        room = len(",".join(columns)) + (500 if kind == "queue" else 420)
+        return RawLog(path, columns, FullDisk(path, room))  # type: ignore[arg-type]
+
+    monkeypatch.setattr("bench.run_folder.RawLog", short_of_room)
+    out = tmp_path / "run"
+    with http_target(lambda _: (204, {})) as target:
+        url = ("--target", "container", "--container-url", target.url)
+        asked = {**ASKED, "load": (*("--users", "1", "--duration", "60s"), *url)}[kind]
+        if kind == "compare":
+            (tmp_path / "experiment.toml").write_text(EXPERIMENT)
+            asked = (str(tmp_path / "experiment.toml"),)
+        done = invoke(kind, *asked, "--out", str(out))
+    assert done.exit_code == 4, done.output
+    run = partial_run(out, done, "disk full: requests.csv ends after")
+    assert 1 <= len(run.rows) == run.summary["raw_rows"] <= 5
+
+
+def test_a_target_that_dies_in_the_middle_of_a_load_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(generator_module, "ERROR_PAUSE_S", 0.05)
+    out, dead = tmp_path / "run", threading.Event()
+    with ExitStack() as stack:
+        target = stack.enter_context(http_target(lambda _: None if dead.is_set() else (204, {})))
+        listening = stack.pop_all()
+
+        def die() -> None:
+            """Connections that are open get no answer, new ones are refused."""
+            dead.set()
+            listening.close()
+
+        # The generator measures its own ceiling for a while first.
+        timer = threading.Timer(3.0, die)
+        timer.start()
+        url = ("--target", "container", "--container-url", target.url)
+        asked = ("--users", "2", "--duration", "4s", "--warm-up", "0s", "--fail-if", "error_rate > 0")
+        done = invoke("load", *asked, *url, "--out", str(out))
+        timer.join()
+    assert done.exit_code == 3, done.output
+    measured = read_run(out).results["targets"]["container"]["measured"]
+    assert measured["ok"] > 10
+    assert measured["error"] > 1
+    assert any("connect" in error.lower() for error in measured["errors"])
+
+
+def test_a_worker_that_does_not_start_leaves_a_readable_load_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The container is measured, the function then breaks: nothing of the container is lost."""
+    broken = (sys.executable, "-c", "raise SystemExit('no worker today')")
+    monkeypatch.setattr("bench.load.workers.function", lambda layout: replace(container(layout), argv=broken))
+    out = tmp_path / "run"
+    done = invoke("load", "--users", "1", "--duration", "1s", "--warm-up", "0.2s", "--out", str(out))
+    assert isinstance(done.exception, StackError)
+    run = read_run(out)
+    assert run.status.startswith("failed: ")
+    assert run.results["targets"]["container"]["measured"]["ok"] > 1
+    assert "PARTIAL: failed: " in (out / "report.html").read_text()
+
+
+@contextmanager
+def watched(options: StackOptions, act: Callable[[Stack], None]) -> Iterator[Stack]:
+    """A stack that something happens to 0.8 s after its start."""
+    with stack_module.running(options) as stack:
+        timer = threading.Timer(0.8, act, [stack])
+        timer.start()
+        try:
+            yield stack
+        finally:
+            timer.join()
+
+
+@pytest.mark.usefixtures("models")
+def test_a_stack_that_ends_in_the_middle_of_a_queue_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bench.queue.run.running", lambda options: watched(options, Stack.stop))
+    out = tmp_path / "run"
+    done = invoke("queue", *QUEUE, "--out", str(out), "--jobs", "400")
+    assert done.exit_code == 4, done.output
+    run = partial_run(out, done, "")
+    assert run.status.startswith(("the stack ended", "a submission failed"))
+    assert run.rows
+    assert len(run.rows) < 400
+
+
+@pytest.mark.usefixtures("models")
+def test_a_worker_that_is_killed_in_the_middle_of_a_queue_run_is_waited_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    killed: list[int] = []
+
+    def kill(stack: Stack) -> None:
+        pid = stack.pid("container")
+        assert pid is not None
+        family = [psutil.Process(pid), *psutil.Process(pid).children(recursive=True)]
+        for process in family:
+            process.kill()
+            killed.append(process.pid)
+
+    monkeypatch.setattr("bench.queue.run.running", lambda options: watched(options, kill))
+    out = tmp_path / "run"
+    done = invoke("queue", *QUEUE, "--out", str(out), "--jobs", "12")
+    assert done.exit_code == 0, done.output
+    assert killed
+    run = read_run(out)
+    assert run.status == "complete"
+    assert [row["outcome"] for row in run.rows] == ["ok"] * 12
+    assert len({row["instance"] for row in run.rows}) == 2
+
+
+@pytest.mark.usefixtures("models")
+def test_an_instance_that_does_not_start_leaves_a_readable_experiment(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    broken = (sys.executable, "-c", "raise SystemExit('no worker today')")
+    monkeypatch.setattr("bench.load.workers.function", lambda layout: replace(container(layout), argv=broken))
+    (tmp_path / "experiment.toml").write_text(EXPERIMENT)
+    out = tmp_path / "run"
+    done = invoke("compare", str(tmp_path / "experiment.toml"), "--out", str(out))
+    assert isinstance(done.exception, StackError)
+    assert read_run(out).status.startswith("failed: ")
+    assert "0 of 2 pairs" in (out / "report.html").read_text()
