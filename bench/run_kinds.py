@@ -18,6 +18,7 @@ _MODULES: Final[Mapping[str, str]] = {
     "load": "bench.load.stored",
     "queue": "bench.queue.stored",
     "cold": "bench.cold.stored",
+    "cold --cloud": "bench.cold.deployed_stored",
     "compare": "bench.experiment.stored",
     "scale": "bench.scale.stored",
 }

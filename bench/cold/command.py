@@ -15,6 +15,7 @@ from bench.run_folder_read import StoredRun
 from bench.run_folder_thresholds import Threshold, check_thresholds, thresholds_of
 
 _NUMBERS: Final = ("errors", "starts")
+_OPTIONS: Final = ("repeats", "model", "seed", "timeout_s", "imports")
 
 
 def run_command(given: Mapping[str, Any], tell: Callable[[str], None]) -> int:
@@ -29,7 +30,7 @@ def run_command(given: Mapping[str, Any], tell: Callable[[str], None]) -> int:
         BenchError, ModelError: see run_cold.
     """
     thresholds = thresholds_of(given["fail_if"], quantities([]), _NUMBERS)
-    options = {name: value for name, value in given.items() if name != "fail_if"}
+    options = {name: given[name] for name in _OPTIONS}
     options["out"] = given["out"] or Path(f"bench-cold-{time.strftime('%Y%m%d-%H%M%S')}")
     options["targets"] = tuple(dict.fromkeys(given["targets"])) or ("container", "function")
     run = run_cold(ColdOptions(**options), tell)

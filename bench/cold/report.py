@@ -53,7 +53,7 @@ def report_html(run: StoredRun, starts: Sequence[ColdStart]) -> str:
 def _sections(run: StoredRun, starts: Sequence[ColdStart]) -> Iterator[str]:
     found = [*phases(run)]
     yield "<h2>Starts</h2>" + starts_tables(found)
-    yield _pairs(run.results.get("paired") or {})
+    yield pairs_table(run.results.get("paired") or {})
     yield means_table(found) + percentiles_table(found, PAIRED)
     yield f"<h2>Plots</h2>{figures(_plots(found, starts))}"
     yield _imports(run.results.get("targets") or {})
@@ -74,11 +74,12 @@ def starts_tables(found: Phases) -> str:
     )
 
 
-def _pairs(paired: Mapping[str, Any]) -> str:
+def pairs_table(paired: Mapping[str, Any]) -> str:
+    """The verdicts on pairs; "" without any."""
     if not paired:
         return ""
     rows = []
-    for name in PAIRED:
+    for name in (key for key in paired if key not in ("ratio", "margin")):
         of = paired[name]
         interval = " … ".join(f"{end:.3f}" for end in of["interval"] or ()) or "–"
         needed = "" if of["pairs_needed"] is None else f"; about {of['pairs_needed']} pairs would tell"
@@ -112,19 +113,32 @@ def _words(most: Mapping[str, float]) -> str:
 
 def steps_plot(found: Phases) -> Iterator[Plot]:
     """Where the mean way to the first image goes."""
+    title, since = "The way to the first stored image", "mean, seconds since the process's start"
+    yield from steps_bars(found, STEPS, title, since)
+
+
+def steps_bars(found: Phases, names: Sequence[str], title: str, axis: str) -> Iterator[Plot]:
+    """Mean steps one after the other, a bar for each target.
+
+    Args:
+        found: whose figures have `steps`.
+        names: of the steps, at most as many as there are colours.
+        title: of the plot.
+        axis: what is along it.
+    """
     rows = [(target, of["steps"]) for target, _, of in found if of["steps"]]
     if not rows:
         return
     with drawn(1.4 + 0.3 * len(rows)) as (drawing, axes):
         left = np.zeros(len(rows))
-        for name, colour in zip(STEPS, _COLOURS, strict=True):
+        for name, colour in zip(names, _COLOURS, strict=False):
             lengths = np.array([steps[name] for _, steps in rows])
             axes.barh(range(len(rows)), lengths, 0.7, left, color=colour, label=name, linewidth=0)
             left = left + lengths
         axes.set_yticks(range(len(rows)), [target for target, _ in rows])
-        axes.set_xlabel("mean, seconds since the process's start")
+        axes.set_xlabel(axis)
         legend_below(drawing)
-        yield finished(drawing, "steps", "The way to the first stored image", "Means of all starts.")
+        yield finished(drawing, "steps", title, "Means of all starts.")
 
 
 def _plots(found: Phases, starts: Sequence[ColdStart]) -> Iterator[Plot]:

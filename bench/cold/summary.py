@@ -80,7 +80,7 @@ def analyse(starts: Sequence[ColdStart], imports: Mapping[str, Any]) -> dict[str
                 "errors": dict(Counter(one.error for one in of_target if one.outcome != "ok")),
                 "steps": {name: float(np.mean([step[name] for step in steps])) for name in STEPS if steps},
                 "quantities": {
-                    name: _described(values) for name, values in quantities(of_target).items() if len(values)
+                    name: described(values) for name, values in quantities(of_target).items() if len(values)
                 },
             },
             "imports": imports.get(target),
@@ -88,7 +88,7 @@ def analyse(starts: Sequence[ColdStart], imports: Mapping[str, Any]) -> dict[str
     return {"targets": targets, "paired": _paired(starts)}
 
 
-def _described(values: NDArray[np.float64]) -> dict[str, Any]:
+def described(values: NDArray[np.float64]) -> dict[str, Any]:
     """Starts are few: the mean's interval is the bootstrap's, and there is none below MIN_TRIALS."""
     found = describe(values, percentiles=True)
     found["mean_interval"] = None
@@ -106,11 +106,19 @@ def _paired(starts: Sequence[ColdStart]) -> dict[str, Any]:
         if one.outcome == "ok":
             by_repeat.setdefault(one.repeat, {})[one.target] = one
     pairs = [(of["container"], of["function"]) for of in by_repeat.values() if len(of) == 2]
-    if not pairs:
+    return judged({name: [log(getattr(a, name) / getattr(b, name)) for a, b in pairs] for name in PAIRED})
+
+
+def judged(columns: Mapping[str, Sequence[float]]) -> dict[str, Any]:
+    """Verdicts on pairs; {} without any.
+
+    Args:
+        columns: by quantity, log(container / function) of each pair.
+    """
+    if not any(map(len, columns.values())):
         return {}
-    columns = [[log(getattr(a, name) / getattr(b, name)) for a, b in pairs] for name in PAIRED]
     found: dict[str, Any] = {"ratio": "container / function", "margin": MARGIN}
-    for name, finding in zip(PAIRED, find(columns, margin=MARGIN), strict=True):
+    for name, finding in zip(columns, find([*columns.values()], margin=MARGIN), strict=True):
         assert finding is not None
         words = {"first lower": "container lower", "second lower": "function lower"}
         interval = (

@@ -49,7 +49,7 @@ class Window:
 
 
 def read_usage(
-    project: str, windows: Mapping[str, Window], tell: Callable[[str], None], *, patient: bool = True
+    project: str, windows: Mapping[Any, Window], tell: Callable[[str], None], *, patient: bool = True
 ) -> dict[str, Any]:
     """The usage of each target, once Cloud Monitoring shows all of it. Ctrl-C ends the waiting, no more.
 
