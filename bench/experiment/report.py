@@ -124,12 +124,21 @@ def verdicts_table(results: Mapping[str, Any], answers: Sequence[Mapping[str, An
     rows = [
         (
             *(f"{one['metric']}, {one['phase']}", one["pairs"], _number(one["ratio"]), _range(one)),
-            *(_number(one["p_value"]), _number(one["order_effect"]), one["verdict"] or "none", one["note"]),
+            *(_number(one["p_value"]), _number(one["order_effect"]), one["verdict"] or "none"),
         )
         for one in answers
     ]
-    head = ("", "pairs", f"{first} / {second}", "95% interval", "p", "order effect", "verdict", "note")
-    return plain_table(caption, head, rows, words=2)
+    head = ("", "pairs", f"{first} / {second}", "95% interval", "p", "order effect", "verdict")
+    return plain_table(caption, head, rows, words=1) + _notes(answers)
+
+
+def _notes(answers: Sequence[Mapping[str, Any]]) -> str:
+    """Alike ones once, with what they are of."""
+    of: dict[str, list[str]] = {}
+    for one in answers:
+        if one["note"]:
+            of.setdefault(one["note"], []).append(f"{one['metric']}, {one['phase']}")
+    return "".join(paragraph(f"{'; '.join(names)}: {note}.") for note, names in of.items())
 
 
 def _samples(results: Mapping[str, Any]) -> str:

@@ -62,7 +62,10 @@ def report_html(run: StoredRun) -> str:
 def pair_sections(runs: Sequence[StoredRun], names: Sequence[str]) -> Iterator[str]:
     """Two runs, below the heading that they share."""
     named = [*zip(names, runs, strict=True)]
-    yield "<h2>Where it stops</h2>" + "".join(_growth(run, f"{name}: ") for name, run in named)
+    yield "<h2>Where it stops</h2>"
+    for name, run in named:
+        busy = [mark for mark in _marks(run) if mark not in run.marks]
+        yield _growth(run, " ".join((f"{name}:", *busy, "")))
     yield _tables(named)
     yield f"<h2>Plots</h2>{figures(_plots(named))}" + _method()
 
