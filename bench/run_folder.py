@@ -7,7 +7,7 @@
     folder.write_report(page)             # report.html
 
     run = read_run(Path("out"))           # bench.run_folder_read: also a partial run; run.rows, run.status
-    check_thresholds(["p99(response_s) > 2"], run_values)   # bench.run_folder_thresholds: --fail-if
+    thresholds_of(["p99(response_s) > 2"], quantities, figures)    # bench.run_folder_thresholds: --fail-if
     page_html(title, lead, sections)      # bench.run_folder_page: the reports' style, no other file
 
 A full disk stops the run (DiskFull): a reserve, given up then, leaves room for summary and report.

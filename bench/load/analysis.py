@@ -57,7 +57,9 @@ def title(run: StoredRun) -> str:
 
 
 def write_outputs(run: StoredRun) -> None:
-    """Write the JTL file and the report into the folder.
+    """Write the report and the JTL file into the folder; the report first, as the disk may be full.
+
+    Where it is, `bench report` makes the JTL file once there is room.
 
     Raises:
         BenchError: they cannot be written.
@@ -68,7 +70,9 @@ def write_outputs(run: StoredRun) -> None:
         started_s = datetime.fromisoformat(run.summary["started_at"]).timestamp()
     users = int(run.configuration["plan"].get("users") or 1)
     try:
-        write_text(run.path, JTL_NAME, jtl(samples, float(started_s), users))
         write_text(run.path, REPORT_NAME, report_html(run, samples))
+        write_text(run.path, JTL_NAME, jtl(samples, float(started_s), users))
     except OSError as error:
+        if run.status.startswith("disk full") and (run.path / REPORT_NAME).exists():
+            return
         raise BenchError(f"{run.path} cannot be written: {error.strerror}") from error

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ctypes
+import os
 import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
@@ -95,6 +97,35 @@ def test_a_disk_that_fills_up_ends_the_run_and_keeps_its_rows(
     assert done.exit_code == 4, done.output
     run = partial_run(out, done, "disk full: requests.csv ends after")
     assert 1 <= len(run.rows) == run.summary["raw_rows"] <= 5
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A real file system of 6 MiB."""
+    if not sys.platform.startswith("linux") or os.geteuid() != 0:
+        pytest.skip("needs root on Linux to mount a small file system")
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    libc = ctypes.CDLL(None, use_errno=True)
+    if libc.mount(b"none", str(disk).encode(), b"tmpfs", 0, b"size=6m"):
+        pytest.skip(f"cannot mount here: {os.strerror(ctypes.get_errno())}")
+    try:
+        yield disk
+    finally:
+        libc.umount2(str(disk).encode(), 2)
+
+
+def test_a_real_disk_that_is_full_has_room_for_the_report(small_disk: Path) -> None:
+    out = small_disk / "run"
+    with http_target(lambda _: (204, {})) as target:
+        url = ("--target", "container", "--container-url", target.url)
+        done = invoke("load", "--users", "4", "--duration", "3m", *url, "--out", str(out))
+    assert done.exit_code == 4, done.output
+    run = partial_run(out, done, "No space left on device")
+    assert len(run.rows) == run.summary["raw_rows"] > 10_000
+    assert run.results["targets"]["container"]["measured"]["ok"] > 1000
+    assert {path.name for path in out.iterdir()} >= {"report.html", "summary.json", "resources.csv"}
+    assert not [*out.glob(".*")]
 
 
 def test_a_target_that_dies_in_the_middle_of_a_load_run(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import shutil
 from collections.abc import Iterator
@@ -103,6 +104,18 @@ def test_a_killed_run_is_readable_and_labelled(kind: str, runs: dict[str, Path],
     # A queue run's exact way is in no row, and is told in plainer words.
     title = "Jobs through" if kind == "queue" else read_run(runs[kind]).results["title"]
     assert title in page
+
+
+def test_a_run_that_goes_on_is_read_and_its_summary_left_alone(runs: dict[str, Path], tmp_path: Path) -> None:
+    run = killed(runs["cold"], tmp_path / "running")
+    summary = run / "summary.json"
+    summary.write_text(json.dumps({**json.loads(summary.read_text()), "pid": os.getpid()}))
+    before = summary.read_text()
+    done = invoke("report", str(run))
+    assert done.exit_code == 0, done.output
+    assert "PARTIAL: still running" in done.output
+    assert summary.read_text() == before
+    assert "PARTIAL: still running" in (run / "report.html").read_text()
 
 
 @pytest.mark.parametrize("kind", KINDS)
