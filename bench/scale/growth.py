@@ -142,6 +142,8 @@ def _noise(step: Step) -> str:
 
 
 def _half(sizes: Sequence[Size], half: Size | None) -> str:
+    if len(sizes) < 2:
+        return ""
     base = _workers(sizes[0].workers)
     if half is None:
         return f"Efficiency, against {base}, is {sizes[-1].efficiency:.2f} at {_workers(sizes[-1].workers)}."

@@ -15,11 +15,11 @@ from bench.scale.simulate import LABEL
 _LEAD: Final = "Measured on this machine; what is called a simulation was measured nowhere."
 _SIZES: Final = {
     "workers": "workers",
-    "rounds": "rounds",
     "images_per_s": "images/s, median",
+    "efficiency": "efficiency",
     "lowest": "lowest",
     "highest": "highest",
-    "efficiency": "efficiency",
+    "rounds": "rounds",
     "mean_response_s": "response, mean",
     "requests": "requests",
     "shed": "refused, failed",

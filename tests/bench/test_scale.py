@@ -162,7 +162,7 @@ def test_one_round_or_one_size_tells_no_noise() -> None:
     once = growth((10,), (15,), (14,))
     assert (once.grows_to, once.stopped) == (2, True)
     assert any("One round tells no noise" in line for line in once.words)
-    assert "One size alone" in growth((10, 11)).words[0]
+    assert growth((10, 11)).words == ("One size alone, 1 worker (10.5 images/s): it tells no growth.",)
     assert growth_of({}, []).words == ("Nothing was measured.",)
 
 
