@@ -10,6 +10,7 @@ from typing import Any, Final
 import click
 import numpy as np
 
+from bench.cloud_report import usage_lines
 from bench.load.analysis import samples_of
 from bench.load.jmeter_table import jmeter_lines
 from bench.load.report import phases
@@ -79,7 +80,7 @@ def text_lines(run: StoredRun) -> list[str]:
     for target, found in run.results["targets"].items():
         account = found.get("account") or {}
         lines.append(f"{target:10} unsent {account.get('unsent')}, unfinished {account.get('unfinished')}")
-    return lines
+    return [*lines, *usage_lines(run.results.get("cloud") or {})]
 
 
 def _options(given: Mapping[str, Any]) -> LoadOptions:

@@ -8,10 +8,11 @@ from html import escape
 from pathlib import Path
 from typing import Any, Final
 
+from bench.cloud_report import usage_table
 from bench.load.jmeter_table import jmeter_table
 from bench.load.plots import load_plots
 from bench.load.sample import Sample
-from bench.run_folder_page import conditions, figures, mapping_table, page_html, paragraph, plain_table
+from bench.run_folder_page import conditions, figures, page_html, paragraph, plain_table
 from bench.run_folder_quantities import Phases, means_table, percentiles_table
 from bench.run_folder_read import StoredRun
 
@@ -106,8 +107,7 @@ def _sections(run: StoredRun, samples: Sequence[Sample]) -> Iterator[str]:
     plots = load_plots(by_target, _usage_rows(run.path), percentiles=not refused)
     yield f"<h2>Plots</h2>{figures(plots)}"
     yield "<h2>Generator</h2>" + _generator(run)
-    if run.results.get("cloud"):
-        yield mapping_table("Cloud Monitoring", run.results["cloud"])
+    yield usage_table(run.results.get("cloud") or {})
     yield conditions(run) + "<h2>Method</h2>" + paragraph(_METHOD)
 
 

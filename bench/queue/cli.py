@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from bench.cloud_options import check_cloud, cloud_option, project_option, store_option
 from bench.load.cli import Duration, Rate
 
 
@@ -21,7 +22,7 @@ from bench.load.cli import Duration, Rate
 )
 @click.option("--target", "targets", type=click.Choice(["container", "function", "celery"]), multiple=True)
 @click.option("--running", is_flag=True, help="Use the stack that runs in this folder, not a fresh one.")
-@click.option("--broker", type=click.Choice(["celery", "pubsub"]), default="celery", show_default=True)
+@click.option("--broker", default="", help="celery or pubsub [celery]; with --cloud: pubsub://PROJECT/TOPIC.")
 @click.option(
     "--slots", type=click.IntRange(1, 64), help="Of each target [half the cores; of a running one: as seen]."
 )
@@ -32,13 +33,18 @@ from bench.load.cli import Duration, Rate
 )
 @click.option("--fail-if", multiple=True, metavar="CONDITION", help="'p99(round_trip_s) > 2': exit status 3.")
 @click.option("--out", type=click.Path(path_type=Path), help="[bench-queue-DATE-TIME]")
+@cloud_option
+@store_option
+@project_option
 @click.pass_context
 def queue(context: click.Context, /, **given: Any) -> None:
     """Send jobs through the queue, and measure from their submission to their visible records.
 
-    A stack is started in a temporary folder, and ended, unless --running. The first task of each painting
-    process is apart, as cold. The same seed gives the same schedule.
+    A stack is started in a temporary folder, and ended, unless --running, or --cloud, which takes what is
+    deployed. The first task of each painting process is apart, as cold. The same seed gives the same
+    schedule.
     """
+    check_cloud(given)
     from bench.queue.command import run_command
 
     context.exit(run_command(given, click.echo))

@@ -10,7 +10,9 @@ from typing import Any, Final
 
 import click
 
+from bench.cloud_report import usage_lines
 from bench.load.report import phases
+from bench.queue.deployed import clock_lines
 from bench.queue.run import QueueOptions, run_queue
 from bench.queue.summary import measured_quantities, quantities, trips_of
 from bench.run_ending import tell_ending
@@ -18,6 +20,7 @@ from bench.run_folder_read import StoredRun
 from bench.run_folder_thresholds import Threshold, check_thresholds, thresholds_of
 from local.options import default_slots
 
+_BROKERS: Final = ("", "celery", "pubsub")
 _NUMBERS: Final = ("error_rate", "images_per_s", "tasks", "redelivered")
 
 
@@ -68,18 +71,35 @@ def text_lines(run: StoredRun) -> list[str]:
         lines.append(says)
         if of["percentiles_refused"] and phase == "measured":
             lines.append(f"  no percentiles: {of['percentiles_refused']}")
-    return lines
+    clocks = clock_lines(run.results.get("clocks") or {})
+    return [*lines, *clocks, *usage_lines(run.results.get("cloud") or {})]
 
 
 def _options(given: Mapping[str, Any]) -> QueueOptions:
     if given["warm_up"] >= given["jobs"]:
         raise click.UsageError("--warm-up must be fewer than --jobs")
-    slots = given["slots"] or (None if given["running"] else default_slots())
+    if given["cloud"]:
+        _check_cloud(given)
+    elif given["broker"] not in _BROKERS:
+        raise click.UsageError("--broker: celery or pubsub; an address goes with --cloud")
+    unknown = given["running"] or given["cloud"]
+    slots = given["slots"] or (None if unknown else default_slots())
     return QueueOptions(
         **{
             **{name: value for name, value in given.items() if name != "fail_if"},
             "out": given["out"] or Path(f"bench-queue-{time.strftime('%Y%m%d-%H%M%S')}"),
             "targets": tuple(dict.fromkeys(given["targets"])) or ("container", "function"),
+            "broker": given["broker"] or ("" if given["cloud"] else "celery"),
+            "store_url": given["store_url"] or "",
             "slots": slots,
         }
     )
+
+
+def _check_cloud(given: Mapping[str, Any]) -> None:
+    if given["running"]:
+        raise click.UsageError("--running is a stack of this machine: leave it out, or --cloud")
+    if given["slots"]:
+        raise click.UsageError(
+            "--slots: what is deployed has as many instances as it needs, not a number of ours"
+        )

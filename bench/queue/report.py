@@ -8,7 +8,9 @@ from typing import Final
 
 import numpy as np
 
+from bench.cloud_report import usage_table
 from bench.load.report import figure, phases, told
+from bench.queue.deployed import clock_lines
 from bench.queue.trip import Trip
 from bench.run_folder_page import conditions, figures, mapping_table, page_html, paragraph, plain_table
 from bench.run_folder_plots import ecdf, legend_below
@@ -39,12 +41,23 @@ METHOD: Final = (
     " (95%) of percentiles are order statistics', those of means normal; both take tasks for"
     " independent, which tasks that wait for one another are not: one run decides nothing of targets."
 )
+_DEPLOYED: Final = (
+    " Of what is deployed nobody knows the slots: it is taken for as many as were seen at work at once. So"
+    " before that most was reached, waiting counts as delivery: instances that start are in it. The points"
+    " in time are of four clocks, this machine's, Pub/Sub's, the instances' and the store's, and as good as"
+    " their agreement; process and its parts are of one."
+)
+
+
+def method(run: StoredRun) -> str:
+    """How it was measured."""
+    return METHOD + (_DEPLOYED if run.configuration.get("cloud") else "")
 
 
 def report_html(run: StoredRun, trips: Sequence[Trip]) -> str:
     """One run as one file."""
     asked = run.configuration
-    state = "".join(f" {mark}" for mark in run.marks)
+    state = "".join(f" {mark}" for mark in (*run.marks, *clock_lines(run.results.get("clocks") or {})))
     lead = (
         f"{run.path.name}: {asked.get('jobs')} jobs of {asked.get('images')} images,"
         f" {asked.get('rate'):g} jobs/s, {asked.get('arrivals')}.{state}"
@@ -63,8 +76,8 @@ def _sections(run: StoredRun, trips: Sequence[Trip]) -> Iterator[str]:
         target: f"{of['slots']}{'' if of['slots_known'] else ' (the most seen at work at once)'}"
         for target, of in (run.results.get("targets") or {}).items()
     }
-    yield mapping_table("Slots of each target", slots)
-    yield conditions(run) + "<h2>Method</h2>" + paragraph(METHOD)
+    yield mapping_table("Slots of each target", slots) + usage_table(run.results.get("cloud") or {})
+    yield conditions(run) + "<h2>Method</h2>" + paragraph(method(run))
 
 
 def counts_table(found: Phases) -> str:

@@ -9,11 +9,14 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from bench.errors import BenchError
+from bench.load.cloud_metrics import read_usage
 from bench.load.schedule import Arrivals
-from bench.queue.follow import Follower
+from bench.queue import deployed
+from bench.queue.deployed import deployed_settings
+from bench.queue.follow import Flight, Follower
 from bench.queue.report import report_html
 from bench.queue.schedule import due_times, fingerprint
 from bench.queue.submitters import Submitters
@@ -51,11 +54,14 @@ class QueueOptions:
         warm_up: so many first jobs are apart.
         targets: of each job.
         running: use the stack of this folder, instead of a fresh one.
-        broker: of a fresh one.
-        slots: of each target; None of a running stack: unknown.
+        broker: of a fresh one; with cloud: the deployed topic's URL, "" for the environment's.
+        slots: of each target; None of a running stack, or of a deployed target: unknown.
         model: registered name.
         seed: of the schedule, and of the images.
         timeout_s: after the last submission.
+        cloud: use what is deployed.
+        store_url: its store; "": the environment's.
+        project: whose Cloud Monitoring is read; "": none.
     """
 
     out: Path
@@ -67,11 +73,14 @@ class QueueOptions:
     warm_up: int
     targets: tuple[Target, ...]
     running: bool
-    broker: Broker
+    broker: str
     slots: int | None
     model: str
     seed: int
     timeout_s: float
+    cloud: bool = False
+    store_url: str = ""
+    project: str = ""
 
 
 def run_queue(options: QueueOptions, tell: Tell) -> StoredRun:
@@ -81,7 +90,7 @@ def run_queue(options: QueueOptions, tell: Tell) -> StoredRun:
         options: what to do.
         tell: given lines for the user.
     Raises:
-        BenchError: no stack runs here, or the folder cannot be written.
+        BenchError: no stack runs here, nothing deployed is named, or the folder cannot be written.
         StackError: the stack does not start.
         ModelError, RequestError, StoreError: a job cannot be submitted.
     """
@@ -98,13 +107,21 @@ class _Run:
         self._due = due_times(options.jobs, options.rate, options.arrivals, options.seed)
         self._name = f"queue-{time.strftime('%Y%m%d-%H%M%S')}-{secrets.token_hex(3)}"
         self._stack: Stack | None = None
+        self._started_s = time.time()
+        self._flights: list[Flight] = []
+        self._told: dict[str, Any] = {}
         # A bad request is told before anything is made or started.
         self._registry = Registry(load_settings().model_dir)
         draft_job(self._request(0), self._registry)
         if options.running:
             _running_stack()
+        self._deployed = deployed_settings(options.broker, options.store_url) if options.cloud else None
+        if self._deployed:
+            check_broker_reaches(self._deployed, options.targets)
+        where = self._deployed
         configuration = {
             **asdict(options),
+            **({"broker": where.broker_url, "store_url": where.store_url} if where else {}),
             "jobs_named": f"{self._name}-…",
             "schedule": fingerprint(self._due),
         }
@@ -123,8 +140,13 @@ class _Run:
     def conclude(self) -> StoredRun:
         """Write the figures and the report."""
         out = self._options.out
+        usage = self._usage()
         trips = trips_of(read_run(out))
-        self._folder.finish({"title": _title(self._options), "targets": analyse(trips, self._options.slots)})
+        title = (
+            deployed.title(self._deployed, self._options.targets) if self._deployed else _title(self._options)
+        )
+        targets = analyse(trips, self._options.slots)
+        self._folder.finish({"title": title, "targets": targets, **self._told, "cloud": usage})
         stored = read_run(out)
         self._folder.write_report(report_html(stored, trips))
         return stored
@@ -133,6 +155,9 @@ class _Run:
     def _settings(self) -> Iterator[Settings]:
         """Where to submit, while the stack runs."""
         options = self._options
+        if self._deployed:
+            yield self._deployed
+            return
         if options.running:
             found = _running_stack()
             yield load_settings(store_url=found.store_url, broker_url=found.broker_url)
@@ -142,7 +167,7 @@ class _Run:
             slots = options.slots or 1
             wanted = StackOptions(
                 Path(name),
-                options.broker,
+                cast(Broker, options.broker),
                 container_slots=slots,
                 function_slots=slots,
                 celery_slots=slots if "celery" in options.targets else 0,
@@ -175,6 +200,15 @@ class _Run:
             follower.give_up()
             raise
         follower.give_up()
+        if self._deployed:
+            self._told["clocks"] = deployed.clocks(store, self._flights, origin_s)
+
+    def _usage(self) -> dict[str, Any]:
+        if not self._deployed or not self._options.project:
+            return {}
+        windows = deployed.windows(self._deployed, self._options.targets, self._started_s, time.time())
+        patient = self._folder.status == "running"
+        return read_usage(self._options.project, windows, self._tell, patient=patient)
 
     def _follow(
         self, submitters: Submitters, follower: Follower, until: float, *, empty_is_end: bool = False
@@ -183,6 +217,7 @@ class _Run:
         while (left := until - time.monotonic()) > 0:
             for flight in submitters.flights():
                 follower.add(flight)
+                self._flights.append(flight)
             if empty_is_end and not (follower.waiting or submitters.busy):
                 return
             if self._stack and self._stack.ended.is_set():

@@ -8,9 +8,9 @@ from typing import Any
 from bench.load.report import phases
 from bench.queue.command import text_lines
 from bench.queue.report import (
-    METHOD,
     PERCENTILES_OF,
     counts_table,
+    method,
     report_html,
     round_trips,
     stages,
@@ -51,4 +51,4 @@ def pair_sections(runs: Sequence[StoredRun], names: Sequence[str]) -> Iterator[s
         for target in dict.fromkeys(one.target for one in every)
     }
     yield f"<h2>Plots</h2>{figures([*round_trips(trips), *stages(found)])}"
-    yield "<h2>Method</h2>" + paragraph(METHOD)
+    yield "<h2>Method</h2>" + "".join(map(paragraph, dict.fromkeys(map(method, runs))))
