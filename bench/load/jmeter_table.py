@@ -18,8 +18,9 @@ COLUMNS: Final = {"load_time_s": "load time", "latency_s": "latency", "connect_s
 CAPTION: Final = "As JMeter's table has it: measured phase, milliseconds, mean ± SD"
 NOTE: Final = (
     "JMeter's counting: every request is a sample, refusals and errors among them; load time runs to the"
-    " last byte, latency to the first; connect is 0 on a reused connection. Intervals (95%, normal, from 30"
-    " samples on) take requests for independent."
+    " last byte, latency to the first; connect is 0 on a reused connection; SD over n − 1. Intervals (95%,"
+    " normal, from 30 samples on) take requests for independent. One run decides nothing between targets:"
+    " bench compare does."
 )
 _FEWEST: Final = 30
 
@@ -81,7 +82,7 @@ def jmeter_lines(found: Mapping[str, Any]) -> Iterator[str]:
         yield f"  {target}: {of['samples']:,} samples, {100 * of['error_rate']:.2f}% errors; {told}"
     for difference, of in found["differences"].items():
         told = ", ".join(f"{title} {_interval(of[key])}" for key, title in COLUMNS.items())
-        yield f"  {difference}: {told}"
+        yield f"  {difference} (95%, were requests independent): {told}"
 
 
 def _values(samples: Sequence[Sample]) -> dict[str, NDArray[np.float64]]:
