@@ -28,8 +28,8 @@ METHOD: Final = (
     " start by a clock of whole seconds, so each is exact to a second; their sum does not depend on it."
     " Without load is the response without the model's load. A pair of a repeat is the mean log ratio of its"
     " cold starts; verdicts and intervals (95%) are those of `results compare`, from 20 on. Within a burst"
-    " starts depend on one another: with more than one, intervals of means are too narrow. Which of the platform's"
-    " machines has the image already, and so what is cold beside the process, nothing here tells."
+    " starts depend on one another: with more than one, intervals of means are too narrow. Which of the"
+    " platform's machines has the image already, and so what is cold beside the process, nothing here tells."
 )
 
 

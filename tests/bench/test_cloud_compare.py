@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -11,8 +12,12 @@ from click.testing import CliRunner
 
 from bench.cli import bench
 from bench.errors import BenchError, HostRefused
+from bench.experiment.analysis import analyse
 from bench.experiment.deployed import deployed_experiment
-from bench.experiment.plan import parse_experiment
+from bench.experiment.pairs import pairs_of
+from bench.experiment.plan import load_experiment, parse_experiment
+from bench.experiment.run import CompareOptions, run_compare
+from bench.experiment.trial import COLUMNS
 from bench.load import cloud_metrics
 from bench.oidc_issuer import EMAIL, LocalIssuer
 from bench.run_folder_read import read_run
@@ -111,8 +116,60 @@ def test_pairs_of_deployed_targets(
     )
     assert results["cloud"]["container"]["billed"]["sum_s"] == 41.5
     assert "container  at most 3 (active 3, idle 1) instances; 41.5 s billed" in done.output
-    assert "question" in read_again(out).results
+    tokens = re.findall(r"echo (\S+);;", (tmp_path / "bin" / "gcloud").read_text())
+    assert len(tokens) == 2
+    written = "".join(path.read_text() for path in out.iterdir())
+    assert not any(token in written for token in tokens)
     assert read_again(out).results["conditions"] == results["conditions"]
+
+
+def test_a_broken_off_run_is_gone_on_with(
+    services: tuple[CloudRun, CloudRun], store: str, tmp_path: Path
+) -> None:
+    file, out = write(tmp_path / "e.toml", services, store), tmp_path / "run"
+    experiment = deployed_experiment(load_experiment(file), str(file))
+
+    def tell(line: str) -> None:
+        if line.startswith("pair 1"):
+            raise KeyboardInterrupt
+
+    first = run_compare(CompareOptions(experiment, out, tmp_path / "models"), tell)
+    assert first.status == "interrupted"
+    assert len(first.rows) == 6
+    assert "PARTIAL" in (out / "report.html").read_text()
+    local = CliRunner().invoke(bench, ["compare", str(file), "--out", str(out)])
+    assert isinstance(local.exception, BenchError)
+    assert "holds another experiment" in str(local.exception)
+    assert "[deployed] is for --cloud" in local.output
+    whole = CliRunner().invoke(bench, ["compare", str(file), "--cloud", "--out", str(out)])
+    assert whole.exit_code == 0, whole.output
+    assert read_run(out).rows[:6] == first.rows
+    assert len(read_run(out).rows) == 12
+
+
+def test_a_new_revision_in_the_middle_is_told() -> None:
+    plan = parse_experiment(
+        {
+            "targets": {"a": "function", "b": "function"},
+            "question": {"metric": "response_s", "margin": 0.1},
+            "trials": {"pairs": 2, "warm": 1},
+            "deployed": {"urls": {"a": "https://a.example", "b": "https://b.example"}},
+        },
+        "e.toml",
+    )
+    rows = [
+        dict.fromkeys(COLUMNS, "")
+        | {"pair": str(pair), "place": str(place), "name": name, "task": str(task), "status": "200"}
+        | {"phase": "warm" if task else "first", "cold": "0", "response_s": "0.1"}
+        | {"engine": "openvino", "revision": f"{name}-00{pair if name == 'b' else 0}"}
+        for pair in (0, 1)
+        for place, name in enumerate("ab")
+        for task in (0, 1)
+    ]
+    found = analyse(pairs_of(rows, plan))
+    assert found["conditions"]["unequal"] == ["b was deployed anew in the middle (b-000, b-001)"]
+    assert found["title"] == "function against function (a and b), deployed"
+    assert {one["phase"] for one in found["beside"]} == {"warm"}
 
 
 def test_a_refused_token_ends_the_run_in_one_line(
