@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
+from bench.cloud_targets import deployed_title, stand_ins
+
 SERVERS: Final[Mapping[str, str]] = {
     "container": "gunicorn",
     "function": "functions-framework",
@@ -17,9 +19,10 @@ def title_of(what: str, configuration: Mapping[str, Any]) -> str:
 
     Args:
         what: "Load at".
-        configuration: of the run: its `targets`, and `cloud` if they were deployed ones.
+        configuration: of the run: its `targets`, and if they were deployed ones `cloud`, and where they are.
     """
     names = [str(name) for name in configuration.get("targets") or ()]
     if configuration.get("cloud"):
-        return f"{what} {' and '.join(names)}, deployed"
+        urls, store_url = configuration.get("urls") or {}, configuration.get("store_url") or ""
+        return deployed_title(f"{what} {' and '.join(names)}", stand_ins([*urls.values()], store_url))
     return f"{what} {' and '.join(SERVERS.get(name, name) for name in names)} on this machine"

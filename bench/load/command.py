@@ -20,6 +20,7 @@ from bench.load.summary import quantities
 from bench.run_ending import tell_ending
 from bench.run_folder_read import StoredRun
 from bench.run_folder_thresholds import Threshold, check_thresholds, thresholds_of
+from pipeline.settings import load_settings
 from results.documents import Target
 
 _NUMBERS: Final = ("error_rate", "shed_rate", "ok_per_s", "requests", "error")
@@ -111,5 +112,6 @@ def _options(given: Mapping[str, Any]) -> LoadOptions:
         plan=plan,
         urls=urls,
         sample_s=given["sample_s"] or min(60.0, max(0.5, plan.duration_s / 10)),
+        model_dir=load_settings().model_dir,
         **{name: given[name] for name in same},
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -13,6 +13,7 @@ from typing import Any, Final
 from urllib.parse import urlsplit
 
 from bench.cloud_services import Service, service_of_url
+from bench.cloud_targets import DeployedTarget, check_let_in, deployed_target
 from bench.errors import DiskFull
 from bench.load import resources, sample
 from bench.load.analysis import analyse, write_outputs
@@ -22,7 +23,6 @@ from bench.load.generator import Generator
 from bench.load.hosts import check_answers, check_host, is_local
 from bench.load.pushes import Pushes
 from bench.load.schedule import Plan, fingerprint
-from bench.load.tokens import IdToken, audience_of
 from bench.load.workers import Worker, listening_pid, local_worker
 from bench.run_folder import RunFolder
 from bench.run_folder_raw import RawLog
@@ -78,7 +78,8 @@ def run_load(options: LoadOptions, tell: Tell) -> StoredRun:
         options: what to do.
         tell: given lines for the user.
     Raises:
-        BenchError: an address is refused or nobody answers there, or the folder cannot be written.
+        BenchError: an address is refused or nobody answers there, a deployed target does not let us in, or
+            the folder cannot be written.
         ModelError: there is no such model.
         StackError: a worker does not start.
     """
@@ -86,7 +87,12 @@ def run_load(options: LoadOptions, tell: Tell) -> StoredRun:
         check_host(url, options.owned)
         check_answers(url, target)
     model = Registry(options.model_dir).get(options.model)
-    run = _Run(options, model, tell)
+    deployed = {
+        target: deployed_target(target, url, options.owned, options.account)
+        for target, url in options.urls.items()
+        if options.cloud
+    }
+    run = _Run(options, model, deployed, tell)
     try:
         run.record()
     finally:
@@ -97,8 +103,11 @@ def run_load(options: LoadOptions, tell: Tell) -> StoredRun:
 class _Run:
     """One run: what its steps share."""
 
-    def __init__(self, options: LoadOptions, model: ModelInfo, tell: Tell) -> None:
+    def __init__(
+        self, options: LoadOptions, model: ModelInfo, deployed: Mapping[Target, DeployedTarget], tell: Tell
+    ) -> None:
         self._options, self._model, self._tell = options, model, tell
+        self._deployed = deployed
         self._job = f"load-{time.strftime('%Y%m%d-%H%M%S')}-{secrets.token_hex(3)}"
         self._folder = RunFolder.create(
             options.out, command="load", configuration=self._configuration(), columns=sample.COLUMNS
@@ -192,13 +201,20 @@ class _Run:
     ) -> Generator:
         options = self._options
         pushes = Pushes(self._job, self._model, worker.target, options.images, plan.seed)
+        deployed = self._deployed.get(worker.target)
+
+        def seen(one: sample.Sample) -> None:
+            self._folder.raw.write(one.row())
+            if deployed:
+                check_let_in(worker.target, one.status)
+
         return Generator(
             worker.url,
             worker.target,
             plan,
             pushes.body,
-            lambda one: self._folder.raw.write(one.row()),
-            headers=self._headers(worker) if options.cloud else list,
+            seen,
+            headers=deployed.headers if deployed else list,
             origin=self._origin,
             phase=phase,
             first_task=first_task,
@@ -207,11 +223,6 @@ class _Run:
     def _used(self, usage: resources.Usage) -> None:
         with suppress(DiskFull):  # the requests' own file meets the same disk, and ends the run
             self._resources.write(usage.row())
-
-    def _headers(self, worker: Worker) -> Callable[[], list[str]]:
-        token = IdToken(audience_of(worker.url), self._options.account)
-        token.headers()  # made before the clock runs
-        return token.headers
 
     def _window(self, worker: Worker, begun_s: float) -> Window:
         ended_s = time.perf_counter() - self._origin
