@@ -106,6 +106,18 @@ def test_a_killed_run_is_readable_and_labelled(kind: str, runs: dict[str, Path],
     assert title in page
 
 
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_run_that_was_killed_before_its_first_row(kind: str, runs: dict[str, Path], tmp_path: Path) -> None:
+    run = killed(runs[kind], tmp_path / "killed")
+    raw = run / "requests.csv"
+    raw.write_text(raw.read_text().split("\n")[0] + "\n")
+    done = invoke("report", str(run))
+    assert done.exit_code == 0, done.output
+    assert "PARTIAL: killed before its end" in (run / "report.html").read_text()
+    both = invoke("report", str(run), str(runs[kind]), "--out", str(tmp_path / "both.html"))
+    assert both.exit_code == 0, both.output
+
+
 def test_a_run_that_goes_on_is_read_and_its_summary_left_alone(runs: dict[str, Path], tmp_path: Path) -> None:
     run = killed(runs["cold"], tmp_path / "running")
     summary = run / "summary.json"
