@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from math import ceil
+from statistics import fmean
 from typing import Any
 
 from bench.scale.measure import Size
@@ -92,6 +93,7 @@ def forecast(
                 "images": count,
                 "tasks": outcome.tasks,
                 "time_s": outcome.makespan_s,
+                "on_paper_s": on_paper_s(cloud, outcome.tasks, measured_s),
                 "images_per_s": count / outcome.makespan_s,
                 "instances": outcome.instances,
                 "cold_starts": outcome.instances,
@@ -101,6 +103,16 @@ def forecast(
             }
         )
     return rows
+
+
+def on_paper_s(cloud: Cloud, tasks: int, measured_s: Sequence[float]) -> float:
+    """The same job on paper, at best: every instance starts at once, and is never idle nor refused.
+
+    A cold start, then all tasks shared evenly. What the simulation takes longer is the slow start and the
+    pauses after refusals.
+    """
+    task_s = fmean(measured_s) * cloud.slowness + cloud.overhead_s
+    return cloud.cold_start_s + tasks * task_s / min(cloud.max_instances, tasks)
 
 
 def _usage(

@@ -36,6 +36,7 @@ _SIMULATED: Final = {
     "images": "images",
     "tasks": "tasks",
     "time_s": "time",
+    "on_paper_s": "on paper, at best",
     "images_per_s": "images/s",
     "instances": "instances",
     "cold_starts": "cold starts",
@@ -50,7 +51,8 @@ _METHOD: Final = (
     " measured request to its last answer; efficiency is images/s per worker, over that of the smallest"
     " size. A step from the best size so far to a larger one is a growth if the mean log ratio of the"
     " rounds, paired, is above 0 with 95% confidence (Student's t, one-sided). The load generator runs on"
-    " the same cores. A round that did not come to its end is left out."
+    " the same cores. A round that did not come to its end is left out. On paper, a job takes a cold start,"
+    " then its tasks, shared evenly by all instances; the simulation adds the slow start and the refusals."
 )
 
 
@@ -84,7 +86,8 @@ def text_lines(run: StoredRun) -> list[str]:
         told = f"simulated / measured = {own}; with {one['cores']} cores shared {shared}"
         lines.append(f"check      {one['workers']:3} workers: {told}")
     for one in run.results.get("simulated") or []:
-        of = f"{one['time_s'] / 60:,.1f} min, {one['instances']} instances, {one['refused_429']:,} refused"
+        time = f"{one['time_s'] / 60:,.1f} min (on paper {one['on_paper_s'] / 60:,.1f})"
+        of = f"{time}, {one['instances']} instances, {one['refused_429']:,} refused"
         lines.append(f"SIMULATION {one['images']:>12,} images: {of}, ${one['cost_usd']:,.2f}")
     return lines
 

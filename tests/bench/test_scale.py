@@ -17,6 +17,7 @@ from click.testing import CliRunner, Result
 from bench.cli import bench
 from bench.load.sample import Sample
 from bench.run_folder_read import read_run
+from bench.scale.forecast import on_paper_s
 from bench.scale.growth import Growth, growth_of
 from bench.scale.measure import Bench, Size, run_size
 from bench.scale.simulate import LABEL, Cloud, simulate
@@ -57,6 +58,18 @@ def test_a_limit_refuses_and_all_tasks_are_done_all_the_same() -> None:
     assert sum(outcome.request_s) / 5 <= outcome.makespan_s < 3 * sum(outcome.request_s) / 5
 
 
+def test_on_paper_a_job_is_a_cold_start_and_shared_work_and_the_simulation_comes_near_it() -> None:
+    cloud = Cloud(max_instances=10, cold_start_s=15, overhead_s=0.5)
+    assert on_paper_s(cloud, 1000, [1.0, 2.0]) == pytest.approx(15 + 1000 * 2 / 10)
+    assert on_paper_s(cloud, 4, [1.0, 2.0]) == pytest.approx(15 + 2)
+    assert on_paper_s(replace(cloud, slowness=2), 1000, [1.0, 2.0]) == pytest.approx(15 + 1000 * 3.5 / 10)
+    # Without a limit that refuses, what the simulation adds is the slow start alone.
+    wide = Cloud(max_instances=10, cold_start_s=15, overhead_s=0.5, max_window=10)
+    simulated = simulate(wide, 20_000, [1.0, 2.0], seed=1)
+    assert simulated.refused == 0
+    assert 1 <= simulated.makespan_s / on_paper_s(wide, 20_000, [1.0, 2.0]) < 1.05
+
+
 def test_nothing_measured_is_nothing_simulated() -> None:
     with pytest.raises(ValueError, match="no measured task"):
         simulate(Cloud(), 10, [], seed=1)
@@ -87,6 +100,7 @@ def test_a_small_run_is_measured_simulated_and_labelled(
     assert 0.9 < results["check"][0]["simulated_over_measured"] < 2
     simulated = results["simulated"]
     assert all(one["label"] == LABEL for one in simulated)
+    assert all(one["on_paper_s"] < 1.2 * one["time_s"] for one in simulated)
     assert all(small["cost_usd"] < large["cost_usd"] for small, large in pairwise(simulated))
     page = (out / "report.html").read_text()
     assert LABEL in page
