@@ -132,26 +132,25 @@ def test_a_target_that_dies_in_the_middle_of_a_load_run(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(generator_module, "ERROR_PAUSE_S", 0.05)
-    out, dead = tmp_path / "run", threading.Event()
+    out = tmp_path / "run"
     with ExitStack() as stack:
-        target = stack.enter_context(http_target(lambda _: None if dead.is_set() else (204, {})))
-        listening = stack.pop_all()
+        listening = ExitStack()
 
-        def die() -> None:
-            """Connections that are open get no answer, new ones are refused."""
-            dead.set()
-            listening.close()
+        def answer(number: int) -> tuple[int, dict[str, str]] | None:
+            """Up to the 200th; from then on open connections are closed, and new ones refused."""
+            if number == 200:
+                closing = threading.Thread(target=listening.close)
+                closing.start()
+                stack.callback(closing.join)
+            return (204, {}) if number < 200 else None
 
-        # The generator measures its own ceiling for a while first.
-        timer = threading.Timer(3.0, die)
-        timer.start()
+        target = listening.enter_context(http_target(answer))
         url = ("--target", "container", "--container-url", target.url)
-        asked = ("--users", "2", "--duration", "4s", "--warm-up", "0s", "--fail-if", "error_rate > 0")
+        asked = ("--users", "2", "--duration", "3s", "--warm-up", "0s", "--fail-if", "error_rate > 0")
         done = invoke("load", *asked, *url, "--out", str(out))
-        timer.join()
     assert done.exit_code == 3, done.output
     measured = read_run(out).results["targets"]["container"]["measured"]
-    assert measured["ok"] > 10
+    assert measured["ok"] == 200
     assert measured["error"] > 1
     assert any("connect" in error.lower() for error in measured["errors"])
 
@@ -172,23 +171,33 @@ def test_a_worker_that_does_not_start_leaves_a_readable_load_run(
 
 
 @contextmanager
-def watched(options: StackOptions, act: Callable[[Stack], None]) -> Iterator[Stack]:
-    """A stack that something happens to 0.8 s after its start."""
+def watched(options: StackOptions, out: Path, act: Callable[[Stack], None]) -> Iterator[Stack]:
+    """A stack that something happens to once the first record was seen."""
+    over = threading.Event()
+
+    def wait_and_act() -> None:
+        raw = out / "requests.csv"
+        while raw.read_text().count("\n") < 2:
+            if over.wait(0.05):
+                return
+        act(stack)
+
     with stack_module.running(options) as stack:
-        timer = threading.Timer(0.8, act, [stack])
-        timer.start()
+        thread = threading.Thread(target=wait_and_act)
+        thread.start()
         try:
             yield stack
         finally:
-            timer.join()
+            over.set()
+            thread.join()
 
 
 @pytest.mark.usefixtures("models")
 def test_a_stack_that_ends_in_the_middle_of_a_queue_run(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("bench.queue.run.running", lambda options: watched(options, Stack.stop))
     out = tmp_path / "run"
+    monkeypatch.setattr("bench.queue.run.running", lambda options: watched(options, out, Stack.stop))
     done = invoke("queue", *QUEUE, "--out", str(out), "--jobs", "400")
     assert done.exit_code == 4, done.output
     run = partial_run(out, done, "")
@@ -211,8 +220,8 @@ def test_a_worker_that_is_killed_in_the_middle_of_a_queue_run_is_waited_for(
             process.kill()
             killed.append(process.pid)
 
-    monkeypatch.setattr("bench.queue.run.running", lambda options: watched(options, kill))
     out = tmp_path / "run"
+    monkeypatch.setattr("bench.queue.run.running", lambda options: watched(options, out, kill))
     done = invoke("queue", *QUEUE, "--out", str(out), "--jobs", "12")
     assert done.exit_code == 0, done.output
     assert killed
