@@ -14,7 +14,7 @@ def usage_table(usage: Mapping[str, Any]) -> str:
         return ""
     rows = [(target, of["service"], *_cells(of)) for target, of in usage.items()]
     head = ("", "service", "instances at once, most", "billed seconds", "")
-    return plain_table("Cloud Monitoring, whole minutes of whoever asked the service", head, rows)
+    return plain_table("Cloud Monitoring, whole minutes of whoever asked the service", head, rows, words=1)
 
 
 def usage_lines(usage: Mapping[str, Any]) -> Iterator[str]:

@@ -65,7 +65,7 @@ def starts_table(named: Sequence[tuple[str, StoredRun]]) -> str:
         for target, of in (run.results.get("targets") or {}).items()
     ]
     head = ("", "requests", "cold starts", "instances", "in bursts", "errors")
-    return plain_table("What became of them", head, rows)
+    return plain_table("What became of them", head, rows, words=2)
 
 
 def steps_table(found: Phases) -> str:

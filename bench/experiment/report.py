@@ -52,7 +52,11 @@ def report_html(run: StoredRun) -> str:
 
 def text_lines(run: StoredRun) -> list[str]:
     """The run in a few lines."""
-    return [str(run.results["title"]), *_lines(run.results, run)]
+    return [
+        str(run.results["title"]),
+        *_lines(run.results, run),
+        *usage_lines(run.results.get("cloud") or {}),
+    ]
 
 
 def _lines(results: Mapping[str, Any], run: StoredRun) -> Iterator[str]:
@@ -71,7 +75,6 @@ def _lines(results: Mapping[str, Any], run: StoredRun) -> Iterator[str]:
         yield f"INJECTED, so no finding about the targets: {told}."
     for told in (results.get("conditions") or {}).get("unequal", ()):
         yield f"UNEQUAL, so no finding about the targets: {told}."
-    yield from usage_lines(results.get("cloud") or {})
 
 
 def _told(results: Mapping[str, Any], answer: Mapping[str, Any]) -> str:
@@ -109,7 +112,7 @@ def _conditions(found: Mapping[str, Any]) -> str:
     rows = [
         (key, *(_seen(found["seen"][name][key]) for name in names)) for key in found["seen"][names[0]]
     ] + [(key, *(str(found["requests"][name][key]) for name in names)) for key in found["requests"][names[0]]]
-    return plain_table("Settings and instances, as the records tell them", ("", *names), rows)
+    return plain_table("Settings and instances, as the records tell them", ("", *names), rows, words=2)
 
 
 def _seen(counts: Mapping[str, int]) -> str:
