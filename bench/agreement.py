@@ -1,174 +1,158 @@
-"""Does the load generator agree with wrk and JMeter? The same push at the same fresh container, interleaved.
+"""Does the load generator agree with independent tools? The same push, the same endpoint, the same minute.
 
-python -m bench.agreement [--rounds 3] [--seconds 5] [--users 4] [--json]      (Debian: wrk, jmeter)
+python -m bench.agreement [--endpoint delayed|container|busy] [--rounds 5] [--seconds 5] [--users 10] [--json]
+
+The tools are Debian's: apt-get install wrk hey jmeter jmeter-http (2.13). Those that are there are run.
 """
 
 from __future__ import annotations
 
 import argparse
-import csv
 import json
+import os
+import random
 import shutil
-import subprocess
 import sys
 import tempfile
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, replace
 from pathlib import Path
-from statistics import mean, median
 from typing import Final
-from urllib.parse import urlsplit
-from xml.sax.saxutils import escape
 
+from bench.agreement_figures import LIMIT, Figures, Round, agreements
+from bench.agreement_jmeter import jmeter, jmeter_missing
+from bench.agreement_report import report
+from bench.agreement_server import Delays, delayed_server, told
+from bench.agreement_tool import Load
+from bench.agreement_tools import hey, ours, wrk
 from bench.errors import BenchError
-from bench.load.generator import Generator
 from bench.load.pushes import Pushes
-from bench.load.sample import Sample
-from bench.load.schedule import Plan
 from bench.load.workers import local_worker
 from local.errors import StackError
 from model.registry import Registry
 
-Figures = dict[str, float]
-"""Means by quantity, seconds."""
-_LUA: Final = """wrk.method = "POST"
-wrk.headers["Content-Type"] = "application/json"
-wrk.body = io.open("body.json"):read("*a")
-function done(summary, latency, requests) print("mean_us=" .. latency.mean) end
-"""
-_JMX: Final = """<?xml version="1.0" encoding="UTF-8"?>
-<jmeterTestPlan version="1.2" properties="2.8"><hashTree>
-<TestPlan guiclass="TestPlanGui" testclass="TestPlan" testname="plan" enabled="true"/><hashTree>
-<ThreadGroup guiclass="ThreadGroupGui" testclass="ThreadGroup" testname="users" enabled="true">
-<elementProp name="ThreadGroup.main_controller" elementType="LoopController">
-<boolProp name="LoopController.continue_forever">false</boolProp>
-<intProp name="LoopController.loops">-1</intProp></elementProp>
-<stringProp name="ThreadGroup.num_threads">{users}</stringProp>
-<stringProp name="ThreadGroup.ramp_time">0</stringProp>
-<boolProp name="ThreadGroup.scheduler">true</boolProp>
-<stringProp name="ThreadGroup.duration">{seconds}</stringProp></ThreadGroup><hashTree>
-<HTTPSamplerProxy guiclass="HttpTestSampleGui" testclass="HTTPSamplerProxy" testname="push" enabled="true">
-<boolProp name="HTTPSampler.postBodyRaw">true</boolProp>
-<elementProp name="HTTPsampler.Arguments" elementType="Arguments">
-<collectionProp name="Arguments.arguments"><elementProp name="" elementType="HTTPArgument">
-<boolProp name="HTTPArgument.always_encode">false</boolProp>
-<stringProp name="Argument.value">{body}</stringProp></elementProp></collectionProp></elementProp>
-<stringProp name="HTTPSampler.domain">127.0.0.1</stringProp>
-<stringProp name="HTTPSampler.port">{port}</stringProp><stringProp name="HTTPSampler.path">/</stringProp>
-<stringProp name="HTTPSampler.method">POST</stringProp>
-<stringProp name="HTTPSampler.implementation">HttpClient4</stringProp>
-<boolProp name="HTTPSampler.use_keepalive">true</boolProp></HTTPSamplerProxy><hashTree/>
-</hashTree></hashTree></hashTree></jmeterTestPlan>
-"""
+TOOLS: Final[dict[str, Callable[[Load], Figures]]] = {"ours": ours, "wrk": wrk, "hey": hey, "jmeter": jmeter}
+ENDPOINTS: Final = ("delayed", "container", "busy")
+_WAIT: Final = "DIPTYCH_SLOT_WAIT_S"
 
 
-def ours(url: str, body: bytes, users: int, seconds: int, _: Path) -> Figures:
-    """The generator of `bench load`."""
-    samples: list[Sample] = []
-    plan = Plan(duration_s=seconds, users=users)
-    Generator(url, "container", plan, lambda _task, _attempt: body, samples.append).run()
-    ok = [one for one in samples if one.outcome == "ok"]
-    if not ok:
-        raise BenchError("the container answered nothing")
-    return {
-        "response_s": mean(one.response_s for one in ok),
-        "first_byte_s": mean(one.first_byte_s or 0.0 for one in ok),
-        "connect_s": mean(one.connect_s for one in ok if one.connect_s is not None),
-    }
-
-
-def wrk(url: str, body: bytes, users: int, seconds: int, folder: Path) -> Figures:
-    """wrk's mean latency; it gives no first byte and no connect time."""
-    (folder / "body.json").write_bytes(body)
-    (folder / "post.lua").write_text(_LUA)
-    said = _run(["wrk", "-t1", f"-c{users}", f"-d{seconds}s", "-s", "post.lua", url], folder)
-    return {"response_s": float(said.partition("mean_us=")[2].split()[0]) / 1e6}
-
-
-def jmeter(url: str, body: bytes, users: int, seconds: int, folder: Path) -> Figures:
-    """JMeter's means, without the first second, in which Java compiles itself."""
-    port = urlsplit(url).port
-    plan = _JMX.format(users=users, seconds=seconds + 1, port=port, body=escape(body.decode()))
-    (folder / "plan.jmx").write_text(plan)
-    log = folder / "result.jtl"
-    log.unlink(missing_ok=True)
-    form = ("-Jjmeter.save.saveservice.output_format=csv", "-Jjmeter.save.saveservice.print_field_names=true")
-    _run(["jmeter", "-n", "-t", "plan.jmx", "-l", log.name, "-j", "jmeter.log", *form], folder)
-    if not log.exists():
-        raise BenchError("jmeter could not read the plan: Debian's 2.13 refuses it with a newer XStream")
-    with log.open() as file:
-        rows = [row for row in csv.DictReader(file) if row["success"] == "true"]
-    rows = [row for row in rows if int(row["timeStamp"]) > int(rows[0]["timeStamp"]) + 1000]
-    if not rows:
-        raise BenchError("jmeter measured nothing")
-    columns = {"response_s": "elapsed", "first_byte_s": "Latency"}
-    return {name: mean(int(row[column]) for row in rows) / 1000 for name, column in columns.items()}
-
-
-TOOLS: Final[dict[str, Callable[[str, bytes, int, int, Path], Figures]]] = {"wrk": wrk, "jmeter": jmeter}
-
-
-def measure(rounds: int, seconds: int, users: int, without: str = "") -> dict[str, list[Figures]]:
-    """Figures of each round by tool.
+def installed(without: Sequence[str] = ()) -> list[str]:
+    """Names of the tools that are there, ours first.
 
     Raises:
-        BenchError: a tool is missing or fails.
+        BenchError: ours is alone.
+    """
+    there = [name for name in ("wrk", "hey") if shutil.which(name)]
+    if not jmeter_missing():
+        there.append("jmeter")
+    chosen = [name for name in there if name not in without]
+    if not chosen:
+        raise BenchError("there is no tool to compare with: apt-get install wrk hey jmeter jmeter-http")
+    return ["ours", *chosen]
+
+
+@contextmanager
+def endpoint(name: str, delays: Delays) -> Iterator[tuple[str, bytes]]:
+    """Open one of ENDPOINTS; yields its URL and what to post.
+
+    Raises:
+        BenchError, StackError: it does not start.
+    """
+    body = Pushes("load-agreement", Registry(None).get("faces-64"), "container", 1, 1).body(0, 1)
+    if name == "delayed":
+        with delayed_server(delays) as url:
+            yield url, body
+        return
+    before = os.environ.get(_WAIT)
+    if name == "busy":
+        os.environ[_WAIT] = "0"  # who finds the slot taken is refused at once
+    try:
+        with (
+            tempfile.TemporaryDirectory(prefix="dta-") as folder,
+            local_worker("container", Path(folder)) as worker,
+        ):
+            yield worker.url, body
+    finally:
+        os.environ.pop(_WAIT, None)
+        if before is not None:
+            os.environ[_WAIT] = before
+
+
+def measure(
+    where: str, tools: Sequence[str], rounds: int, seconds: int, users: int, *, delays: Delays, seed: int = 1
+) -> list[Round]:
+    """Run every tool in each round, the order by lot.
+
+    Raises:
+        BenchError: a tool fails.
         StackError: the container does not start.
     """
-    tools = {
-        "ours": ours,
-        **{name: tool for name, tool in TOOLS.items() if shutil.which(name) and name != without},
-    }
-    if len(tools) == 1:
-        raise BenchError("neither wrk nor jmeter is installed: apt-get install wrk jmeter")
-    found: dict[str, list[Figures]] = {name: [] for name in tools}
-    with tempfile.TemporaryDirectory(prefix="dta-") as name:
-        scratch = Path(name, "tools")
-        scratch.mkdir()
-        with local_worker("container", Path(name)) as worker:
-            body = Pushes("load-agreement", Registry(None).get("faces-64"), "container", 1, 1).body(0, 1)
-            ours(worker.url, body, 1, 2, scratch)  # loads the model, and paints the one image
-            for _ in range(rounds):
-                for tool, run in tools.items():
-                    found[tool].append(run(worker.url, body, users, seconds, scratch))
+    lots, found = random.Random(seed), []
+    with tempfile.TemporaryDirectory(prefix="dta-") as name, endpoint(where, delays) as (url, body):
+        load = Load(url, body, users, seconds, Path(name))
+        ours(replace(load, users=1, seconds=1))  # loads the container's model, and paints the one image
+        for _ in range(rounds):
+            order = lots.sample(list(tools), len(tools))
+            began_s = time.perf_counter()
+            figures, server = {}, {}
+            for tool in order:
+                if where == "delayed":
+                    told(url)
+                figures[tool] = TOOLS[tool](load)
+                if where == "delayed":
+                    server[tool] = told(url)
+            found.append(Round(tuple(order), time.perf_counter() - began_s, figures, server))
     return found
-
-
-def _run(command: list[str], folder: Path) -> str:
-    try:
-        done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=300, check=True)
-    except (OSError, subprocess.SubprocessError) as error:
-        raise BenchError(f"{command[0]} failed: {error}") from error
-    return done.stdout
 
 
 def main() -> None:
     """The command line."""
-    parser = argparse.ArgumentParser(prog="bench.agreement", description="Compare with wrk and JMeter.")
-    parser.add_argument("--rounds", type=int, default=3)
+    parser = argparse.ArgumentParser(prog="bench.agreement", description="Compare with wrk, hey and JMeter.")
+    parser.add_argument(
+        "--endpoint", choices=ENDPOINTS, default="delayed", help="busy: a container that sheds"
+    )
+    parser.add_argument("--first-ms", type=float, default=30.0, help="delayed: until the first byte")
+    parser.add_argument("--rest-ms", type=float, default=20.0, help="delayed: from there to the last byte")
+    parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seconds", type=int, default=5)
-    parser.add_argument("--users", type=int, default=4)
-    parser.add_argument("--without", choices=[*TOOLS], default="")
+    parser.add_argument("--users", type=int, default=10)
+    parser.add_argument("--seed", type=int, default=1, help="of the tools' order")
+    parser.add_argument(
+        "--without", choices=[name for name in TOOLS if name != "ours"], action="append", default=[]
+    )
     parser.add_argument("--json", action="store_true", help="print JSON")
     chosen = parser.parse_args()
+    delays = Delays(chosen.first_ms / 1000, chosen.rest_ms / 1000)
     try:
-        found = measure(chosen.rounds, chosen.seconds, chosen.users, chosen.without)
+        tools = installed(chosen.without)
+        rounds = measure(
+            chosen.endpoint,
+            tools,
+            chosen.rounds,
+            chosen.seconds,
+            chosen.users,
+            delays=delays,
+            seed=chosen.seed,
+        )
     except (BenchError, StackError) as error:
         sys.exit(f"error: {error}")
-    if chosen.json:
-        print(json.dumps(found, indent=2))
-        return
-    for tool, rounds in found.items():
-        for quantity in rounds[0]:
-            value = median(one[quantity] for one in rounds)
-            line = f"{tool:7} {quantity:13} {1000 * value:8.3f} ms"
-            if tool != "ours":
-                ratios = [
-                    mine[quantity] / one[quantity] for mine, one in zip(found["ours"], rounds, strict=True)
-                ]
-                line += (
-                    f"   ours / {tool}: {median(ratios):.3f} (rounds {min(ratios):.3f} to {max(ratios):.3f})"
-                )
-            print(line)
+    print(json.dumps(_document(rounds), indent=2) if chosen.json else "\n".join(report(rounds)))
+
+
+def _document(rounds: Sequence[Round]) -> dict[str, object]:
+    compared = [
+        {
+            **asdict(one),
+            "middle": one.middle,
+            "interval": one.interval,
+            "coverage": one.coverage,
+            "agrees": one.agrees,
+        }
+        for one in agreements(rounds)
+    ]
+    return {"limit": LIMIT, "agreements": compared, "rounds": [asdict(one) for one in rounds]}
 
 
 if __name__ == "__main__":
