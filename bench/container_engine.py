@@ -45,7 +45,8 @@ class ContainerEngine:
             return int(docker("image", "inspect", "--format", "{{.Size}}", self.image(name)))
         except StackError as error:
             raise StackError(
-                f"there is no image {self.image(name)}: run `docker compose --profile "*" build` first ({error})"
+                f"there is no image {self.image(name)}: run `docker compose --profile '*' build` first"
+                f" ({error})"
             ) from error
 
     def run(self, image: str, options: Sequence[str] = (), command: Sequence[str] = ()) -> None:
