@@ -161,7 +161,8 @@ def agreements(rounds: Sequence[Round]) -> list[Agreement]:
                     (getattr(one.figures["ours"], statistic), getattr(one.figures[tool], statistic))
                     for one in rounds
                 ]
-                ratios = [ours[quantity] / his[quantity] for ours, his in pairs if quantity in his]
+                # A median of 0 is JMeter's, of less than its millisecond: there is no ratio to it.
+                ratios = [ours[quantity] / his[quantity] for ours, his in pairs if his.get(quantity)]
                 if ratios:
                     found.append(Agreement(tool, quantity, statistic.removesuffix("s"), tuple(ratios)))
     return found

@@ -118,6 +118,11 @@ def test_only_what_both_measured_is_compared() -> None:
     assert "greatest lag was 1.0 ms" in text
 
 
+def test_there_is_no_ratio_to_less_than_a_millisecond_of_jmeter_s() -> None:
+    ours, his = (Figures(10, 0, 0, {"response_s": one}, {}, {"lag_s": 0.0}) for one in (0.0004, 0.0))
+    assert agreements([Round(("ours", "jmeter"), 20.0, {"ours": ours, "jmeter": his}, {})]) == []
+
+
 def test_the_delayed_server_sends_the_first_byte_and_the_rest_when_it_says() -> None:
     samples: list[Sample] = []
     with delayed_server(Delays(0.06, 0.09)) as url:
