@@ -161,7 +161,7 @@ def agreements(rounds: Sequence[Round]) -> list[Agreement]:
                     (getattr(one.figures["ours"], statistic), getattr(one.figures[tool], statistic))
                     for one in rounds
                 ]
-                # A median of 0 is JMeter's, of less than its millisecond: there is no ratio to it.
+                # JMeter can tell 0, in whole milliseconds: there is no ratio to that.
                 ratios = [ours[quantity] / his[quantity] for ours, his in pairs if his.get(quantity)]
                 if ratios:
                     found.append(Agreement(tool, quantity, statistic.removesuffix("s"), tuple(ratios)))

@@ -118,7 +118,7 @@ def test_only_what_both_measured_is_compared() -> None:
     assert "greatest lag was 1.0 ms" in text
 
 
-def test_there_is_no_ratio_to_less_than_a_millisecond_of_jmeter_s() -> None:
+def test_there_is_no_ratio_to_a_figure_of_0() -> None:
     ours, his = (Figures(10, 0, 0, {"response_s": one}, {}, {"lag_s": 0.0}) for one in (0.0004, 0.0))
     assert agreements([Round(("ours", "jmeter"), 20.0, {"ours": ours, "jmeter": his}, {})]) == []
 
