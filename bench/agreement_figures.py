@@ -150,6 +150,8 @@ class Agreement:
 def agreements(rounds: Sequence[Round]) -> list[Agreement]:
     """Ours against each other tool, by quantity; what one of the two did not measure is left out.
 
+    So are rounds in which one of the two was refused: ours waits then, others do not, and the loads differ.
+
     Args:
         rounds: with `ours` among the tools.
     """
@@ -160,6 +162,7 @@ def agreements(rounds: Sequence[Round]) -> list[Agreement]:
                 pairs = [
                     (getattr(one.figures["ours"], statistic), getattr(one.figures[tool], statistic))
                     for one in rounds
+                    if not one.figures["ours"].shed and not one.figures[tool].shed
                 ]
                 # JMeter can tell 0, in whole milliseconds: there is no ratio to that.
                 ratios = [ours[quantity] / his[quantity] for ours, his in pairs if his.get(quantity)]

@@ -127,7 +127,8 @@ def jmeter_requests(lines: Iterable[str]) -> list[Request]:
                 # JMeter writes the name of an exception where there was no answer.
                 status=int(row["responseCode"]) if row["responseCode"].isdigit() else 0,
                 response_s=int(row["elapsed"]) / 1000,
-                first_byte_s=int(row["Latency"]) / 1000,
+                # 0 where the answer has no body: JMeter takes this time at the body's first byte.
+                first_byte_s=int(row["Latency"]) / 1000 or None,
                 connect_s=int(row["Connect"]) / 1000 or None,
             )
             for row in csv.DictReader(lines)

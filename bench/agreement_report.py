@@ -20,12 +20,22 @@ def report(rounds: Sequence[Round]) -> list[str]:
     told = bool(rounds[0].server)
     said = [_HEAD + (_SERVER if told else ""), "|---|" + "---:|" * (10 if told else 8)]
     said += [_tool_row(tool, rounds) for tool in sorted(rounds[0].figures, key=lambda name: name != "ours")]
+    compared = agreements(rounds)
+    if not compared:
+        refused = any(figures.shed for one in rounds for figures in one.figures.values())
+        why = "where some are refused, ours waits, others do not, and their loads differ."
+        return [
+            *said,
+            "",
+            f"No ratios: {why if refused else 'no time above 0 of two tools.'}",
+            *_beside(rounds),
+        ]
     said += [
         "",
         f"| ours / other | median of the rounds | interval | rounds | median within {LIMIT:.0%} |",
         "|---|---:|---|---|---|",
     ]
-    said += [_ratio_row(one) for one in agreements(rounds)]
+    said += [_ratio_row(one) for one in compared]
     return [*said, "", *_beside(rounds)]
 
 

@@ -118,6 +118,24 @@ def test_only_what_both_measured_is_compared() -> None:
     assert "greatest lag was 1.0 ms" in text
 
 
+def test_jmeter_s_latency_of_an_answer_without_a_body_is_none() -> None:
+    """Recorded at a container: 204 has no body, and JMeter takes that time at the body's first byte."""
+    head = JMETER.partition("\n")[0]
+    row = "1795808862240,40,push,204,NO CONTENT,users 1-2,text,true,147,2,2,0,0"
+    (one,) = jmeter_requests([head, row])
+    assert (one.status, one.response_s, one.first_byte_s) == (204, 0.04, None)
+
+
+def test_there_is_no_ratio_where_one_of_the_two_was_refused() -> None:
+    notes = {"lag_s": 0.0, "came_back": 3.0, "no_sooner_than_asked": 3.0}
+    ours, his = (Figures(10, shed, 0, {"response_s": 0.01}, {}, notes) for shed in (3, 900))
+    rounds = [Round(("ours", "hey"), 20.0, {"ours": ours, "hey": his}, {})]
+    assert agreements(rounds) == []
+    text = "\n".join(report(rounds))
+    assert "No ratios" in text
+    assert "came back 3 times after a refusal, 3 of them" in text
+
+
 def test_there_is_no_ratio_to_a_figure_of_0() -> None:
     ours, his = (Figures(10, 0, 0, {"response_s": one}, {}, {"lag_s": 0.0}) for one in (0.0004, 0.0))
     assert agreements([Round(("ours", "jmeter"), 20.0, {"ours": ours, "jmeter": his}, {})]) == []
