@@ -7,8 +7,10 @@ from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
+from local.pubsub_backing import SETTLING_S
 from local.stack import Stack
 from model.registry import Registry
+from pipeline.pubsub_settings import is_pubsub
 from pipeline.settings import Settings, load_settings
 from producer.open_publisher import open_publisher
 from producer.submit import JobRequest, draft_job, submit
@@ -36,7 +38,13 @@ class JobRun:
         self.store: Store = open_store(stack.store_url)
 
     def submit(self) -> Manifest:
-        """Plan, write and publish the job."""
+        """Plan, write and publish the job.
+
+        On the Pub/Sub emulator it waits first: a stack publishes again what came while topics were being
+        made, which would be counted as work done twice.
+        """
+        if is_pubsub(self._settings.broker_url):
+            time.sleep(SETTLING_S)
         draft = draft_job(self._request, Registry(self._settings.model_dir))
         with closing(open_publisher(self._settings)) as publisher:
             return submit(self.store, publisher, draft).manifest
