@@ -11,16 +11,15 @@ from __future__ import annotations
 import asyncio
 import http.client
 import json
-import subprocess
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from statistics import median
 from typing import Final
 from urllib.parse import urlsplit
 
 from bench.errors import BenchError
+from bench.load.server_process import server_process
 
 _HEAD: Final = b"HTTP/1.1 200 OK\r\nContent-Type: application/octet-stream\r\nContent-Length: %d\r\n\r\n"
 _FIRST: Final = _HEAD % 1024 + b"-" * 512
@@ -107,27 +106,10 @@ def told(url: str) -> dict[str, float]:
         connection.close()
 
 
-@contextmanager
-def delayed_server(delays: Delays) -> Iterator[str]:
-    """Run it in a process of its own; yields its URL.
-
-    Raises:
-        BenchError: it did not start.
-    """
+def delayed_server(delays: Delays) -> AbstractContextManager[str]:
+    """Run it in a process of its own; gives its URL. Raises BenchError if it does not start."""
     arguments = [f"{1000 * one:g}" for one in (delays.first_s, delays.rest_s)]
-    command = [sys.executable, "-m", "bench.agreement_server", *arguments]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, start_new_session=True)
-    try:
-        assert process.stdout is not None
-        port = process.stdout.readline().strip()
-        if not port:
-            raise BenchError("the delayed server did not start")
-        yield f"http://127.0.0.1:{port}/"
-    finally:
-        process.terminate()
-        process.wait(10)
-        if process.stdout:
-            process.stdout.close()
+    return server_process("bench.agreement_server", arguments)
 
 
 if __name__ == "__main__":

@@ -6,13 +6,10 @@ python -m bench.load.trivial_server      prints the port that it listens on, on 
 from __future__ import annotations
 
 import asyncio
-import subprocess
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from typing import Final
 
-from bench.errors import BenchError
+from bench.load.server_process import server_process
 
 _ANSWER: Final = b"HTTP/1.1 204 No Content\r\n\r\n"
 _LENGTH: Final = b"content-length:"
@@ -45,26 +42,9 @@ async def _serve() -> None:
     await server.serve_forever()
 
 
-@contextmanager
-def trivial_server() -> Iterator[str]:
-    """Run it in a process of its own; yields its URL.
-
-    Raises:
-        BenchError: it did not start.
-    """
-    command = [sys.executable, "-m", "bench.load.trivial_server"]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, start_new_session=True)
-    try:
-        assert process.stdout is not None
-        port = process.stdout.readline().strip()
-        if not port:
-            raise BenchError("the trivial server of the ceiling did not start")
-        yield f"http://127.0.0.1:{port}/"
-    finally:
-        process.terminate()
-        process.wait(10)
-        if process.stdout:
-            process.stdout.close()
+def trivial_server() -> AbstractContextManager[str]:
+    """Run it in a process of its own; gives its URL. Raises BenchError if it does not start."""
+    return server_process("bench.load.trivial_server")
 
 
 if __name__ == "__main__":

@@ -25,22 +25,10 @@ from local.errors import StackError
 from local.options import StackOptions
 from local.services import container
 from local.stack import Stack
+from tests.bench.experiments import EXPERIMENT
 from tests.bench.full_disk import FullDisk
 from tests.bench.http_target import http_target
 
-EXPERIMENT = f"""
-[targets]
-container = "container"
-function = "function"
-[question]
-metric = "response_s"
-margin = 0.1
-[trials]
-pairs = 2
-warm = 2
-[pinned]
-model = "{NAME}"
-"""
 QUEUE = ("--jobs", "6", "--images", "1", "--rate", "4/s", "--target", "container", "--model", NAME)
 ASKED = {
     "queue": QUEUE,

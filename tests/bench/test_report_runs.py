@@ -16,22 +16,10 @@ from bench.cli import bench
 from bench.errors import BenchError
 from bench.run_folder_read import read_run
 from bench.tiny_model import NAME, write_tiny_model
+from tests.bench.experiments import EXPERIMENT
 from tests.bench.http_target import http_target
 
 KINDS = ("load", "queue", "cold", "compare", "scale")
-EXPERIMENT = f"""
-[targets]
-container = "container"
-function = "function"
-[question]
-metric = "response_s"
-margin = 0.1
-[trials]
-pairs = 2
-warm = 2
-[pinned]
-model = "{NAME}"
-"""
 
 
 def invoke(*arguments: str) -> Result:
