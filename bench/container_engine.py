@@ -71,6 +71,11 @@ class ContainerEngine:
         if gone:
             docker("rm", "--force", "--volumes", *gone)
 
+    def ended(self) -> list[str]:
+        """Names of this run's containers that run no more: each was to run on."""
+        filters = ("--filter", f"label={self.mark}", "--filter", "status=exited", "--filter", "status=dead")
+        return docker("ps", "--all", *filters, "--format", "{{.Names}} ({{.Status}})").splitlines()
+
     @contextmanager
     def network(self) -> Iterator[None]:
         """A network for this run; it and all its containers are gone afterwards."""

@@ -187,8 +187,12 @@ def measure(engine: ContainerEngine, rounds: int) -> list[Start]:
     """
     with tempfile.TemporaryDirectory(prefix="diptych-bench-") as name, engine.network():
         bed = Bed(engine, Path(name).resolve())
-        bed.warm_up()
-        return [bed.start(image) for _ in range(rounds) for image in IMAGES]
+        try:
+            bed.warm_up()
+            return [bed.start(image) for _ in range(rounds) for image in IMAGES]
+        except StackError as error:
+            ended = ", ".join(engine.ended())
+            raise StackError(f"{error}; ended meanwhile: {ended}" if ended else str(error)) from error
 
 
 def report(found: list[Start], sizes: dict[str, int]) -> list[str]:
