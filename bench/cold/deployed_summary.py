@@ -54,7 +54,9 @@ def steps_of(start: DeployedStart) -> dict[str, float]:
         float(getattr(start, f"{name}_s"))
         for name in ("began", "startup", "model_load", "generate", "response")
     )
-    parts = dict(zip(STEPS, (max(began, 0.0), startup, load, first), strict=False))
+    # A process tells its start in whole seconds: one that seems to lie before the request took none of it.
+    ahead = max(began, 0.0)
+    parts = dict(zip(STEPS, (ahead, max(began + startup - ahead, 0.0), load, first), strict=False))
     return {**parts, "rest": max(response - sum(parts.values()), 0.0)}
 
 

@@ -172,3 +172,11 @@ def test_twenty_pairs_of_repeats_have_a_verdict() -> None:
 
 def _cell(value: object) -> str:
     return "" if value is None else str(value)
+
+
+@pytest.mark.parametrize("began_s", [-0.4, 0.0, 0.3])
+def test_the_steps_of_a_cold_start_add_up_to_its_response(began_s: float) -> None:
+    start = DeployedStart(0, 0, "container", "burst", 0, phase="cold", outcome="ok", response_s=1.0)
+    start.began_s, start.startup_s, start.model_load_s, start.generate_s = began_s, 0.6 - began_s, 0.2, 0.1
+    assert sum(steps_of(start).values()) == pytest.approx(1.0)
+    assert min(steps_of(start).values()) >= 0

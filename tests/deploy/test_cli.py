@@ -115,7 +115,10 @@ def test_a_dry_run_needs_no_gcloud(monkeypatch: pytest.MonkeyPatch) -> None:
         (("--prefix", "Diptych"), "bad --prefix 'Diptych'"),
         (("--bucket", "x;y"), "bad --bucket 'x;y'"),
         (("--image", "a b"), "bad --image 'a b'"),
-        (("--model", "mine"), "only what comes with the images can be loaded at the start (faces-64)"),
+        (
+            ("--model", "mine"),
+            "only what comes with the images can be loaded at the start (faces-128, faces-64)",
+        ),
         (("--region", "mars"), "bad --region 'mars': a region such as us-central1"),
         (("--project", "$(id)"), "bad --project '$(id)'"),
     ],
