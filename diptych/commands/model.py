@@ -8,13 +8,14 @@ import sys
 from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 
 import click
 
 from producer.cli_options import ParamAssignment, json_option, print_json, settings_of
 
 if TYPE_CHECKING:
+    from model.gate import LowPrecision
     from model.protocol import Engine
     from model.registry import ModelInfo, Registry
 
@@ -141,15 +142,34 @@ def list_(model_dir: Path | None, as_json: bool) -> None:
 @json_option
 def info(name: str, model_dir: Path | None, as_json: bool) -> None:
     """Say what is known of a model."""
-    row = as_dict(_registry(model_dir).get(name))
+    found = _registry(model_dir).get(name)
+    row = as_dict(found)
     if as_json:
         return print_json(row)
     row["takes"] = "any params" if row["takes"] is None else ", ".join(row["takes"]) or "no params"
-    row["precisions"] = "as its engine has" if row["precisions"] is None else ", ".join(row["precisions"])
+    row["precisions"] = _precisions(found)
     width = max(map(len, row)) + 2
     for key, value in row.items():
         click.echo(f"{key.replace('_', ' '):<{width}}{f'{value:,}' if isinstance(value, int) else value}")
     return None
+
+
+def _precisions(found: ModelInfo) -> str:
+    """What a job may ask for, and how far the gate saw each stray from fp32."""
+    if found.precisions is None:
+        return "as its engine has"
+    from model.checkpoint import read_header
+
+    gate = read_header(found.path).config.gate if found.path.suffix == ".safetensors" else None
+    told = []
+    for name in found.precisions:
+        figures = gate.precisions.get(cast("LowPrecision", name)) if gate else None
+        if gate is None or figures is None:
+            told.append(name)
+            continue
+        auto = "" if gate.accepts(cast("LowPrecision", name)) else ", too far for auto"
+        told.append(f"{name} ({figures.psnr_min_db:.1f} dB at worst of {gate.seeds}{auto})")
+    return ", ".join(told)
 
 
 @model.command()

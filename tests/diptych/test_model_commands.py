@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -55,6 +56,14 @@ def test_info(run: Run) -> None:
     assert told["digest"].startswith("sha256:")
     assert told["seconds_per_image"] == 0.5
     assert told["digest"] in run("info", "tiny").output
+    assert "fp32, bf16\n" in run("info", "tiny").output  # no gate has measured it
+
+
+@pytest.mark.parametrize("name", ["faces-64", "faces-128"])
+def test_info_says_how_far_a_precision_strays(run: Run, name: str) -> None:
+    found = re.findall(r"\((\d\d\.\d) dB at worst of 256(, too far for auto)?\)", run("info", name).output)
+    assert found
+    assert all((float(worst_db) < 40) == bool(too_far) for worst_db, too_far in found)
 
 
 def test_a_sample_is_the_beginning_of_the_job_with_that_seed(run: Run, tmp_path: Path) -> None:
