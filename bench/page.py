@@ -164,10 +164,12 @@ def _visits(browser: Browser, url: str) -> tuple[Sizes, float]:
     files = assets().files.values()
     with new_tab(browser) as tab:
         tab.goto(url)
-        tab.page.locator(".latest .job").first.wait_for()
+        tab.page.locator(".latest").wait_for(state="attached")
+        tab.page.wait_for_load_state("networkidle")
         first, shift = tab.transferred(), tab.shift()
         tab.goto(url)
-        tab.page.locator(".latest .job").first.wait_for()
+        tab.page.locator(".latest").wait_for(state="attached")
+        tab.page.wait_for_load_state("networkidle")
         second = tab.transferred()
     raw, packed = sum(len(file.content) for file in files), sum(len(file.packed) for file in files)
     return Sizes(len(files), raw, packed, first, second), shift
