@@ -125,10 +125,11 @@ class Figures:
     scrolled: Scrolled
 
 
-def measure(images: int, runs: int) -> Figures:
-    """Start a stack and a browser, and measure.
+def measure(browser: Browser, images: int, runs: int) -> Figures:
+    """Start a stack, and measure its page.
 
     Args:
+        browser: chromium.
         images: of the large job, per panel.
         runs: small jobs for the time to the first image, the cold one included; at least 2.
     Raises:
@@ -136,7 +137,7 @@ def measure(images: int, runs: int) -> Figures:
     """
     with tempfile.TemporaryDirectory(prefix="diptych-bench-") as name:
         options = StackOptions(Path(name), page=True, environment={"DIPTYCH_LOG_LEVEL": "WARNING"})
-        with running(options) as stack, _browser() as browser:
+        with running(options) as stack:
             url = stack.addresses.page_url
             first_image, (sizes, shift) = _first_image(browser, url, runs), _visits(browser, url)
             with new_tab(browser) as tab:
@@ -164,12 +165,10 @@ def _visits(browser: Browser, url: str) -> tuple[Sizes, float]:
     files = assets().files.values()
     with new_tab(browser) as tab:
         tab.goto(url)
-        tab.page.locator(".latest").wait_for(state="attached")
-        tab.page.wait_for_load_state("networkidle")
+        tab.page.locator(".latest .job").first.wait_for()
         first, shift = tab.transferred(), tab.shift()
         tab.goto(url)
-        tab.page.locator(".latest").wait_for(state="attached")
-        tab.page.wait_for_load_state("networkidle")
+        tab.page.locator(".latest .job").first.wait_for()
         second = tab.transferred()
     raw, packed = sum(len(file.content) for file in files), sum(len(file.packed) for file in files)
     return Sizes(len(files), raw, packed, first, second), shift
@@ -274,7 +273,8 @@ def main() -> None:
     if chosen.runs < 2 or chosen.images < 1:
         parser.error("--runs must be at least 2, --images at least 1")
     try:
-        found = measure(chosen.images, chosen.runs)
+        with _browser() as browser:
+            found = measure(browser, chosen.images, chosen.runs)
     except StackError as error:
         sys.exit(f"error: {error}")
     told: dict[str, Any] = asdict(found)

@@ -1,15 +1,21 @@
-"""What tests everywhere share: real servers, one of each for the session, and Ctrl-C."""
+"""What tests everywhere share: real servers and a browser, one of each for the session, and Ctrl-C."""
 
 from __future__ import annotations
 
+import os
+import shutil
 import signal
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.gcs_fault_proxy import GcsFaultProxy, gcs_fault_proxy
 from tests.gcs_server import GcsServer, find_binary
 from tests.pubsub_emulator import PubSubEmulator, find_command
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
 
 
 def pytest_configure() -> None:
@@ -45,3 +51,21 @@ def emulator() -> Iterator[PubSubEmulator]:
         yield server
     finally:
         server.stop()
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """Debian's chromium. Where there is none, skips on a laptop and fails in CI."""
+    path = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    if not path:
+        if os.environ.get("CI"):
+            pytest.fail("chromium is missing")
+        pytest.skip("chromium is missing")
+    from playwright.sync_api import sync_playwright
+
+    # Chromium's sandbox does not work for root.
+    arguments = ["--no-sandbox"] if os.geteuid() == 0 else []
+    with sync_playwright() as driver:
+        found = driver.chromium.launch(executable_path=path, args=arguments)
+        yield found
+        found.close()

@@ -118,6 +118,11 @@ class JobIndex:
         """All jobs whose manifests can be read, the latest first. Raises StoreError."""
         return self._refreshed()[0]
 
+    def renew(self) -> None:
+        """Ask the store for the list of names at the next question: there is a job that it may not have."""
+        with self._lock:
+            self._listed_at = float("-inf")
+
     def status(self, manifest: Manifest) -> str:
         """A job in one word."""
         return str(self._view(manifest)["status"])
@@ -179,10 +184,6 @@ class JobIndex:
                 f"its manifest says that it is job {manifest.job_id}: the folder was renamed or copied",
             )
         return name, manifest
-
-
-def _when(manifest: Manifest) -> tuple[datetime, str]:
-    return manifest.submitted_at, manifest.job_id
 
 
 def _summary(state: JobState) -> dict[str, Any]:

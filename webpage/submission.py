@@ -63,7 +63,10 @@ def submit_form(page: Page, form: JobForm) -> dict[str, Any]:
     )
     draft = draft_job(request, Registry(settings.model_dir))
     warnings = stack_warnings(settings, form.targets)
-    done = publishing(settings, lambda publisher: submit(page.store, publisher, draft))
+    try:
+        done = publishing(settings, lambda publisher: submit(page.store, publisher, draft))
+    finally:
+        page.jobs.renew()  # also a job that was published half-way is there to be listed
     return {"job_id": done.manifest.job_id, "created": done.created, "warnings": warnings}
 
 

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-import os
-import shutil
+from typing import TYPE_CHECKING
 
 import pytest
 
 from bench.page import lines, measure
 
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
+
 pytestmark = [pytest.mark.browser, pytest.mark.stack]
 
 
-def test_it_measures_a_page_in_a_browser() -> None:
-    if not os.environ.get("CI") and not (shutil.which("chromium") or shutil.which("google-chrome")):
-        pytest.skip("chromium is missing")
-    found = measure(images=300, runs=2)
+def test_it_measures_a_page_in_a_browser(browser: Browser) -> None:
+    found = measure(browser, images=300, runs=2)
     first, sizes = found.first_image, found.sizes
     assert 0 < first.submit_ms < first.warm_ms
     assert sizes.packed < sizes.raw

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
 
@@ -18,9 +15,6 @@ from results.stores.open import open_store
 from tests.gcs_server import GcsServer
 from tests.results.pictures import manifest, write_job
 from tests.webpage.page_server import PageServer
-
-if TYPE_CHECKING:
-    from playwright.sync_api import Browser
 
 
 @pytest.fixture(scope="session")
@@ -57,24 +51,6 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """A whole stack with its page."""
     with running(StackOptions(folder=tmp_path_factory.mktemp("stack"), page=True)) as found:
         yield found
-
-
-@pytest.fixture(scope="session")
-def browser() -> Iterator[Browser]:
-    """Debian's chromium. Where there is none, skips on a laptop and fails in CI."""
-    path = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-    if not path:
-        if os.environ.get("CI"):
-            pytest.fail("chromium is missing")
-        pytest.skip("chromium is missing")
-    from playwright.sync_api import sync_playwright
-
-    # Chromium's sandbox does not work for root.
-    arguments = ["--no-sandbox"] if os.geteuid() == 0 else []
-    with sync_playwright() as driver:
-        found = driver.chromium.launch(executable_path=path, args=arguments)
-        yield found
-        found.close()
 
 
 def _served(store_url: str, folder: Path) -> Iterator[PageServer]:

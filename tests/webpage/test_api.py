@@ -17,6 +17,7 @@ from results.naming import image_name, manifest_name, record_name
 from results.stores.base import Store
 from results.stores.directory import DirectoryStore
 from tests.results.pictures import JOB, manifest, write_job
+from tests.valkey import ValkeyServer
 from tests.webpage.page_server import PageServer
 
 Place = tuple[Store, PageServer]
@@ -171,3 +172,19 @@ def test_damage_is_told_image_by_image_and_hides_nothing_else(tmp_path: Path) ->
         assert "Traceback" not in server.log()
     finally:
         server.stop()
+
+
+def test_a_job_submitted_here_is_listed_at_once(tmp_path: Path) -> None:
+    broker = ValkeyServer(tmp_path / "broker")
+    broker.start()
+    server = PageServer(DirectoryStore(tmp_path / "results").url, tmp_path, broker.url)
+    try:
+        server.wait()
+        assert server.get("/api/jobs").json()["jobs"] == []  # what it found is kept for a while from here on
+        answer = server.post("/api/jobs", {"count": 4, "model": "faces-64"})
+        assert answer.status_code == 201, answer.text
+        listed = [job["job_id"] for job in server.get("/api/jobs").json()["jobs"]]
+        assert listed == [answer.json()["job_id"]]
+    finally:
+        server.stop()
+        broker.kill()
