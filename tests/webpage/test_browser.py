@@ -36,7 +36,7 @@ def test_an_image_opens_beside_its_twin_with_all_that_is_known_of_it(
         page.locator(".panel[data-target=function] .tile[data-index='3']").click()
         dialog = page.get_by_role("dialog")
         dialog.get_by_text("Equal, pixel for pixel").wait_for()
-        assert dialog.locator("figure img.loaded").count() == 2
+        dialog.locator("figure img.loaded").nth(1).wait_for()
         text = dialog.inner_text()
         for said in ("Image 3", "Round trip", "faces-64", "diptych results verify", "SHA-256"):
             assert said in text

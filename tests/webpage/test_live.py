@@ -38,6 +38,7 @@ def test_go_fills_both_panels_and_tells_their_times(browser: Browser, stack: Sta
         for target in ("container", "function"):
             panel = page.locator(f".panel[data-target={target}]")
             panel.locator(".tile img.loaded").nth(COUNT - 1).wait_for()
+            panel.get_by_text(f"{COUNT} of {COUNT}").wait_for()
             text = panel.inner_text()
             for said in (
                 f"{COUNT} of {COUNT}",
