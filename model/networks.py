@@ -136,7 +136,7 @@ class Generator(nn.Module):
             float32 tensors on the CPU, as `GeneratorConfig.tensor_shapes` lists them.
         """
         tensors: dict[str, Tensor] = {}
-        for name, layer in self._layers(level).items():
+        for name, layer in self.layers(level).items():
             tensors[f"{name}.weight"] = (layer.weight * layer.scale).float().cpu().contiguous()
             tensors[f"{name}.bias"] = layer.bias.detach().float().cpu().contiguous()
         return tensors
@@ -149,11 +149,12 @@ class Generator(nn.Module):
             tensors: float32, with this generator's shapes.
             level: the level that they paint at.
         """
-        for name, layer in self._layers(level).items():
+        for name, layer in self.layers(level).items():
             layer.weight.copy_(tensors[f"{name}.weight"] / layer.scale)
             layer.bias.copy_(tensors[f"{name}.bias"])
 
-    def _layers(self, level: int) -> dict[str, EqualConv2d | EqualLinear]:
+    def layers(self, level: int) -> dict[str, EqualConv2d | EqualLinear]:
+        """What painting at `level` takes, in order, under the names that checkpoints give it."""
         layers: dict[str, nn.Module] = {"input": self.input}
         for index in range(level + 1):
             for name, conv in cast(nn.ModuleDict, self.blocks[index]).items():

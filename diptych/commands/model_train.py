@@ -30,7 +30,7 @@ ANY_PATH = click.Path(path_type=Path)
     "start",
     metavar="CHECKPOINT|RUN",
     type=click.Path(exists=True, path_type=Path),
-    help="Begin a new run with a checkpoint's generator, or grow another run.",
+    help="Begin a new run with a checkpoint's generator, or grow another run; a wider one paints as it did.",
 )
 @click.option("--discriminator", type=FILE, help="With --from CHECKPOINT: the one that `export` kept of it.")
 @click.option("--kimg", type=click.FloatRange(min=0), help="Stop at so many thousand images.")

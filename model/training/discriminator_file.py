@@ -14,6 +14,7 @@ from torch import Tensor
 from model.checkpoint import write_atomically
 from model.errors import CheckpointError
 from model.networks import Discriminator
+from model.training.widen import can_widen, widen_discriminator
 
 SCHEMA = "diptych.discriminator/1"
 KEY = "diptych"
@@ -34,12 +35,13 @@ def save_discriminator(path: Path, weights: Mapping[str, Tensor], channels: tupl
     write_atomically(path, save(stored, {KEY: about}))
 
 
-def load_discriminator(path: Path, network: Discriminator) -> None:
+def load_discriminator(path: Path, network: Discriminator, rng: torch.Generator) -> None:
     """Take over the weights of a file; levels of the network that the file lacks keep their own.
 
     Args:
         path: what `save_discriminator` wrote.
-        network: whose first channels must be those of the file.
+        network: whose channels must be those of the file, or whole multiples: it is widened then.
+        rng: for widening.
     Raises:
         CheckpointError: unreadable, damaged, no discriminator, or of another network.
     """
@@ -54,13 +56,16 @@ def load_discriminator(path: Path, network: Discriminator) -> None:
         raise CheckpointError(f"{path.name}: damaged, or no discriminator's file") from None
     if schema != SCHEMA:
         raise CheckpointError(f"{path.name}: schema {schema!r} is not {SCHEMA}")
-    if network.channels[: len(channels)] != channels:
+    if not can_widen(channels, network.channels):
         raise CheckpointError(
-            f"{path.name}: has channels {[*channels]}; the run's {[*network.channels]} do not begin so"
+            f"{path.name}: has channels {[*channels]}, "
+            f"of which the run's {[*network.channels]} are no multiples"
         )
-    own = network.state_dict()
-    if any(name not in own or own[name].shape != tensor.shape for name, tensor in tensors.items()):
+    narrow = Discriminator(channels, network.stddev_group, rng)
+    own = narrow.state_dict()
+    if {name: tensor.shape for name, tensor in tensors.items()} != {n: t.shape for n, t in own.items()}:
         raise CheckpointError(f"{path.name}: its weights do not fit its channels")
     if not all(bool(torch.isfinite(tensor).all()) for tensor in tensors.values()):
         raise CheckpointError(f"{path.name}: holds values that are not finite")
-    network.load_state_dict({**own, **tensors})
+    narrow.load_state_dict(tensors)
+    widen_discriminator(narrow, network, rng)

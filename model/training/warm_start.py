@@ -7,11 +7,13 @@ from pathlib import Path
 import torch
 
 from model.checkpoint import load_checkpoint
+from model.networks import Discriminator, Generator
 from model.training.config import TrainingConfig
 from model.training.discriminator_file import load_discriminator
 from model.training.errors import TrainingError
 from model.training.state import RunFolder
 from model.training.trainer import Trainer
+from model.training.widen import can_widen, widen_discriminator, widen_generator
 
 DISCRIMINATOR_ALONE = 8_000
 """Images for a new discriminator alone: one that knows nothing yet would spoil the generator."""
@@ -22,10 +24,10 @@ def warm_start(trainer: Trainer, source: Path, discriminator: Path | None = None
 
     Args:
         trainer: a new run.
-        source: a checkpoint, or the folder of another run. The channels must be the first ones of the
-            new run's, and the latent size the same.
-        discriminator: what `model export --discriminator` wrote. Checkpoints hold none: without it a new one
-            starts, alone for `DISCRIMINATOR_ALONE` images.
+        source: a checkpoint, or the folder of another run. The latent size must be the new run's, and each
+            level's channels the same or whole multiples: the networks are widened then.
+        discriminator: what `model export --discriminator` wrote, of this resolution or another. Checkpoints
+            hold none: without it a new one starts, alone for `DISCRIMINATOR_ALONE` images.
     Raises:
         CheckpointError: the checkpoint cannot be read, or it is damaged.
         TrainingError: the run's state cannot be read, or the networks are others; or a run was given,
@@ -43,30 +45,46 @@ def _from_checkpoint(trainer: Trainer, path: Path, discriminator: Path | None) -
     arrays, config = load_checkpoint(path)
     level = _top_level(trainer.config, path, config.channels, config.latent_size)
     tensors = {name: torch.from_numpy(array) for name, array in arrays.items()}
-    for generator in (trainer.generator, trainer.average):
-        generator.load_serving_tensors(tensors, level)
+    narrow = Generator(config.channels, config.latent_size, torch.Generator())
+    narrow.load_serving_tensors(tensors, level)
+    _take_over(trainer, narrow, narrow)
     _set_position(trainer, level, config.training_kimg)
     if discriminator is None:
         trainer.generator_waits_until = trainer.images + DISCRIMINATOR_ALONE
     else:
-        load_discriminator(discriminator, trainer.discriminator)
+        load_discriminator(discriminator, trainer.discriminator, _shares(trainer))
 
 
 def _from_run(trainer: Trainer, folder: Path) -> None:
     channels, latent_size, state = RunFolder(folder).read_state()
     level = _top_level(trainer.config, folder, channels, latent_size)
-    for name in ("generator", "discriminator", "average"):
-        network: torch.nn.Module = getattr(trainer, name)
-        network.load_state_dict({**network.state_dict(), **state[name]})
+    generator, average = (Generator(channels, latent_size, torch.Generator()) for _ in range(2))
+    generator.load_state_dict(state["generator"])
+    average.load_state_dict(state["average"])
+    _take_over(trainer, generator, average)
+    discriminator = Discriminator(channels, trainer.config.stddev_group, torch.Generator())
+    discriminator.load_state_dict(state["discriminator"])
+    widen_discriminator(discriminator, trainer.discriminator, _shares(trainer))
     trainer.sheet_latents = state["sheet_latents"].to(trainer.device)
     _set_position(trainer, level, state["images"] / 1000)
 
 
+def _take_over(trainer: Trainer, generator: Generator, average: Generator) -> None:
+    for narrow, own in ((generator, trainer.generator), (average, trainer.average)):
+        widen_generator(narrow, own, _shares(trainer))
+
+
+def _shares(trainer: Trainer) -> torch.Generator:
+    """Begins anew for each network: the averaged generator's weights are shared out as the generator's."""
+    return torch.Generator().manual_seed(trainer.config.seed + 3)
+
+
 def _top_level(config: TrainingConfig, source: Path, channels: tuple[int, ...], latent_size: int) -> int:
-    if config.channels[: len(channels)] != channels or config.latent_size != latent_size:
+    deeper = len(channels) > len(config.channels)
+    if deeper or not can_widen(channels, config.channels) or config.latent_size != latent_size:
         raise TrainingError(
             f"{source}: has channels {[*channels]} and latent size {latent_size}; the run's "
-            f"{[*config.channels]} and {config.latent_size} do not begin so"
+            f"{[*config.channels]} and {config.latent_size} do not begin so, nor with multiples of them"
         )
     return len(channels) - 1
 
