@@ -16,6 +16,7 @@ from typing import Final
 
 from bench.cold.sample import ColdStart
 from bench.load.pushes import Pushes
+from bench.wall_clock import ahead_s, was_set
 from local.addresses import Addresses
 from local.options import StackOptions
 from local.ports import HOST, answers, choose_port
@@ -80,7 +81,7 @@ class Starter:
         port = choose_port(0, pushes.target, "--target")
         events: SimpleQueue[Event] = SimpleQueue()
         lines: list[list[str]] = [[]]
-        spawned, spawned_s = time.monotonic(), time.time()
+        ahead, spawned = ahead_s(), time.monotonic()
         try:
             with self._process(pushes.target, port, events, profiled=profiled):
                 self._until_listening(port, spawned, events, lines)
@@ -93,7 +94,7 @@ class Starter:
                 found.sent_s = time.monotonic() - spawned
                 found.status = _request(port, "POST", "/", body, self._timeout_s)
                 found.response_s = time.monotonic() - spawned
-            self._read(found, pushes, spawned_s)
+            self._read(found, pushes, spawned, ahead)
         except (StartFailed, ResultsError) as error:
             found.error = str(error)
         finally:
@@ -145,13 +146,16 @@ class Starter:
                 raise StartFailed(f"it does not listen after {self._timeout_s:g} s")
             time.sleep(POLL_S)
 
-    def _read(self, found: ColdStart, pushes: Pushes, spawned_s: float) -> None:
-        """What record and store tell; their clock is this machine's."""
+    def _read(self, found: ColdStart, pushes: Pushes, spawned: float, ahead: float) -> None:
+        """What record and store tell; their clock is this machine's wall clock."""
         if not 200 <= found.status < 300:
             raise StartFailed(f"the push was answered with {found.status}")
         stored = read_record(self._store, pushes.job_id, pushes.target, 0)
         image = self._store.stat(image_name(pushes.job_id, pushes.target, 0))
-        record = stored.record
+        now_ahead = ahead_s()
+        if was_set(ahead, now_ahead, time.monotonic() - spawned):
+            raise StartFailed(f"the wall clock was set by {now_ahead - ahead:+.2f} s during the start")
+        record, spawned_s = stored.record, spawned + ahead
         found.received_s = record.received_at.timestamp() - spawned_s
         found.png_s = image.created_at.timestamp() - spawned_s if image else None
         found.record_s = stored.created_at.timestamp() - spawned_s
@@ -163,8 +167,9 @@ class Starter:
 def interpreter_s() -> float:
     """From the start of a bare Python process to its first line, the environment's site-packages set up."""
     environment = {name: value for name, value in os.environ.items() if name not in UNSET}
-    command = [sys.executable, "-c", "import time; print(time.time())"]
-    begun_s = time.time()
+    # The system's monotonic clock is one for all processes, and nobody sets it.
+    command = [sys.executable, "-c", "import time; print(time.monotonic())"]
+    begun_s = time.monotonic()
     done = subprocess.run(command, capture_output=True, text=True, check=True, env=environment)
     return float(done.stdout) - begun_s
 

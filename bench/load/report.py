@@ -72,7 +72,7 @@ def side_by_side(
 def phases(run: StoredRun) -> Iterator[tuple[str, str, Mapping[str, Any]]]:
     """Target, phase and figures."""
     for target, found in (run.results.get("targets") or {}).items():
-        for phase in ("measured", "warm-up", "cold"):
+        for phase in ("measured", "warm-up", "cold", "clock set"):
             if phase in found:
                 yield target, phase, found[phase]
 

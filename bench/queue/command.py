@@ -12,7 +12,7 @@ import click
 
 from bench.cloud_report import usage_lines
 from bench.load.report import phases
-from bench.queue.deployed import clock_lines
+from bench.queue.report import marks
 from bench.queue.run import QueueOptions, run_queue
 from bench.queue.summary import measured_quantities, quantities, trips_of
 from bench.run_ending import tell_ending
@@ -59,7 +59,7 @@ def failures(run: StoredRun, thresholds: Sequence[Threshold]) -> list[str]:
 
 def text_lines(run: StoredRun) -> list[str]:
     """The run in a few lines."""
-    lines = [str(run.results.get("title")), *run.marks]
+    lines = [str(run.results.get("title")), *marks(run)]
     for target, phase, of in phases(run):
         says = f"{target:10} {phase:9} {of['ok']} of {of['tasks']} tasks"
         quantities = of["quantities"]
@@ -71,8 +71,7 @@ def text_lines(run: StoredRun) -> list[str]:
         lines.append(says)
         if of["percentiles_refused"] and phase == "measured":
             lines.append(f"  no percentiles: {of['percentiles_refused']}")
-    clocks = clock_lines(run.results.get("clocks") or {})
-    return [*lines, *clocks, *usage_lines(run.results.get("cloud") or {})]
+    return [*lines, *usage_lines(run.results.get("cloud") or {})]
 
 
 def _options(given: Mapping[str, Any]) -> QueueOptions:

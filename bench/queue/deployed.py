@@ -65,13 +65,13 @@ def windows(
     return {target: Window(services[target], started_s, ended_s) for target in targets}
 
 
-def clocks(store: Store, flights: Sequence[Flight], origin_s: float) -> dict[str, Any]:
+def clocks(store: Store, flights: Sequence[Flight], origin: float) -> dict[str, Any]:
     """By how much the store's clock is ahead of ours: a job's manifest was made while it was submitted.
 
     Args:
         store: of the jobs.
         flights: submitted jobs; a few of them are looked at.
-        origin_s: the run's start, Unix time.
+        origin: the run's start (time.monotonic).
     Returns:
         `ahead_s`: between which two values; {} if no manifest can be read, or they contradict one another.
     """
@@ -80,7 +80,7 @@ def clocks(store: Store, flights: Sequence[Flight], origin_s: float) -> dict[str
         created = _created(store, flight.manifest.job_id)
         if created is None:
             continue
-        begun_s = origin_s + float(flight.head["sent_s"])
+        begun_s = flight.ahead_s + origin + float(flight.head["sent_s"])
         created_s, seen = created.timestamp(), seen + 1
         low = max(low, created_s - (begun_s + float(flight.head["submit_s"])))
         high = min(high, created_s - begun_s)

@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 from time import monotonic
 from typing import Any, Final, cast
 
-from bench.queue.trip import Outcome, Trip, of_record
+from bench.queue.trip import Outcome, Phase, Trip, of_record
+from bench.wall_clock import ahead_s, was_set
 from results.documents import Manifest, Target
 from results.errors import StoreError
 from results.job_state import JobState
@@ -30,12 +31,14 @@ class Flight:
         manifest: the job's.
         head: what its trips have in common.
         warm_up: it counts for the warm-up.
+        ahead_s: see `bench.wall_clock`, just before it was submitted.
         looked_at: when its state was last read.
     """
 
     manifest: Manifest
     head: dict[str, Any]
     warm_up: bool
+    ahead_s: float
     looked_at: float = field(default_factory=monotonic)
     waiting: set[tuple[Target, int]] = field(init=False)
 
@@ -49,12 +52,12 @@ class Follower:
 
     Args:
         store: where records are.
-        origin_s: the run's start, Unix time.
+        origin: the run's start (time.monotonic).
         write: given each trip.
     """
 
-    def __init__(self, store: Store, origin_s: float, write: Callable[[Trip], None]) -> None:
-        self._store, self._origin_s, self._write = store, origin_s, write
+    def __init__(self, store: Store, origin: float, write: Callable[[Trip], None]) -> None:
+        self._store, self._origin, self._write = store, origin, write
         self._flights: deque[Flight] = deque()
 
     @property
@@ -102,8 +105,14 @@ class Follower:
                 continue
             stored = read_record(self._store, job, target, task)
             flight.waiting.discard((target, task))
-            told = of_record(stored, self._origin_s)
-            self._write(_trip(flight, target, task, "ok", told, cold=stored.record.cold_start))
+            ahead = ahead_s()
+            span_s = monotonic() - self._origin - float(flight.head["sent_s"])
+            phase: Phase | None = "cold" if stored.record.cold_start else None
+            if was_set(flight.ahead_s, ahead, span_s):
+                phase = "clock set"
+            # The wall clock as it stands now: one that was set before this job moves nothing.
+            told = of_record(stored, self._origin + ahead)
+            self._write(_trip(flight, target, task, "ok", told, phase))
         if flight.waiting and monotonic() - flight.looked_at > STATE_EVERY_S:
             flight.looked_at = monotonic()
             for target, task, outcome in self._lost(flight.manifest):
@@ -120,12 +129,17 @@ class Follower:
 
 
 def _trip(
-    flight: Flight, target: Target, task: int, outcome: Outcome, told: dict[str, Any], *, cold: bool = False
+    flight: Flight,
+    target: Target,
+    task: int,
+    outcome: Outcome,
+    told: dict[str, Any],
+    phase: Phase | None = None,
 ) -> Trip:
     return Trip(
         target=target,
         task=task,
-        phase="cold" if cold else "warm-up" if flight.warm_up else "measured",
+        phase=phase or ("warm-up" if flight.warm_up else "measured"),
         outcome=outcome,
         images=len(flight.manifest.task_range(task)),
         **flight.head,

@@ -36,7 +36,8 @@ METHOD: Final = (
     " target had another task in hand, as the records tell, and delivery the rest. slot wait is what"
     " the worker itself let it wait for a slot, with the task in its hands. encode and store are"
     " sums over threads beside generate; commit runs from the last image to the record. Cold tasks,"
-    " each the first of its painting process, are apart. lag is the generator's own delay; percentiles"
+    " each the first of its painting process, are apart, and so are tasks that were under way when the wall"
+    " clock was set. lag is the generator's own delay; percentiles"
     " are refused when it matters. Percentiles that the sample is too small for are left out. Intervals"
     " (95%) of percentiles are order statistics', those of means normal; both take tasks for"
     " independent, which tasks that wait for one another are not: one run decides nothing of targets."
@@ -54,10 +55,22 @@ def method(run: StoredRun) -> str:
     return METHOD + (_DEPLOYED if run.configuration.get("cloud") else "")
 
 
+def marks(run: StoredRun) -> list[str]:
+    """What a reader must know before any figure, a sentence each."""
+    targets = run.results.get("targets") or {}
+    tasks = sum(of["clock set"]["tasks"] for of in targets.values() if "clock set" in of)
+    told_of = "1 task was" if tasks == 1 else f"{tasks:,} tasks were"
+    apart = (
+        f"{told_of} under way when the wall clock was set, and apart, as clock set, with what needs no wall"
+        " clock. A long one was more likely under way, so the others' times lean to short ones."
+    )
+    return [*run.marks, *([apart] if tasks else []), *clock_lines(run.results.get("clocks") or {})]
+
+
 def report_html(run: StoredRun, trips: Sequence[Trip]) -> str:
     """One run as one file."""
     asked = run.configuration
-    state = "".join(f" {mark}" for mark in (*run.marks, *clock_lines(run.results.get("clocks") or {})))
+    state = "".join(f" {mark}" for mark in marks(run))
     lead = (
         f"{run.path.name}: {asked.get('jobs')} jobs of {asked.get('images')} images,"
         f" {asked.get('rate'):g} jobs/s, {asked.get('arrivals')}.{state}"
@@ -94,7 +107,7 @@ def counts_table(found: Phases) -> str:
 
 
 def _plots(run: StoredRun, trips: Sequence[Trip]) -> Iterator[Plot]:
-    ok = [one for one in trips if one.outcome == "ok"]
+    ok = [one for one in trips if one.outcome == "ok" and one.phase != "clock set"]
     if ok:
         yield _over_time(ok)
         yield from round_trips(
@@ -123,11 +136,11 @@ def _over_time(ok: Sequence[Trip]) -> Plot:
 def round_trips(series: Mapping[str, Sequence[Trip]]) -> Iterator[Plot]:
     """The distribution of round trips, by name of what is set side by side."""
     values = {
-        name: [_round_trip(one) for one in of if one.outcome == "ok" and one.phase != "cold"]
+        name: [_round_trip(one) for one in of if one.outcome == "ok" and one.phase == "measured"]
         for name, of in series.items()
     }
     if any(values.values()):
-        caption = "Share of the tasks, cold ones left out, that took at most so long."
+        caption = "Share of the measured tasks that took at most so long."
         yield ecdf(values, "round trip", "tasks", caption)
 
 

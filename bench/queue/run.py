@@ -179,10 +179,9 @@ class _Run:
                 )
 
     def _drive(self, store: Store, submitters: Submitters) -> None:
-        # The wall clock is read once for the schedule; records tell the time by the same clock.
-        origin, origin_s = time.monotonic(), time.time()
+        origin = time.monotonic()
         submitters.begin(origin)
-        follower = Follower(store, origin_s, lambda trip: self._folder.raw.write(trip.row()))
+        follower = Follower(store, origin, lambda trip: self._folder.raw.write(trip.row()))
         self._tell(f"submitting {self._options.jobs} jobs in about {self._due[-1]:.0f} s")
         try:
             for job, due_s in enumerate(map(float, self._due)):
@@ -201,7 +200,7 @@ class _Run:
             raise
         follower.give_up()
         if self._deployed:
-            self._told["clocks"] = deployed.clocks(store, self._flights, origin_s)
+            self._told["clocks"] = deployed.clocks(store, self._flights, origin)
 
     def _usage(self) -> dict[str, Any]:
         if not self._deployed or not self._options.project:

@@ -10,6 +10,7 @@ from queue import Empty, SimpleQueue
 from typing import Final, Self
 
 from bench.queue.follow import Flight
+from bench.wall_clock import ahead_s
 from model.registry import Registry
 from pipeline.settings import Settings
 from producer.open_publisher import open_publisher
@@ -88,7 +89,7 @@ class Submitters:
 
     def _submit(self, job: int, due_s: float, request: JobRequest, warm_up: bool) -> None:
         publisher = self._publishers.get()
-        sent = time.monotonic()
+        ahead, sent = ahead_s(), time.monotonic()
         try:
             draft = draft_job(request, self._registry)
             submit(self._store, publisher, draft)
@@ -104,4 +105,4 @@ class Submitters:
             "lag_s": sent - self._origin - due_s,
             "submit_s": time.monotonic() - sent,
         }
-        self._ended.put(Flight(draft.manifest, head, warm_up))
+        self._ended.put(Flight(draft.manifest, head, warm_up, ahead))

@@ -15,7 +15,7 @@ from bench.queue.waiting import most_at_once, waits_s
 from bench.run_folder_read import StoredRun
 from results.statistics.proportion import wilson_interval
 
-PHASES: Final = ("measured", "warm-up", "cold")
+PHASES: Final = ("measured", "warm-up", "cold", "clock set")
 Values = Mapping[str, NDArray[np.float64]]
 
 
@@ -41,11 +41,14 @@ def analyse(trips: Sequence[Trip], slots: int | None) -> dict[str, Any]:
         ok = [one for one in of_target if one.outcome == "ok"]
         used = slots or max(1, most_at_once(ok))
         waits = dict(zip(ok, waits_s(ok, used), strict=True))
+        clock_set = any(one.phase == "clock set" for one in of_target)
         phases = {phase: [one for one in of_target if one.phase == phase] for phase in PHASES}
         found[target] = {
             "slots": used,
             "slots_known": slots is not None,
-            **{phase: _summarise(of, waits) for phase, of in phases.items() if of},
+            **{
+                phase: _summarise(of, waits, images_per_s=not clock_set) for phase, of in phases.items() if of
+            },
         }
     return found
 
@@ -75,6 +78,11 @@ def quantities(trips: Sequence[Trip], waits: Mapping[Trip, float]) -> Values:
     }
 
 
+def of_durations(values: Values) -> Values:
+    """Those that no wall clock is in: what is left of a task that was under way when it was set."""
+    return {name: values[name] for name in _DURATIONS}
+
+
 def measured_quantities(trips: Sequence[Trip], target: str, slots: int) -> Values:
     """Those of a target's measured tasks."""
     of_target = [one for one in trips if one.target == target]
@@ -87,6 +95,9 @@ _NAMES: Final = (
     *("publication", "published", "received", "finished", "visible", "due"),
     *("process", "model_load", "generate", "encode", "store"),
 )
+_DURATIONS: Final = (
+    *("process_s", "model_load_s", "generate_s", "encode_s", "store_s", "submit_s", "lag_s"),
+)
 
 
 def _of(trip: Trip) -> dict[str, float | None]:
@@ -98,8 +109,10 @@ def _of_jobs(trips: Sequence[Trip], name: str) -> NDArray[np.float64]:
     return np.array([*{one.job: getattr(one, name) for one in trips}.values()], dtype=np.float64)
 
 
-def _summarise(trips: Sequence[Trip], waits: Mapping[Trip, float]) -> dict[str, Any]:
+def _summarise(trips: Sequence[Trip], waits: Mapping[Trip, float], *, images_per_s: bool) -> dict[str, Any]:
+    """One phase of a target. There are no images/s where some of its images are apart, their time unknown."""
     values = quantities(trips, waits)
+    clock_set = trips[0].phase == "clock set"
     why = lagged({"lag_s": values["lag_s"], "response_s": values["round_trip_s"]}, None)
     ok = [one for one in trips if one.outcome == "ok"]
     lost = len(trips) - len(ok)
@@ -112,9 +125,13 @@ def _summarise(trips: Sequence[Trip], waits: Mapping[Trip, float]) -> dict[str, 
         "redelivered": sum((one.attempt or 1) > 1 for one in ok),
         "error_rate": lost / len(trips),
         "error_rate_interval": wilson_interval(lost, len(trips)),
-        "images_per_s": _images_per_s(ok),
+        "images_per_s": _images_per_s(ok) if images_per_s else None,
         "percentiles_refused": why,
-        "quantities": {name: describe(of, percentiles=not why) for name, of in values.items() if len(of)},
+        "quantities": {
+            name: describe(of, percentiles=not why)
+            for name, of in (of_durations(values) if clock_set else values).items()
+            if len(of)
+        },
     }
 
 

@@ -9,7 +9,7 @@ from typing import Any, Final, Literal
 
 from results.records import StoredRecord
 
-Phase = Literal["cold", "warm-up", "measured"]
+Phase = Literal["cold", "warm-up", "measured", "clock set"]
 Outcome = Literal["ok", "failed", "dead", "cancelled", "missing"]
 
 
@@ -21,7 +21,8 @@ class Trip:
         job: number of the job.
         target: who painted.
         task: number of the task in its job.
-        phase: cold: the first of its painting process, and every task without a record in doubt.
+        phase: cold: the first of its painting process; clock set: the wall clock was set while it was under
+            way, so that its points in time contradict one another, and its durations alone are of use.
         outcome: ok: its record is visible; missing: nothing was heard of it before the run's end.
         images: of the task.
         due_s: when the job was due.
@@ -81,7 +82,7 @@ def of_record(stored: StoredRecord, origin_s: float) -> dict[str, Any]:
 
     Args:
         stored: the record.
-        origin_s: the run's start, Unix time.
+        origin_s: the run's start, by the wall clock as it stands, Unix time.
     """
     record = stored.record
 

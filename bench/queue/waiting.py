@@ -48,6 +48,8 @@ def _work_begins(trip: Trip) -> float:
     assert trip.received_s is not None
     if trip.finished_s is None or trip.process_s is None:
         return trip.received_s
+    if trip.phase == "clock set":  # its arrival may have been stamped by another time
+        return trip.finished_s - trip.process_s
     return max(trip.received_s, trip.finished_s - trip.process_s)
 
 
