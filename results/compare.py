@@ -51,7 +51,7 @@ def read_trials(
         ValueError: a name cannot be a job's.
         JobNotFound: there is no such job.
         ComparisonError: the jobs are not alike, or one is named twice.
-        DocumentError: a manifest or a record is damaged.
+        DocumentError: a manifest is damaged. Damaged records are counted and left out instead.
         StoreError: the store failed.
     """
     manifests = [load_manifest(store, job_id) for job_id in job_ids]

@@ -17,10 +17,9 @@ from numpy.typing import NDArray
 from results.compare_parity import ImageTally
 from results.compare_quantities import CONDITIONS, QUANTITIES, condition, unix_s
 from results.documents import Manifest, Target
-from results.errors import DocumentError
 from results.job_state import JobState, JobStatus
-from results.naming import record_name
-from results.records import StoredRecord, iter_records
+from results.records import StoredRecord, iter_checked_records
+from results.statistics.missing import too_many_missing
 from results.stores.base import Store
 from results.target_state import TargetCounts
 
@@ -35,7 +34,9 @@ class TargetColumns:
         target: whose.
         counts: how its tasks ended.
         left_out: records that found images of an earlier delivery.
-        images: in all records, those left out included.
+        unreadable: records that are damaged or in a wrong place; they are in nothing but this and `counts`.
+        why_unreadable: what is wrong with the first of them; empty if there is none.
+        images: in all readable records, those left out included.
         publications: numbers of those that left records.
         first_published_s: start of the earliest publication, Unix seconds; NaN without records.
         last_created_s: creation of the last record; NaN without records.
@@ -51,6 +52,8 @@ class TargetColumns:
     target: Target
     counts: TargetCounts
     left_out: int
+    unreadable: int
+    why_unreadable: str
     images: int
     publications: frozenset[int]
     first_published_s: float
@@ -70,7 +73,12 @@ class TargetColumns:
 
     @property
     def images_per_s(self) -> float | None:
-        """Images over the time from the first publication to the last record; None without records."""
+        """Images over the time from the first publication to the last record.
+
+        None without records, and where so many are damaged that it would tell of the damage.
+        """
+        if too_many_missing(self.unreadable, len(self.task) + self.left_out):
+            return None
         wall_s = self.last_created_s - self.first_published_s
         return self.images / wall_s if self.images and wall_s > 0 else None
 
@@ -97,12 +105,14 @@ def read_columns(
 ) -> JobColumns:
     """Read all records of a job, once; the targets' records of a task are read side by side.
 
+    Records that are damaged, of a newer schema, or not where they belong are counted and left out.
+
     Args:
         store: where the job is.
         manifest: the job's.
         told: called with the number of records that have been read since it was called last.
     Raises:
-        DocumentError: a record is damaged, of a newer schema, or not where it belongs.
+        DocumentError: the note of a later publication is damaged.
         StoreError: the store failed.
     """
     state = JobState(store, manifest)
@@ -110,7 +120,7 @@ def read_columns(
     building = {target: _Building(target) for target in manifest.targets}
     first, *others = manifest.targets
     tallies = {other: ImageTally(manifest.job_id, first, other) for other in others}
-    for _, of_task in groupby(_by_task(store, manifest), key=_task_index):
+    for _, of_task in groupby(_by_task(store, manifest, building), key=_task_index):
         at_hand = {stored.record.target: stored for stored in of_task}
         for target, stored in at_hand.items():
             building[target].add(stored)
@@ -123,9 +133,11 @@ def read_columns(
     return JobColumns(manifest, state.status, columns, tuple(tallies.values()))
 
 
-def _by_task(store: Store, manifest: Manifest) -> Iterator[StoredRecord]:
-    """The records of all targets, those of a task together. Holds a few of each target."""
-    streams = (_checked(store, manifest, target) for target in manifest.targets)
+def _by_task(
+    store: Store, manifest: Manifest, building: Mapping[Target, _Building]
+) -> Iterator[StoredRecord]:
+    """The sound records of all targets, those of a task together. Holds a few of each target."""
+    streams = (_sound(store, manifest, of_target) for of_target in building.values())
     return merge(*streams, key=_task_index)
 
 
@@ -133,19 +145,13 @@ def _task_index(stored: StoredRecord) -> int:
     return stored.record.task_index
 
 
-def _checked(store: Store, manifest: Manifest, target: Target) -> Iterator[StoredRecord]:
-    """A target's records, each made sure to be this job's and in its place."""
-    before = -1
-    for stored in iter_records(store, manifest.job_id, target):
-        record = stored.record
-        if (record.job_id, record.target) != (manifest.job_id, target) or record.task_index <= before:
-            where = record_name(manifest.job_id, target, max(before, 0))
-            raise DocumentError(
-                f"a record at or behind {where} says that it is task {record.task_index} of"
-                f" {record.target} in job {record.job_id}: it has been moved or edited"
-            )
-        before = record.task_index
-        yield stored
+def _sound(store: Store, manifest: Manifest, of_target: _Building) -> Iterator[StoredRecord]:
+    """A target's records; those that cannot be trusted are counted on the way."""
+    for info, read in iter_checked_records(store, manifest, of_target.target):
+        if isinstance(read, str):
+            of_target.add_unreadable(read)
+        else:
+            yield StoredRecord(read, info.created_at)
 
 
 @dataclass
@@ -154,6 +160,8 @@ class _Building:
 
     target: Target
     left_out: int = 0
+    unreadable: int = 0
+    why_unreadable: str = ""
     images: int = 0
     publications: set[int] = field(default_factory=set)
     first_published_s: float = nan
@@ -165,6 +173,10 @@ class _Building:
     published_s: array[float] = field(default_factory=lambda: array("d"))
     values: array[float] = field(default_factory=lambda: array("d"))
     conditions: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
+
+    def add_unreadable(self, why: str) -> None:
+        self.unreadable += 1
+        self.why_unreadable = self.why_unreadable or why
 
     def add(self, stored: StoredRecord) -> None:
         record = stored.record
@@ -191,6 +203,8 @@ class _Building:
             target=self.target,
             counts=counts,
             left_out=self.left_out,
+            unreadable=self.unreadable,
+            why_unreadable=self.why_unreadable,
             images=self.images,
             publications=frozenset(self.publications),
             first_published_s=self.first_published_s,

@@ -100,12 +100,14 @@ class TargetSummary(Document):
     Args:
         target: who.
         server: what served it.
-        tasks: records there are.
+        tasks: records that can be read.
         left_out: those of them that found images of an earlier delivery: their times are not whole.
+        unreadable: records beside them that are damaged, of a newer schema or of another place: in no figure.
+        why_unreadable: what is wrong with the first of those, with its name; empty if there is none.
         instances: instances that served the rest.
-        images: images in all records.
-        images_per_s: throughput; None without records.
-        errors: how many tasks failed.
+        images: images in all records that can be read.
+        images_per_s: throughput; None without records, and where over 1% of them are damaged.
+        errors: how many tasks failed; one whose record is damaged did not.
         cold: the first task that each instance served.
         warm: all others.
         rss_peak_bytes: the highest; None without tasks.
@@ -115,6 +117,8 @@ class TargetSummary(Document):
     server: str
     tasks: int
     left_out: int
+    unreadable: int
+    why_unreadable: str
     instances: int
     images: int
     images_per_s: Throughput | None
@@ -136,6 +140,7 @@ class Ratio(Document):
         geometric_sd: spread of the pairs, as a factor; None for cold ones, and below two pairs.
         minimum: smallest ratio of a pair; None for cold ones.
         maximum: largest ratio of a pair; None for cold ones.
+        doubt: why damaged records may have biased it; empty if they are few or none.
     """
 
     quantity: str
@@ -148,6 +153,7 @@ class Ratio(Document):
     geometric_sd: float | None
     minimum: float | None
     maximum: float | None
+    doubt: str
 
 
 class TrialRatio(Document):
@@ -164,6 +170,8 @@ class TrialRatio(Document):
         p_value: of "no difference", adjusted by Holm over all quantities; None if there is none.
         verdict: "container faster" and the like ("uses less" for CPU), "equivalent", "inconclusive"; None if
             the trials are too few.
+        doubt: why damaged records may have biased it; a verdict is then "inconclusive" whatever the figures
+            say; empty if they are few or none.
         trials_needed: about how many there should be, where that is more and the verdict "inconclusive".
         note: what else must be said of it.
     """
@@ -179,6 +187,7 @@ class TrialRatio(Document):
     high: float | None
     p_value: float | None
     verdict: str | None
+    doubt: str
     trials_needed: int | None
     note: str
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import product
 from math import exp, isnan
 from typing import Final
@@ -13,9 +13,11 @@ from numpy.typing import NDArray
 
 from results.compare_columns import JobColumns, TargetColumns
 from results.compare_documents import Ratio, TrialRatio, Trials, Warmth
+from results.compare_doubt import doubt
 from results.compare_quantities import COLD_RATIOS, RATIOS
 from results.documents import Target
 from results.statistics.bootstrap import RESAMPLES
+from results.statistics.missing import most_missing
 from results.statistics.verdict import CONFIDENCE, MIN_TRIALS, Finding, Verdict, find
 
 METHOD: Final = "symmetric bootstrap-t over trials"
@@ -74,7 +76,9 @@ def trial_ratios(jobs: Sequence[JobColumns], *, margin: float, seed: int) -> Tri
         chosen = [place for place, (_, _, _, warmth) in enumerate(questions) if warmth == family]
         findings = find([values[place] for place in chosen], margin=margin, seed=seed)
         for place, finding in zip(chosen, findings, strict=True):
-            ratios.append(_trial_ratio(*questions[place], values[place], finding))
+            first, second, _, warmth = questions[place]
+            why = doubt(jobs, first, second, warmth, most=most_missing(margin))
+            ratios.append(_trial_ratio(*questions[place], values[place], finding, why))
     return Trials(
         count=len(jobs),
         needed=MIN_TRIALS,
@@ -135,6 +139,7 @@ def _ratio(job: JobColumns, first: Target, second: Target, quantity: str, warmth
         geometric_sd=_exp_of(lambda logs: logs.std(ddof=1), paired, 2),
         minimum=_exp_of(np.min, paired, 1),
         maximum=_exp_of(np.max, paired, 1),
+        doubt=doubt([job], first, second, warmth),
     )
 
 
@@ -152,9 +157,13 @@ def _trial_ratio(
     warmth: Warmth,
     values: NDArray[np.float64],
     finding: Finding | None,
+    why_doubted: str,
 ) -> TrialRatio:
     if finding is None:
         finding = Finding(0, float("nan"), float("nan"))
+    if why_doubted and finding.verdict:
+        # More trials of this kind would not help, and what holds of these figures may not hold of all.
+        finding = replace(finding, verdict=Verdict.INCONCLUSIVE, trials_needed=None, inside_margin=False)
     return TrialRatio(
         quantity=quantity,
         warmth=warmth,
@@ -167,6 +176,7 @@ def _trial_ratio(
         high=None if finding.high is None else exp(finding.high),
         p_value=finding.p_value,
         verdict=finding.verdict and _in_words(finding.verdict, first, second, quantity),
+        doubt=why_doubted,
         trials_needed=finding.trials_needed,
         note="; ".join(_notes(finding, values)),
     )

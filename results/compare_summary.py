@@ -40,6 +40,8 @@ def summarise(of_target: Sequence[TargetColumns]) -> TargetSummary:
         server=SERVERS[target],
         tasks=kept + left_out,
         left_out=left_out,
+        unreadable=sum(one.unreadable for one in of_target),
+        why_unreadable=next((one.why_unreadable for one in of_target if one.unreadable), ""),
         instances=len(instances),
         images=sum(one.images for one in of_target),
         images_per_s=_throughput(of_target),

@@ -23,6 +23,7 @@ from results.compare_text import (
     not_estimable,
     notes,
     percent,
+    printable,
     throughput,
     trial_interval,
 )
@@ -69,7 +70,7 @@ class _Tables:
         yield from _ratio_tables(comparison)
         yield Text(_legend(comparison), style="dim")
         short = chain.from_iterable(not_estimable(summary) for summary in comparison.targets)
-        yield from (Text(_printable(note)) for note in chain(notes(comparison), short))
+        yield from (Text(printable(note)) for note in chain(notes(comparison), short))
 
     def _summaries(self, console: Console, options: ConsoleOptions) -> Iterator[Table]:
         columns = _columns(self._comparison)
@@ -225,11 +226,6 @@ def _in_sections(table: Table, ratios: Sequence[AnyRatio], weights: Sequence[int
 
 def _ratio_name(ratio: Ratio | TrialRatio) -> str:
     return "  without load" if "without_load" in ratio.quantity else NAMES[ratio.quantity]
-
-
-def _printable(text: str) -> str:
-    """A hand-edited record must not steer the terminal."""
-    return "".join(letter if letter.isprintable() else "\ufffd" for letter in text)
 
 
 def _number(value: float | None) -> str:

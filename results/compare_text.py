@@ -7,6 +7,7 @@ from typing import Final
 
 from results.compare_documents import Comparison, Errors, Percentile, TargetSummary, Throughput, TrialRatio
 from results.compare_parity import Parity
+from results.statistics.missing import MAX_MISSING
 
 NOTHING: Final = "–"
 NAMES: Final[Mapping[str, str]] = {
@@ -97,16 +98,42 @@ def parity_line(parity: Parity) -> str:
 def notes(comparison: Comparison) -> Iterator[str]:
     """What belongs below the tables."""
     yield from (parity_line(parity) for parity in comparison.parity)
-    yield from (note for summary in comparison.targets for note in _of_target(summary))
+    yield from (note for summary in comparison.targets for note in _of_target(summary, len(comparison.jobs)))
     yield from (f"not equal: {difference}" for difference in comparison.differences)
     yield from comparison.remarks
+    yield from _doubts(comparison)
     if comparison.trials:
         yield from (note for ratio in comparison.trials.ratios for note in _of_trials(ratio, comparison))
     else:
         yield from (note for note in _left_out(comparison))
 
 
-def _of_target(summary: TargetSummary) -> Iterator[str]:
+def damage(summary: TargetSummary) -> Iterator[str]:
+    """How many of a target's records are damaged, and what is wrong with the first; nothing if none is."""
+    if summary.unreadable:
+        counts = f"{summary.unreadable:,} of {summary.tasks + summary.unreadable:,} records"
+        yield f"{summary.target}: {counts} left out, since damaged; the first: {summary.why_unreadable}"
+
+
+def printable(text: str) -> str:
+    """A hand-edited record must not steer the terminal."""
+    return "".join(letter if letter.isprintable() else "\ufffd" for letter in text)
+
+
+def _doubts(comparison: Comparison) -> Iterator[str]:
+    """Each reason once, however many quantities it is of."""
+    ratios = comparison.trials.ratios if comparison.trials else comparison.ratios
+    told = ((one.warmth, one.doubt) for one in ratios if one.doubt and one.geometric_mean is not None)
+    for warmth, why in dict.fromkeys(told):
+        yield f"{warmth} ratios may be biased{', and decide nothing' if comparison.trials else ''}: {why}"
+
+
+def _of_target(summary: TargetSummary, jobs: int) -> Iterator[str]:
+    yield from damage(summary)
+    rated = summary.images_per_s.jobs if summary.images_per_s else 0
+    if summary.unreadable and rated < jobs:
+        told = f"no images per second where over {percent(MAX_MISSING)} of a job's records are damaged"
+        yield f"{summary.target}: {told}"
     if summary.left_out:
         counts = f"{summary.left_out:,} of {summary.tasks:,} tasks"
         yield f"{summary.target}: {counts} left out: they found images of an earlier delivery"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Sequence
 from datetime import date
 from typing import Final, TypeVar
@@ -22,14 +21,14 @@ from results.cost_prices import Prices
 from results.documents import Document, Duplicate, Failure, Manifest, Target, WorkMeter, load
 from results.errors import DocumentError
 from results.job_state import load_manifest
-from results.naming import duplicates_prefix, failures_prefix, published_prefix, records_prefix
+from results.naming import duplicates_prefix, failures_prefix, published_prefix
 from results.parallel import map_in_order
 from results.record import Record
+from results.records import iter_checked_records
 from results.stores.base import ObjectInfo, Store
 
 NOTE: Final = "estimate: measured time by a price table, not an invoice"
 
-_RECORD: Final = re.compile(r"[0-9]{6}\.json")
 _MeterT = TypeVar("_MeterT", bound=WorkMeter)
 
 
@@ -58,7 +57,7 @@ class TargetCost(Document):
 
     Args:
         images: that are committed.
-        unreadable: records that are damaged, and so not in the sums.
+        unreadable: documents that are damaged or of another place, and so not in the sums.
         cost_per_1000_images: None if there are none.
     """
 
@@ -215,10 +214,8 @@ class _Tally:
 
 def _tally(store: Store, manifest: Manifest, target: Target, prices: Prices) -> _Tally:
     tally = _Tally(manifest, target, prices)
-    prefix = records_prefix(manifest.job_id, target)
-    infos = (info for info in store.list(prefix) if _RECORD.fullmatch(info.name, len(prefix)))
-    for info, record in map_in_order(lambda info: (info, _read(store, Record, info)), infos):
-        if record:
+    for info, record in iter_checked_records(store, manifest, target):
+        if isinstance(record, Record):
             tally.add_record(record, info.size_bytes)
         else:
             tally.add_unreadable()

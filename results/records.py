@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Final
 
-from results.documents import Target, load
-from results.errors import ObjectNotFound
+from results.documents import Manifest, Target, load
+from results.errors import DocumentError, ObjectNotFound
 from results.naming import record_name, records_prefix
 from results.parallel import map_in_order
 from results.record import Record
 from results.stores.base import ObjectInfo, Store
+
+_RECORD: Final = re.compile(r"([0-9]{6})\.json")
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +65,26 @@ def iter_records(
     return map_in_order(lambda info: _read(store, info), infos)
 
 
+def iter_checked_records(
+    store: Store, manifest: Manifest, target: Target
+) -> Iterator[tuple[ObjectInfo, Record | str]]:
+    """Yield a target's records in the order of their tasks; those that cannot be trusted end nothing.
+
+    Args:
+        store: where they are.
+        manifest: the job's.
+        target: who wrote them.
+    Returns:
+        Where each record is, and with it the record, made sure to be of this job, target and task, or in a
+        line what is wrong with it: it is damaged, of a newer schema, of another place, or gone.
+    Raises:
+        StoreError: the store failed.
+    """
+    prefix = records_prefix(manifest.job_id, target)
+    infos = (info for info in store.list(prefix) if _RECORD.fullmatch(info.name, len(prefix)))
+    return map_in_order(lambda info: (info, _read_checked(store, manifest, target, info)), infos)
+
+
 def round_trip_s(record: Record, created_at: datetime) -> float:
     """From the start of the publication to the store's creation time of the record.
 
@@ -84,6 +108,27 @@ def cpu_s_per_image(record: Record) -> float | None:
     if not record.images_painted:
         return None
     return (record.cpu_user_s + record.cpu_system_s) / record.images_painted
+
+
+def _read_checked(store: Store, manifest: Manifest, target: Target, info: ObjectInfo) -> Record | str:
+    task, tasks = int(info.name[-11:-5]), manifest.task_count
+    if task >= tasks:
+        return f"{info.name} is of task {task}, and the job's last one is {tasks - 1}"
+    try:
+        record = load(Record, store.read(info.name), info.name)
+    except DocumentError as error:
+        return str(error)
+    except ObjectNotFound:
+        return f"{info.name} is gone since it was listed"
+    if (record.job_id, record.target, record.task_index) != (manifest.job_id, target, task):
+        return (
+            f"{info.name} says that it is task {record.task_index} of {record.target} in job"
+            f" {record.job_id}: it has been moved or edited"
+        )
+    indices = {entry.index for entry in record.images}
+    if len(indices) < len(record.images) or indices.difference(manifest.task_range(task)):
+        return f"{info.name} tells of images that are not its task's, or twice of one: it was edited"
+    return record
 
 
 def _read(store: Store, info: ObjectInfo) -> StoredRecord:

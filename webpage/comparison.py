@@ -48,7 +48,7 @@ def comparison_view(page: Page, manifest: Manifest) -> dict[str, Any]:
     Returns:
         `comparison`, as `diptych results compare --json` prints it, or None and `why`.
     Raises:
-        DocumentError: a record is damaged.
+        DocumentError: a manifest is damaged. Damaged records are counted in it instead.
         StoreError: the store failed.
     """
     if manifest.task_count > MAX_ROWS:
@@ -71,7 +71,7 @@ def trials_view(page: Page, manifest: Manifest, *, with_comparison: bool) -> dic
     Returns:
         `count`, this job included, and `comparison`, or None.
     Raises:
-        DocumentError: a record is damaged.
+        DocumentError: a manifest is damaged. Damaged records are counted in it instead.
         StoreError: the store failed.
     """
     jobs = _alike(page, manifest)

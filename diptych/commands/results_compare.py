@@ -63,7 +63,8 @@ def compare(names: tuple[str, ...], margin: float, seed: int, as_json: bool, sto
     """Set targets side by side: times, CPU, memory, failures; cold and warm apart.
 
     One job describes. Several jobs that were asked for alike are trials: from 20 on, each difference gets
-    an interval and a verdict. Tasks that found images of an earlier delivery are left out.
+    an interval and a verdict. Tasks that found images of an earlier delivery are left out, and so are damaged
+    records: the output says how many. Where over 1% may be missing, no verdict but inconclusive.
 
     \b
     diptych results compare my-batch
@@ -101,7 +102,15 @@ def read_jobs(store: Store, names: Sequence[str]) -> list[JobColumns]:
 
 def without_records(jobs: Sequence[JobColumns]) -> str:
     """What to say of jobs that have nothing to compare."""
+    from results.compare_summary import summarise
+    from results.compare_text import damage, printable
+
     names = [job.manifest.job_id for job in jobs]
+    targets = jobs[0].targets
+    lost = [line for target in targets for line in damage(summarise([job.targets[target] for job in jobs]))]
+    if lost:
+        who = f"job {names[0]} has" if len(names) == 1 else f"the {len(names)} jobs have"
+        return printable(f"{who} no record that can be compared; {'; '.join(lost)}")
     if len(names) == 1:
         return f"job {names[0]} has no records yet: see `diptych status {names[0]}`"
     return f"none of the {len(names)} jobs has records yet: see `diptych jobs`"

@@ -49,7 +49,7 @@ def cost(
     found = job_cost(store, job_id, prices, free_tier=free_tier, targets=chosen)
     if as_json:
         return click.echo(found.model_dump_json())
-    if not any(one.tasks or one.wasted.seconds for one in found.targets):
+    if not any(one.tasks or one.wasted.seconds or one.unreadable for one in found.targets):
         return click.echo(f"job {job_id} has no records yet: see `diptych status {job_id}`")
     return _show(found, prices, chosen)
 

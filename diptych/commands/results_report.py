@@ -34,6 +34,7 @@ def report(names: tuple[str, ...], path: Path, margin: float, seed: int, store_u
     """Write what `compare` says as one HTML file with tables, plots and the method in words.
 
     It needs nothing beside it: no network, no script. It can be mailed, printed, or opened from a folder.
+    Damaged records are left out, as `compare` does; it and this command say how many.
 
     \b
     diptych results report my-batch -o report.html
@@ -42,6 +43,7 @@ def report(names: tuple[str, ...], path: Path, margin: float, seed: int, store_u
     from diptych.commands.results_download import writing_to
     from pipeline.errors import RequestError
     from results.compare import compare
+    from results.compare_text import damage, printable
     from results.report.page import report_html
 
     if path.suffix.lower() not in (".html", ".htm"):
@@ -50,8 +52,11 @@ def report(names: tuple[str, ...], path: Path, margin: float, seed: int, store_u
     jobs = read_jobs(store, names)
     if not any(len(columns.task) for job in jobs for columns in job.targets.values()):
         raise RequestError(without_records(jobs))
-    page = report_html(compare(store, jobs, margin=margin, seed=seed), jobs)
+    comparison = compare(store, jobs, margin=margin, seed=seed)
+    page = report_html(comparison, jobs)
     with writing_to(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(page, encoding="utf-8")
+    for line in (line for summary in comparison.targets for line in damage(summary)):
+        click.echo(printable(line), err=True)
     click.echo(path)

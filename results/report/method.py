@@ -7,6 +7,7 @@ from typing import Final
 
 from results.compare_documents import Comparison
 from results.compare_text import percent
+from results.statistics.missing import MAX_MISSING, most_missing
 
 _TERMS: Final = (
     ("round trip", "From the start of the publication to the store's own creation time of the record."),
@@ -33,7 +34,9 @@ _DESCRIBED: Final = (
     " that allows one: 6, 36, 72 and 368 tasks for p50, p90, p95 and p99. The rate of failures carries"
     " Wilson's interval. Both take tasks to be independent, and tasks on one instance are not quite: they"
     " wait in the same queue and share a machine. Records of tasks that found images of an earlier"
-    " delivery are left out, since their times are not whole."
+    " delivery are left out, since their times are not whole. Records that are damaged, of a newer schema or"
+    " of another place are left out too, and a pair of tasks with one of them; where more than {missing} may"
+    " be missing, whatever is compared may be biased, and decides nothing."
 )
 _ONE_JOB: Final = (
     "One run: descriptive. Targets are compared task by task: the ratio is the geometric mean over the"
@@ -84,5 +87,7 @@ def method_section(comparison: Comparison, needed: int) -> str:
         )
     else:
         compared = _ONE_JOB.format(needed=needed)
-    told = "".join(f"<p>{escape(text)}</p>" for text in (_DESCRIBED, compared, _LIMITS))
+    most = most_missing(trials.margin) if trials else MAX_MISSING
+    described = _DESCRIBED.format(missing=percent(most))
+    told = "".join(f"<p>{escape(text)}</p>" for text in (described, compared, _LIMITS))
     return f'{told}<h3>Words</h3><dl>{terms}</dl><p class="small">{escape(_SOURCES)}</p>'

@@ -102,14 +102,16 @@ def _answers(comparison: Comparison) -> Iterator[str]:
     for ratio in comparison.ratios:
         if ratio.warmth == "warm" and ratio.geometric_mean is not None:
             below = f"{ratio.first} / {ratio.second}, {ratio.pairs:,} pairs; {comparison.note}"
+            below += f"; may be biased: {ratio.doubt}" if ratio.doubt else ""
             yield _answer(ratio.quantity, f"× {ratio.geometric_mean:.2f}", "", below)
 
 
 def _trial_answer(ratio: TrialRatio) -> tuple[str, str, str]:
     pair = f"{ratio.first} / {ratio.second}"
+    doubted = f"; may be biased: {ratio.doubt}" if ratio.doubt else ""
     if ratio.verdict is None:
-        return f"× {ratio.geometric_mean:.3f}", "", f"{pair}, {ratio.trials} trials: no verdict"
-    below = f"{pair} = {ratio.geometric_mean:.3f}, 95% interval {trial_interval(ratio)}"
+        return f"× {ratio.geometric_mean:.3f}", "", f"{pair}, {ratio.trials} trials: no verdict{doubted}"
+    below = f"{pair} = {ratio.geometric_mean:.3f}, 95% interval {trial_interval(ratio)}{doubted}"
     return ratio.verdict, ratio.verdict.partition(" ")[0], below
 
 

@@ -80,6 +80,7 @@ def target_table(comparison: Comparison) -> str:
         (_row("served by"), [_cell(one.server) for one in targets]),
         (_row("tasks recorded"), [_cell(f"{one.tasks:,}") for one in targets]),
         (_row("left out: images found"), [_cell(f"{one.left_out:,}") for one in targets]),
+        (_row("left out: damaged records"), [_cell(f"{one.unreadable:,}") for one in targets]),
         (_row("images"), [_cell(f"{one.images:,}") for one in targets]),
         (_row("instances"), [_cell(f"{one.instances:,}") for one in targets]),
         (_row("images per second"), [_cell(throughput(one.images_per_s)) for one in targets]),

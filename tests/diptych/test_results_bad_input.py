@@ -29,29 +29,77 @@ def cut(path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "damage", "told"),
+    ("damage", "told"),
     [
-        (RECORD, edit(schema="diptych.record/2"), "schema is 'diptych.record/2', not 'diptych.record/1'"),
-        (RECORD, cut, "it is cut off or no JSON"),
-        (RECORD, edit(process_s="soon"), "process_s: Input should be a valid number"),
-        (RECORD, edit(task_index=0), "has been moved or edited"),
-        (MANIFEST, edit(schema="diptych.job/2"), "schema is 'diptych.job/2', not 'diptych.job/1'"),
-        (MANIFEST, cut, "it is cut off or no JSON"),
-        (MANIFEST, edit(job_id="another"), "says that it is job another: it has been moved or edited"),
-        (MANIFEST, edit(job_id="<img src=x onerror=alert(1)>"), "job_id: String should match pattern"),
-        (MANIFEST, Path.unlink, f"no job '{JOB}' in file://"),
+        (edit(schema="diptych.job/2"), "schema is 'diptych.job/2', not 'diptych.job/1'"),
+        (cut, "it is cut off or no JSON"),
+        (edit(job_id="another"), "says that it is job another: it has been moved or edited"),
+        (edit(job_id="<img src=x onerror=alert(1)>"), "job_id: String should match pattern"),
+        (Path.unlink, f"no job '{JOB}' in file://"),
     ],
 )
-def test_a_damaged_document_is_named(
-    store: DirectoryStore, tmp_path: Path, name: str, damage: Callable[[Path], object], told: str
+def test_a_damaged_manifest_ends_it(
+    store: DirectoryStore, tmp_path: Path, damage: Callable[[Path], object], told: str
 ) -> None:
-    damage(store.root / name)
+    damage(store.root / MANIFEST)
     for command in (["compare", JOB], ["report", JOB, "-o", str(tmp_path / "r.html")]):
         result = run(store, *command)
         assert (result.exit_code, result.stdout) == (1, "")
         assert told in result.stderr
         assert len(result.stderr.splitlines()) == 1
     assert not (tmp_path / "r.html").exists()
+
+
+@pytest.mark.parametrize(
+    ("damage", "told"),
+    [
+        (edit(schema="diptych.record/2"), "schema is 'diptych.record/2', not 'diptych.record/1'"),
+        (cut, "it is cut off or no JSON"),
+        (edit(process_s="soon"), "process_s: Input should be a valid number"),
+        (edit(task_index=0), "has been moved or edited"),
+        (edit(params={"\x1b[31m": []}), "it was damaged or edited"),
+    ],
+)
+def test_a_damaged_record_is_left_out_and_named(
+    store: DirectoryStore, tmp_path: Path, damage: Callable[[Path], object], told: str
+) -> None:
+    damage(store.root / RECORD)
+    path = tmp_path / "r.html"
+    lost = "function: 1 of 3 records left out, since damaged; the first: "
+    shown = run(store, "compare", JOB)
+    assert (shown.exit_code, shown.stderr) == (0, "")
+    text = " ".join(shown.stdout.split())
+    assert f"{lost}{RECORD} " in text
+    assert told in text
+    (function,) = json.loads(run(store, "compare", JOB, "--json").stdout)["targets"][1:]
+    assert (function["tasks"], function["unreadable"]) == (2, 1)
+    assert told in function["why_unreadable"]
+    written = run(store, "report", JOB, "-o", str(path))
+    assert (written.exit_code, written.stdout) == (0, f"{path}\n")
+    assert written.stderr.startswith(f"{lost}{RECORD} ")
+    assert len(written.stderr.splitlines()) == 1
+    assert lost in path.read_text()
+    assert "\x1b" not in shown.stdout + written.stderr
+    assert "function: 1 damaged document: not in the sums." in run(store, "cost", JOB).stdout
+
+
+def test_a_job_with_nothing_but_damaged_records_is_not_called_empty(
+    store: DirectoryStore, tmp_path: Path
+) -> None:
+    for path in (store.root / f"jobs/{JOB}").glob("*/records/*.json"):
+        cut(path)
+    told = (
+        f"job {JOB} has no record that can be compared; container: 3 of 3 records left out, since damaged;"
+        f" the first: jobs/{JOB}/container/records/000000.json cannot be read: it is cut off"
+    )
+    shown = run(store, "compare", JOB)
+    assert (shown.exit_code, shown.stdout.startswith(told)) == (0, True)
+    assert "; function: 3 of 3 records left out" in shown.stdout
+    written = run(store, "report", JOB, "-o", str(tmp_path / "r.html"))
+    assert (written.exit_code, written.stdout) == (1, "")
+    assert written.stderr.startswith(f"error: {told}")
+    assert not (tmp_path / "r.html").exists()
+    assert "container: 3 damaged documents: not in the sums." in run(store, "cost", JOB).stdout
 
 
 @pytest.mark.parametrize(

@@ -5,10 +5,14 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from datetime import timedelta
+from io import StringIO
 from typing import Any
 
 import numpy as np
+from rich.console import Console
 
+from results.compare_documents import Comparison
+from results.compare_table import comparison_table
 from results.documents import JSON_TYPE, Manifest, Target, dump
 from results.naming import manifest_name, record_name
 from results.record import ImageEntry
@@ -27,6 +31,14 @@ def put(
     store.create(name, dump(written), JSON_TYPE)
     created_s = (written.publication_started_at + timedelta(seconds=round_trip_s)).timestamp()
     os.utime(store.root / name, (created_s, created_s))
+
+
+def text_of(comparison: Comparison, width: int = 120) -> str:
+    """What a terminal of so many columns shows."""
+    console = Console(width=width, file=StringIO())
+    with console.capture() as captured:
+        console.print(comparison_table(comparison))
+    return captured.get()
 
 
 def put_manifest(store: DirectoryStore, **changes: Any) -> Manifest:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from datetime import timedelta
 
 import pytest
@@ -10,8 +9,8 @@ import pytest
 from results.compare import compare_job
 from results.compare_documents import Comparison
 from results.documents import JSON_TYPE, DeadLetter, Failure, Target, dump
-from results.errors import DocumentError, JobNotFound
-from results.naming import deadletter_name, failure_name, manifest_name, record_name
+from results.errors import JobNotFound
+from results.naming import deadletter_name, failure_name, manifest_name
 from results.stores.base import Store
 from results.stores.directory import DirectoryStore
 from tests.results.compare_jobs import COLD, entries, put, put_manifest
@@ -208,35 +207,6 @@ def test_warm_tasks_that_loaded_the_model_are_counted(directory_store: Directory
     put_manifest(directory_store, count=4)
     put(directory_store, 0, "container", 3.0, model_load_s=0.5)
     assert compare_job(directory_store, JOB).targets[0].warm.loading == 1
-
-
-@pytest.mark.parametrize(
-    ("values", "told"),
-    [
-        ({"schema": "diptych.record/2"}, "function/records/000001.json cannot be read: schema"),
-        ({"process_s": -1}, "function/records/000001.json cannot be read: process_s"),
-        ({"process_s": float("nan")}, "function/records/000001.json cannot be read"),
-        ({"task_index": 0}, "says that it is task 0 of function in job job-a: it has been moved or edited"),
-        ({"target": "container"}, "says that it is task 1 of container in job job-a"),
-        ({"job_id": "other"}, "says that it is task 1 of function in job other"),
-    ],
-)
-def test_a_record_that_cannot_be_trusted_is_named(
-    directory_store: DirectoryStore, values: dict[str, object], told: str
-) -> None:
-    job = write_job(directory_store)
-    path = directory_store.root / record_name(job.job_id, "function", 1)
-    path.write_text(json.dumps(json.loads(path.read_text()) | values))
-    with pytest.raises(DocumentError, match=told):
-        compare_job(directory_store, JOB)
-
-
-def test_a_truncated_record_is_named(directory_store: DirectoryStore) -> None:
-    job = write_job(directory_store)
-    path = directory_store.root / record_name(job.job_id, "container", 2)
-    path.write_bytes(path.read_bytes()[:100])
-    with pytest.raises(DocumentError, match=r"container/records/000002.json cannot be read"):
-        compare_job(directory_store, JOB)
 
 
 def test_equal_images_are_counted_by_their_hashes(directory_store: DirectoryStore) -> None:

@@ -2,27 +2,14 @@
 
 from __future__ import annotations
 
-from io import StringIO
-
-from rich.console import Console
-
 from results.compare import compare as compare_trials
 from results.compare import compare_job, read_trials
-from results.compare_documents import Comparison
-from results.compare_table import comparison_table
 from results.documents import JSON_TYPE, Target, dump
 from results.naming import manifest_name
 from results.stores.base import Store
 from results.stores.directory import DirectoryStore
-from tests.results.compare_jobs import COLD, entries, put, put_manifest, put_trial
+from tests.results.compare_jobs import COLD, entries, put, put_manifest, put_trial, text_of
 from tests.results.pictures import JOB, manifest
-
-
-def text_of(comparison: Comparison, width: int = 120) -> str:
-    console = Console(width=width, file=StringIO())
-    with console.capture() as captured:
-        console.print(comparison_table(comparison))
-    return captured.get()
 
 
 def test_one_job_is_told_whole(directory_store: DirectoryStore) -> None:

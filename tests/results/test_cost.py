@@ -174,6 +174,10 @@ def test_attempts_that_left_nothing_are_counted_and_damage_is_told(store: Store,
     found = job_cost(store, JOB, prices).targets[0]
     assert (found.wasted.unrecorded, found.unreadable, found.tasks) == (2, 1, 1)
     assert found.usage.requests == 3
+    # A copy of the first one: its work was done once.
+    store.create(naming.record_name(JOB, "container", 2), dump(again), JSON_TYPE)
+    moved = job_cost(store, JOB, prices).targets[0]
+    assert (moved.unreadable, moved.tasks, moved.images) == (2, 1, 4)
 
 
 def test_a_pool_of_ones_own_costs_no_computing(store: Store, prices: Prices) -> None:

@@ -11,6 +11,7 @@ import pytest
 
 from results.compare import compare, read_trials
 from results.documents import Target
+from results.naming import record_name
 from results.report.page import report_html
 from results.stores.directory import DirectoryStore
 from tests.results.compare_jobs import COLD, entries, put, put_manifest, put_trial
@@ -128,6 +129,36 @@ def test_trials_are_told_with_their_verdicts(directory_store: DirectoryStore) ->
         "symmetric bootstrap-t over trials, 95%, 9,999 resamples, seed 0",
     ):
         assert part in text
+
+
+def test_damaged_records_are_told_where_the_answer_is(directory_store: DirectoryStore) -> None:
+    put_manifest(directory_store, count=4 * 3)
+    for task in range(3):
+        put(directory_store, task, "container", 3.0)
+        put(directory_store, task, "function", 3.0)
+    name = record_name(JOB, "function", 1)
+    (directory_store.root / name).write_bytes(b'{"<script>')
+    text = words(report(directory_store, JOB))
+    for part in (
+        "round trip, warm × 1.00 container / function, 2 pairs; one run: descriptive;"
+        " may be biased: function: 1 of at most 3 warm records damaged, over 1%",
+        f"function: 1 of 3 records left out, since damaged; the first: {name} cannot be read: it is cut off",
+        "left out: damaged records 0 1",
+        "where more than 1% may be missing",
+    ):
+        assert part in text
+
+
+def test_a_verdict_that_damage_forbids_is_told_with_the_reason(directory_store: DirectoryStore) -> None:
+    names = [put_trial(directory_store, number, effect=0.2) for number in range(20)]
+    (directory_store.root / record_name(names[3], "container", 2)).write_bytes(b"")
+    text = words(report(directory_store, *names))
+    assert "container faster" not in text
+    assert re.search(
+        r"process time, warm inconclusive container / function = 0\.\d+, 95% interval [0-9.–]+;"
+        r" may be biased: container: 1 of at most 60 warm records damaged, over 1%",
+        text,
+    )
 
 
 def test_a_job_with_one_target_has_a_report(directory_store: DirectoryStore) -> None:

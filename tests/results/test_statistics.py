@@ -9,6 +9,7 @@ import pytest
 from scipy import stats
 
 from results.statistics.holm import holm
+from results.statistics.missing import most_missing, too_many_missing
 from results.statistics.power import trials_needed
 from results.statistics.proportion import wilson_interval
 from results.statistics.quantiles import interval_ranks, quantile, sample_needed
@@ -86,3 +87,18 @@ def test_more_spread_needs_more_trials() -> None:
     assert trials_needed(0.1, 0.05) == 43
     assert trials_needed(0.2, 0.05) == 169
     assert trials_needed(1e-9, 0.05) == 2
+
+
+@pytest.mark.parametrize(
+    ("missing", "present", "too_many"),
+    [(0, 0, False), (0, 5, False), (1, 0, True), (1, 98, True), (1, 99, False), (29, 2_871, False)],
+)
+def test_one_in_a_hundred_may_be_missing(missing: int, present: int, too_many: bool) -> None:
+    assert too_many_missing(missing, present) is too_many
+
+
+@pytest.mark.parametrize(("margin", "most"), [(0.5, 0.01), (0.05, 0.01), (0.01, 0.002)])
+def test_a_narrow_margin_bears_fewer(margin: float, most: float) -> None:
+    assert most_missing(margin) == pytest.approx(most)
+    assert not too_many_missing(2, 1_998, most_missing(margin))
+    assert too_many_missing(3, 997, most_missing(margin)) == (most < 0.003)

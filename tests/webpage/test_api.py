@@ -165,6 +165,11 @@ def test_damage_is_told_image_by_image_and_hides_nothing_else(tmp_path: Path) ->
             ("function", 1),
         }
         assert len(rows) == 6
+        compared = server.get(f"/api/jobs/{JOB}/comparison").json()["comparison"]
+        for one in compared["targets"]:
+            assert (one["tasks"], one["unreadable"]) == (2, 1)
+            assert f"{one['target']}/records/000001.json cannot be read" in one["why_unreadable"]
+        assert {one["pairs"] for one in compared["ratios"] if one["warmth"] == "warm"} == {1}
         assert server.get("/api/jobs/half").status_code == 422
         listed = {job["job_id"]: job["status"] for job in server.get("/api/jobs").json()["jobs"]}
         assert listed["half"] == "unreadable"

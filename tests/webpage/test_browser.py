@@ -11,7 +11,7 @@ import pytest
 
 from results.gallery.place import FolderPlace
 from results.gallery.write import write_gallery
-from results.naming import image_name
+from results.naming import image_name, record_name
 from results.png import encode
 from results.stores.directory import DirectoryStore
 from tests.results.pictures import JOB, manifest, picture, provenance, write_job
@@ -65,6 +65,29 @@ def test_two_pictures_that_differ_are_shown_with_their_difference(browser: Brows
             dialog.locator(".difference img.loaded").wait_for()
             assert re.search(r"dB PSNR · at most \d+ of 255, in 50\.0% of pixels", dialog.inner_text())
             assert "not the PNG that its record tells of" in dialog.inner_text()
+    finally:
+        server.stop()
+
+
+def test_damaged_records_are_told_beside_the_ratios(browser: Browser, tmp_path: Path) -> None:
+    store = DirectoryStore(tmp_path / "results")
+    write_job(store)
+    name = record_name(JOB, "function", 1)
+    (store.root / name).chmod(0o600)
+    (store.root / name).write_bytes(b'{"<b>')
+    server = PageServer(store.url, tmp_path)
+    try:
+        server.wait()
+        with tab(browser) as page:
+            page.goto(f"{server.url}/jobs/{JOB}")
+            told = "1 warm task · one run: descriptive · 1 damaged record left out: may be biased"
+            page.locator(".versus").get_by_text(told).wait_for()
+            page.get_by_role("tab", name="Times").click()
+            about = page.locator(".about-ratios")
+            about.get_by_text(
+                f"Function: 1 of 3 records left out, since damaged; the first: {name}"
+            ).wait_for()
+            assert "function: 1 of at most 2 warm records damaged, over 1%" in about.inner_text()
     finally:
         server.stop()
 

@@ -135,9 +135,16 @@ function words(one, low, high) {
 }
 
 function shortNote(comparison, chosen, warmth) {
-  if (!chosen.length) return "no task is done on both yet";
+  const lost = damaged(comparison);
+  const bias = chosen.some((one) => one.doubt) ? ": may be biased" : "";
+  const without = lost ? `${counted(lost, "damaged record")} left out${bias}` : null;
+  if (!chosen.length) return without ?? "no task is done on both yet";
   const of = comparison.trials ? counted(comparison.trials.count, "trial") : warmth === "warm" ? counted(chosen[0].pairs, "warm task") : "cold tasks only";
-  return comparison.trials ? comparison.note : `${of} · ${comparison.note}`;
+  return [comparison.trials ? null : of, comparison.note, without].filter(Boolean).join(" · ");
+}
+
+function damaged(comparison) {
+  return comparison.targets.reduce((sum, one) => sum + one.unreadable, 0);
 }
 
 function longNote(comparison) {
@@ -146,7 +153,12 @@ function longNote(comparison) {
     if (one.images) lines.push(`Pixels: ${number(one.same_pixels)} of ${number(one.images)} images equal on ${one.first} and ${one.second}, ${number(one.same_bytes)} byte for byte.`);
   }
   if (comparison.differences.length) lines.push(`Not equal on both, so that the figures may tell of these: ${comparison.differences.join("; ")}.`);
-  lines.push(...comparison.remarks);
+  for (const one of comparison.targets) {
+    if (one.unreadable) lines.push(`${title(one.target)}: ${number(one.unreadable)} of ${counted(one.tasks + one.unreadable, "record")} left out, since damaged; the first: ${one.why_unreadable}.`);
+  }
+  const ratios = comparison.trials?.ratios ?? comparison.ratios;
+  const doubts = ratios.filter((one) => one.doubt && one.geometric_mean !== null).map((one) => `Ratios of ${one.warmth} tasks may be biased: ${one.doubt}.`);
+  lines.push(...comparison.remarks, ...new Set(doubts));
   for (const one of comparison.trials?.ratios ?? []) {
     if (one.note || one.trials_needed) lines.push(`${QUANTITIES[one.quantity] ?? one.quantity}, ${one.warmth}: ${[one.note, one.trials_needed && `about ${one.trials_needed} trials would be needed`].filter(Boolean).join("; ")}.`);
   }
