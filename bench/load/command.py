@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -71,17 +71,26 @@ def text_lines(run: StoredRun) -> list[str]:
         if response:
             spread = "" if response["sd"] is None else f" ± {1000 * response['sd']:.1f}"
             says += f"; response {1000 * response['mean']:.1f}{spread} ms"
-            at = {one["p"]: one["value"] for one in response.get("percentiles", ())}
-            if phase == "measured" and at:
-                says += f", p50 {1000 * at[0.5]:.1f}, p99 {1000 * at[0.99]:.1f}; {of['ok_per_s']:.1f} ok/s"
+            if phase == "measured":
+                says += (
+                    "".join(f", {told}" for told in _percentiles(response)) + f"; {of['ok_per_s']:.1f} ok/s"
+                )
         lines.append(says)
         if of["percentiles_refused"] and phase == "measured":
             lines.append(f"  no percentiles: {of['percentiles_refused']}")
     lines += jmeter_lines(run.results["jmeter"])
     for target, found in run.results["targets"].items():
-        account = found.get("account") or {}
-        lines.append(f"{target:10} unsent {account.get('unsent')}, unfinished {account.get('unfinished')}")
+        account = found.get("account")  # of a run that was killed there is none
+        if account:
+            lines.append(f"{target:10} unsent {account['unsent']}, unfinished {account['unfinished']}")
     return [*lines, *usage_lines(run.results.get("cloud") or {})]
+
+
+def _percentiles(response: Mapping[str, Any]) -> Iterator[str]:
+    """Those that the sample is large enough for."""
+    for one in response.get("percentiles", ()):
+        if one["p"] in (0.5, 0.99) and one["interval"]:
+            yield f"p{100 * one['p']:g} {1000 * one['value']:.1f}"
 
 
 def _options(given: Mapping[str, Any]) -> LoadOptions:
@@ -91,6 +100,12 @@ def _options(given: Mapping[str, Any]) -> LoadOptions:
         raise click.UsageError("--warm-up must be shorter than --duration")
     targets: tuple[Target, ...] = tuple(dict.fromkeys(given["targets"])) or ("container", "function")
     urls: dict[Target, str] = {name: given[f"{name}_url"] for name in targets if given[f"{name}_url"]}
+    for name in ("container", "function"):
+        if given[f"{name}_url"] and name not in urls:
+            raise click.UsageError(f"--{name}-url is of a target that --target leaves out")
+    for name, flag in (("account", "--as-account"), ("project", "--project")):
+        if given[name] and not given["cloud"]:
+            raise click.UsageError(f"{flag} goes with --cloud")
     if given["cloud"] and len(urls) < len(targets):
         raise click.UsageError(
             "--cloud needs the deployed --container-url and --function-url, or --target and one"

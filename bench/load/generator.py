@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import heapq
 import time
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -99,7 +100,8 @@ class Generator:
         self._task = first_task
         self._orders: list[Order] = []
         self._multi: Any = pycurl.CurlMulti()
-        self._free: list[tuple[float, Transfer]] = []
+        self._free: deque[tuple[float, Transfer]] = deque()  # the one that is free for longest first
+        self._left_s = self._listened_s = self._unread_s = 0.0
         self._busy: dict[Any, tuple[Order, Transfer, float, float]] = {}
         self.account = Account()
 
@@ -118,11 +120,12 @@ class Generator:
         """
         began, cpu_s = time.perf_counter(), time.process_time()
         self._start_s = began - self._origin
+        end_s = self._start_s + self._plan.duration_s
         self._open(limit)
         try:
-            self._loop(self._start_s + self._plan.duration_s)
+            self._loop(end_s)
         finally:
-            self.account.unfinished += len(self._busy)
+            self._count_rest(min(end_s, self._now()))
             self.account.wall_s = time.perf_counter() - began
             self.account.cpu_s = time.process_time() - cpu_s
             self._close()
@@ -135,22 +138,30 @@ class Generator:
             self._orders.append(Order(due_s, self._next_number(), due_s))
         heapq.heapify(self._orders)
         capacity = min(self._plan.in_flight, self._plan.users or self._plan.in_flight)
-        self._free = [(0.0, Transfer(self._url, self._plan.timeout_s)) for _ in range(capacity)]
+        self._free.extend((0.0, Transfer(self._url, self._plan.timeout_s)) for _ in range(capacity))
         self._closed_users = self._plan.users is not None and limit is None
 
     def _loop(self, end_s: float) -> None:
+        self._left_s, self._listened_s = self._now(), 0.0
         while True:
             now = self._now()
             if now < end_s:
                 self._send_due(now)
             elif not self._busy:
                 break
+            # Answers may have lain there for as long as nobody listened.
+            self._unread_s = self._now() - self._left_s - self._listened_s
             _, running = self._multi.perform()
+            self._left_s, self._listened_s = self._now(), 0.0
             self._harvest(end_s)
             if running or self._orders:
                 self._wait(end_s)
             elif not self._busy:
                 break
+
+    def _count_rest(self, end_s: float) -> None:
+        """What is left of the plan at its end, or where it was broken off."""
+        self.account.unfinished += len(self._busy)
         for order in self._orders:
             if order.attempt > 1:
                 self.account.unfinished += 1
@@ -162,20 +173,24 @@ class Generator:
         """Until something comes, or is due."""
         now = self._now()
         pause_s = _SELECT_S
-        if self._orders and self._free:
-            pause_s = min(pause_s, max(0.0, self._orders[0].due_s - now))
-        elif now < end_s:
-            pause_s = min(pause_s, end_s - now)
+        if now < end_s:
+            next_s = self._orders[0].due_s if self._orders and self._free else end_s
+            pause_s = min(pause_s, max(0.0, next_s - now))
         # select may round up to the next millisecond: the last one is waited for awake.
-        if pause_s > _SPIN_S and self._busy:
+        if pause_s <= _SPIN_S:
+            return
+        if self._busy:
             self._multi.select(pause_s - _SPIN_S)
-        elif pause_s > _SPIN_S:
+        else:
             time.sleep(pause_s - _SPIN_S)
+        waited_s = self._now() - now
+        if waited_s > _SPIN_S:  # so nothing lay there when the waiting began
+            self._left_s, self._listened_s = now, min(waited_s, pause_s)
 
     def _send_due(self, now: float) -> None:
         while self._orders and self._free and self._orders[0].due_s <= now:
             order = heapq.heappop(self._orders)
-            free_s, transfer = self._free.pop()
+            free_s, transfer = self._free.popleft()
             transfer.prepare(self._body(order.task, order.attempt), self._headers())
             sent_s = self._now()
             self._busy[transfer.handle] = (order, transfer, sent_s, max(order.due_s, free_s))
@@ -205,7 +220,7 @@ class Generator:
             scheduled_s=order.scheduled_s,
             due_s=order.due_s,
             sent_s=sent_s,
-            lag_s=max(0.0, sent_s - could_s),
+            lag_s=max(0.0, sent_s - could_s, min(self._unread_s, times.response_s)),
             outcome="error" if error else outcome_of(times.status),
             **times.fields(),
         )

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench.load.sample import Sample
+from bench.load.summary import FEWEST
 from bench.run_folder_page import plain_table
 from bench.run_folder_quantities import milliseconds
 
@@ -22,7 +23,6 @@ NOTE: Final = (
     " normal, from 30 samples on) take requests for independent. One run decides nothing between targets:"
     " bench compare does."
 )
-_FEWEST: Final = 30
 
 
 def jmeter_figures(samples: Sequence[Sample]) -> dict[str, Any]:
@@ -98,7 +98,7 @@ def _spread(values: NDArray[np.float64]) -> dict[str, float | None]:
 
 def _difference(first: NDArray[np.float64], second: NDArray[np.float64]) -> dict[str, Any]:
     apart = float(first.mean() - second.mean())
-    if min(len(first), len(second)) < _FEWEST:
+    if min(len(first), len(second)) < FEWEST:
         return {"mean": apart, "interval": None}
     half = 1.96 * sqrt(first.var(ddof=1) / len(first) + second.var(ddof=1) / len(second))
     return {"mean": apart, "interval": [apart - half, apart + half]}

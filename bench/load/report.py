@@ -23,10 +23,14 @@ _COUNTS: Final = (
 _ACCOUNT: Final = ("sent", "unsent", "unfinished")
 _PERCENTILES_OF: Final = ("response_s", "latency_s", "first_byte_s", "connect_s")
 _METHOD: Final = (
-    "Times are libcurl's own, on a monotonic clock. Response runs from sending to the last byte, latency"
-    " from when the task was scheduled, so that a stall is not hidden. 429 and 503 count as shed, not errors;"
-    " Retry-After is honoured. dns, connect and tls are of new connections only. Intervals (95%) of"
-    " percentiles are order statistics', those of means normal; both take requests for independent, which"
+    "Times are libcurl's own, on a monotonic clock, and of requests that succeeded: what failed, timed out"
+    " or was never sent is in the counts alone. Response runs from sending to the last byte, latency from"
+    " when the task was scheduled: at a given rate a stall counts for every task that was due in it. Of"
+    " users the next task is due when the last one's answer is there, so a stall counts once for each user,"
+    " and what would have come meanwhile is in no figure (coordinated omission). lag is the generator's own"
+    " delay, in sending or in reading the answer. 429 and 503 count as shed, not errors; Retry-After is"
+    " honoured. dns, connect and tls are of new connections only. Intervals (95%) of percentiles are order"
+    " statistics', those of means normal, from 30 values on; both take requests for independent, which"
     " requests of one run are only roughly: two runs decide nothing about targets (see bench compare)."
 )
 

@@ -23,7 +23,8 @@ class Sample:
         scheduled_s: when the task was due at first.
         due_s: when this attempt was.
         sent_s: when it was handed to libcurl.
-        lag_s: delay that the generator itself is to blame for.
+        lag_s: delay that the generator itself is to blame for: how late it sent, or how long the answer may
+            have lain there while it did something else, or nothing; the larger of both.
         response_s: from sending to the last byte.
         first_byte_s: to the first byte of the answer; None if there was none.
         dns_s: name look-up; None on a reused connection. The next two likewise.

@@ -20,6 +20,8 @@ LAG_SHARE: Final = 0.05
 median response time."""
 CPU_LIMIT: Final = 0.9
 """And when the generator used more than this of a core: its own queue would be measured."""
+FEWEST: Final = 30
+"""Values that a mean's normal interval takes: of fewer it would be too narrow."""
 _HDR_HIGHEST_US: Final = 3_600_000_000
 _HDR_DIGITS: Final = 3
 
@@ -90,7 +92,7 @@ def describe(values: NDArray[np.float64], *, percentiles: bool) -> dict[str, Any
     """Mean ± SD and the rest of one quantity. Intervals take the requests for independent of one another."""
     n, mean = len(values), float(values.mean())
     sd = float(values.std(ddof=1)) if n > 1 else None
-    half = None if sd is None else 1.96 * sd / sqrt(n)
+    half = None if sd is None or n < FEWEST else 1.96 * sd / sqrt(n)
     found: dict[str, Any] = {
         "n": n,
         "mean": mean,

@@ -39,7 +39,7 @@ METHOD: Final = (
     " each the first of its painting process, are apart, and so are tasks that were under way when the wall"
     " clock was set. lag is the generator's own delay; percentiles"
     " are refused when it matters. Percentiles that the sample is too small for are left out. Intervals"
-    " (95%) of percentiles are order statistics', those of means normal; both take tasks for"
+    " (95%) of percentiles are order statistics', those of means normal, from 30 on; both take tasks for"
     " independent, which tasks that wait for one another are not: one run decides nothing of targets."
 )
 _DEPLOYED: Final = (

@@ -68,6 +68,85 @@ def test_a_stall_shows_in_the_latency_from_the_schedule() -> None:
     assert np.median(values["lag_s"]) < 0.02  # the target's stall is not the generator's lag
 
 
+def test_a_stall_of_the_generator_is_its_lag_and_not_the_target_s() -> None:
+    """Four users, and ours does something else for 0.3 s once: four answers lie there meanwhile."""
+
+    def soon(_: int) -> tuple[int, dict[str, str]]:
+        time.sleep(0.05)
+        return 204, {}
+
+    samples: list[Sample] = []
+
+    def seen(sample: Sample) -> None:
+        samples.append(sample)
+        if len(samples) == 10:
+            time.sleep(0.3)
+
+    with http_target(soon) as target:
+        Generator(target.url, "t", Plan(duration_s=1.5, users=4), lambda *_: b"0.1", seen).run()
+    late = [one for one in samples[10:] if one.response_s > 0.25]
+    assert 3 <= len(late) <= 4
+    assert all(one.lag_s > 0.2 for one in late)
+    others = [one.lag_s for one in samples if one.response_s < 0.1]
+    assert np.median(others) < 0.02
+
+
+def test_a_stall_delays_every_request_that_was_due_in_it() -> None:
+    """Each by as much as was left of it."""
+    samples: list[Sample] = []
+    stalled: list[float] = []
+
+    def soon(_: int) -> tuple[int, dict[str, str]]:
+        time.sleep(0.06)
+        return 204, {}
+
+    def seen(sample: Sample) -> None:
+        samples.append(sample)
+        if len(samples) == 5:
+            time.sleep(0.5)
+            stalled.append(time.perf_counter() - origin)
+
+    plan = Plan(duration_s=1.2, rate=50, arrivals="constant", in_flight=50)
+    with http_target(soon) as target:
+        origin = time.perf_counter()
+        Generator(target.url, "t", plan, lambda *_: b"0.1", seen, origin=origin).run()
+    in_it = [one for one in samples if stalled[0] - 0.4 < one.due_s < stalled[0] - 0.05]
+    assert len(in_it) >= 15
+    assert [one.lag_s for one in in_it] == pytest.approx([stalled[0] - one.due_s for one in in_it], abs=0.04)
+
+
+def test_what_was_due_and_never_sent_is_counted_where_it_is_broken_off_too() -> None:
+    def breaks_off(_: Sample) -> None:
+        raise KeyboardInterrupt
+
+    def slowly(_: int) -> tuple[int, dict[str, str]]:
+        time.sleep(0.5)
+        return 204, {}
+
+    with http_target(slowly) as target:
+        plan = Plan(duration_s=5.0, rate=20, arrivals="constant", in_flight=1)
+        ours = Generator(target.url, "t", plan, lambda *_: b"0.1", breaks_off)
+        with pytest.raises(KeyboardInterrupt):
+            ours.run()
+    assert ours.account.sent == 1
+    assert 8 <= ours.account.unsent <= 20  # due within the first half second, none of the other four
+
+
+def test_nothing_is_spun_for_after_the_end() -> None:
+    """What was due and not sent does not keep the generator awake while the last answer is awaited."""
+
+    def slowly(number: int) -> tuple[int, dict[str, str]]:
+        time.sleep(1.5 if number else 0.4)
+        return 204, {}
+
+    plan = Plan(duration_s=0.3, rate=50, arrivals="constant", in_flight=2)
+    with http_target(slowly) as target:
+        _, account = generate(target.url, plan)
+    assert account.wall_s > 1.0
+    assert account.unsent > 0
+    assert account.cpu_s < 0.1
+
+
 def test_what_was_due_and_never_sent_is_counted() -> None:
     def very_slowly(_: int) -> tuple[int, dict[str, str]]:
         time.sleep(0.3)
