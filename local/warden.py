@@ -38,8 +38,9 @@ class Warden:
         self._tell(f"+{group}\n")
 
     def release(self, group: int) -> None:
-        """This process group has ended."""
-        self._tell(f"-{group}\n")
+        """This process group has ended; after `close` that is no news."""
+        with suppress(ValueError):  # of a closed pipe
+            self._tell(f"-{group}\n")
 
     def close(self) -> None:
         """The supervisor ends; whatever is still guarded is ended too."""

@@ -144,7 +144,7 @@ def _counts(found: Phases) -> str:
     rows = [
         (
             *(f"{target} {phase}", *(f"{of[name]:,}" for name in ("requests", "ok", "shed", "error"))),
-            *(_share(of["error_rate"]), _share(of["shed_rate"]), figure(of["ok_per_s"])),
+            *(share(of["error_rate"]), share(of["shed_rate"]), figure(of["ok_per_s"])),
             *(f"{of['new_connections']:,}", told(of["statuses"])),
         )
         for target, phase, of in found
@@ -157,7 +157,8 @@ def told(counts: Mapping[str, int]) -> str:
     return ", ".join(f"{name}: {count:,}" for name, count in counts.items())
 
 
-def _share(part: float | None) -> str:
+def share(part: float | None) -> str:
+    """A share in percent; "" if there is none."""
     return "" if part is None else f"{100 * part:.2f}%"
 
 

@@ -62,6 +62,8 @@ def text_lines(run: StoredRun) -> list[str]:
     lines = [str(run.results.get("title")), *marks(run)]
     for target, phase, of in phases(run):
         says = f"{target:10} {phase:9} {of['ok']} of {of['tasks']} tasks"
+        if unfinished := of["outcomes"].get("unfinished"):
+            says += f", {unfinished} unfinished"
         quantities = of["quantities"]
         for name in ("round_trip_s", "queue_wait_s", "delivery_s", "process_s"):
             if name in quantities:

@@ -90,11 +90,11 @@ class Follower:
             if flight.waiting:
                 self._flights.append(flight)
 
-    def give_up(self) -> None:
-        """The run ends: what is not there is missing."""
+    def give_up(self, outcome: Outcome) -> None:
+        """The run ends; what is not there is missing, or unfinished."""
         for flight in self._flights:
             for target, task in sorted(flight.waiting):
-                self._write(_trip(flight, target, task, "missing", {}))
+                self._write(_trip(flight, target, task, outcome, {}))
             flight.waiting.clear()
         self._flights.clear()
 

@@ -9,7 +9,7 @@ from typing import Final
 import numpy as np
 
 from bench.cloud_report import usage_table
-from bench.load.report import figure, phases, told
+from bench.load.report import figure, phases, share, told
 from bench.queue.deployed import clock_lines
 from bench.queue.trip import Trip
 from bench.run_folder_page import conditions, figures, mapping_table, page_html, paragraph, plain_table
@@ -98,7 +98,7 @@ def counts_table(found: Phases) -> str:
     rows = [
         (
             *(f"{target} {phase}", *(f"{of[name]:,}" for name in _COUNTS)),
-            *(f"{100 * of['error_rate']:.2f}%", figure(of["images_per_s"]), told(of["outcomes"])),
+            *(share(of["error_rate"]), figure(of["images_per_s"]), told(of["outcomes"])),
         )
         for target, phase, of in found
     ]

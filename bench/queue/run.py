@@ -195,10 +195,11 @@ class _Run:
             self._folder.status = str(error)
         except BrokerError as error:
             self._folder.status = f"a submission failed: {error}"
+            follower.give_up("unfinished")
         except KeyboardInterrupt:
-            follower.give_up()
+            follower.give_up("unfinished")
             raise
-        follower.give_up()
+        follower.give_up("missing")
         if self._deployed:
             self._told["clocks"] = deployed.clocks(store, self._flights, origin)
 

@@ -115,7 +115,8 @@ def _summarise(trips: Sequence[Trip], waits: Mapping[Trip, float], *, images_per
     clock_set = trips[0].phase == "clock set"
     why = lagged({"lag_s": values["lag_s"], "response_s": values["round_trip_s"]}, None)
     ok = [one for one in trips if one.outcome == "ok"]
-    lost = len(trips) - len(ok)
+    ended = [one for one in trips if one.outcome != "unfinished"]
+    lost = len(ended) - len(ok)
     return {
         "jobs": len({one.job for one in trips}),
         "tasks": len(trips),
@@ -123,8 +124,8 @@ def _summarise(trips: Sequence[Trip], waits: Mapping[Trip, float], *, images_per
         "outcomes": dict(Counter(one.outcome for one in trips)),
         "images": sum(one.images for one in ok),
         "redelivered": sum((one.attempt or 1) > 1 for one in ok),
-        "error_rate": lost / len(trips),
-        "error_rate_interval": wilson_interval(lost, len(trips)),
+        "error_rate": lost / len(ended) if ended else None,
+        "error_rate_interval": wilson_interval(lost, len(ended)),
         "images_per_s": _images_per_s(ok) if images_per_s else None,
         "percentiles_refused": why,
         "quantities": {

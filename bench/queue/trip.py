@@ -10,7 +10,7 @@ from typing import Any, Final, Literal
 from results.records import StoredRecord
 
 Phase = Literal["cold", "warm-up", "measured", "clock set"]
-Outcome = Literal["ok", "failed", "dead", "cancelled", "missing"]
+Outcome = Literal["ok", "failed", "dead", "cancelled", "missing", "unfinished"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +23,8 @@ class Trip:
         task: number of the task in its job.
         phase: cold: the first of its painting process; clock set: the wall clock was set while it was under
             way, so that its points in time contradict one another, and its durations alone are of use.
-        outcome: ok: its record is visible; missing: nothing was heard of it before the run's end.
+        outcome: ok: its record is visible; missing: nothing was heard of it before the run's end; unfinished:
+            the run was broken off while it was under way, which is no error of anybody's.
         images: of the task.
         due_s: when the job was due.
         sent_s: when its submission began.

@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from queue import SimpleQueue
 
 import psutil
 import pytest
@@ -17,8 +18,9 @@ import pytest
 from local import supervisor as module
 from local.console import Console
 from local.errors import StackError
-from local.service import Role, Service
+from local.service import Child, Ended, Event, Role, Service
 from local.supervisor import Supervisor
+from local.warden import Warden
 from tests.local.up_process import runs, wait_until
 
 
@@ -153,3 +155,11 @@ def test_a_stop_during_the_start_ends_it(console: Console) -> None:
     supervisor.stop()
     supervisor.run(lambda: pytest.fail("it is not ready"))
     assert supervisor.pid("late") is None
+
+
+def test_a_service_that_ends_after_its_warden_is_told_without_a_traceback() -> None:
+    warden, events = Warden(), SimpleQueue[Event]()
+    Child(service("short", SLEEPER), events, warden)
+    warden.close()  # ends what is left
+    ended = events.get(timeout=10)
+    assert isinstance(ended, Ended)
