@@ -28,6 +28,7 @@ class Step:
         after: workers.
         ratio: of images/s, after / before: geometric mean over the rounds that have both.
         low: lower end of the ratio, one-sided 95%; None of fewer than two rounds.
+        high: upper end, likewise.
         rounds: that have both.
         grows: images/s grow beyond the noise of the rounds; None where one round tells no noise.
     """
@@ -36,8 +37,15 @@ class Step:
     after: int
     ratio: float
     low: float | None
+    high: float | None
     rounds: int
     grows: bool | None
+
+    @property
+    def open(self) -> bool:
+        """No growth was seen, and the noise may hide one that uses half of what was added, or more."""
+        half = 1 + HALF * (self.after / self.before - 1)
+        return self.grows is False and self.high is not None and self.high >= half
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +55,7 @@ class Growth:
     Args:
         steps: from the smallest size up.
         grows_to: the largest size that gave more images/s than the best one before it.
-        stopped: larger ones gave no more; False: no end was seen.
+        stopped: larger ones gave no more; False: no end was seen, or the noise may hide a growth.
         half_at: the first size whose efficiency is below a half; None: there is none.
         words: the same for people, a sentence each.
     """
@@ -85,7 +93,7 @@ def growth_of(rates: Rates, sizes: Sequence[Size]) -> Growth:
     return Growth(
         tuple(steps),
         grows_to,
-        stopped=stop is not None,
+        stopped=stop is not None and not stop.open,
         half_at=half.workers if half else None,
         words=tuple(word for word in words if word),
     )
@@ -103,9 +111,9 @@ def _step(rates: Rates, before: int, after: int) -> Step | None:
         return None
     mean = fmean(logs)
     if len(logs) < 2:
-        return Step(before, after, exp(mean), None, len(logs), None)
-    low = mean - _t95(len(logs) - 1) * stdev(logs) / sqrt(len(logs))
-    return Step(before, after, exp(mean), exp(low), len(logs), low > 0)
+        return Step(before, after, exp(mean), None, None, len(logs), None)
+    half = _t95(len(logs) - 1) * stdev(logs) / sqrt(len(logs))
+    return Step(before, after, exp(mean), exp(mean - half), exp(mean + half), len(logs), mean - half > 0)
 
 
 def _t95(freedom: int) -> float:
@@ -124,6 +132,12 @@ def _end(sizes: Sequence[Size], steps: Sequence[Step], grows_to: int, stop: Step
         return (f"One size alone, {_workers(grows_to)} ({rate}): it tells no growth.",)
     if stop is None:
         told = f"No end was seen: images/s still grew with {_workers(grows_to)} ({rate}), the largest size."
+    elif stop.open:
+        told = (
+            f"Whether images/s grow beyond {_workers(grows_to)}, {rate}, is not told: {stop.after} give"
+            f" {stop.ratio:.2f} times as many, and the noise of {stop.rounds} rounds leaves"
+            f" {_ends(stop)} open (each end with 95% confidence). Take more with --rounds."
+        )
     else:
         told = (
             f"It stops at {_workers(grows_to)}, {rate}: {stop.after} give {stop.ratio:.2f} times as many"
@@ -137,8 +151,12 @@ def _noise(step: Step) -> str:
     if step.low is None:
         return "in the one round that has both"
     return (
-        f"(at least {step.low:.2f}, with 95% confidence), no growth beyond the noise of {step.rounds} rounds"
+        f"({_ends(step)}, each end with 95% confidence), no growth beyond the noise of {step.rounds} rounds"
     )
+
+
+def _ends(step: Step) -> str:
+    return f"{step.low:.2f} to {step.high:.2f}"
 
 
 def _half(sizes: Sequence[Size], half: Size | None) -> str:

@@ -153,7 +153,7 @@ def _cell(name: str, value: Any) -> str:
     """A figure as people read it, by its name."""
     if value is None:
         return "–"
-    if name.endswith("_s") and not name.endswith("per_s"):
+    if name.endswith("_s") and not name.endswith("_per_s"):
         return _duration(value)
     if name == "cost_usd":
         return f"{value:,.2f}"

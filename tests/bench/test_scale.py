@@ -169,7 +169,9 @@ def test_where_it_stops_is_told_beyond_the_noise_of_the_rounds() -> None:
     assert (straight.grows_to, straight.stopped, straight.half_at) == (4, False, None)
     assert "No end was seen" in straight.words[0]
     # The same mean growth in a wide scatter is none that these rounds can show.
-    assert growth((10, 20, 5), (19, 10, 18)).grows_to == 1
+    unclear = growth((10, 20, 5), (19, 10, 18))
+    assert (unclear.grows_to, unclear.stopped) == (1, False)
+    assert "Whether images/s grow beyond 1 worker, 10 images/s, is not told" in unclear.words[0]
 
 
 def test_one_round_or_one_size_tells_no_noise() -> None:
@@ -185,6 +187,8 @@ def test_the_interval_is_student_s() -> None:
     logs = [0.1 + 0.1 * part for part in (-1.2649, -0.6325, 0, 0.6325, 1.2649)]
     (step,) = growth((1.0,) * 5, tuple(exp(one) for one in logs)).steps
     assert step.low is not None
+    assert step.high is not None
+    assert log(step.high) == pytest.approx(0.1 + 2.132 * 0.1 / 5**0.5, abs=1e-3)
     assert log(step.low) == pytest.approx(0.1 - 2.132 * 0.1 / 5**0.5, abs=1e-3)
 
 
