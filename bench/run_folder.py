@@ -33,18 +33,23 @@ CONFIGURATION_NAME: Final = "configuration.json"
 ENVIRONMENT_NAME: Final = "environment.json"
 SUMMARY_NAME: Final = "summary.json"
 REPORT_NAME: Final = "report.html"
-_RESERVE_NAME: Final = ".reserve"
+RESERVE_NAME: Final = ".reserve"
 _RESERVE_BYTES: Final = 2 * 2**20
 
 
 class RunFolder:
-    """A run that is being written; see the module's text. Made by `create`."""
+    """A run that is being written; see the module's text. Made by `create`; or on what was finished of one.
+
+    Raises:
+        OSError: the reserve cannot be written.
+    """
 
     def __init__(self, path: Path, command: str, raw: RawLog) -> None:
         self.path = path
         self.raw = raw
         self.status = "running"
         self._command = command
+        (path / RESERVE_NAME).write_bytes(b"\0" * _RESERVE_BYTES)
         self._started_at = datetime.now(UTC)
         self._clocks = (time.time(), time.monotonic())
 
@@ -66,7 +71,6 @@ class RunFolder:
             path.mkdir(parents=True, exist_ok=True)
             if any(path.iterdir()):
                 raise BenchError(f"{path} holds a run already: name another folder with --out")
-            (path / _RESERVE_NAME).write_bytes(b"\0" * _RESERVE_BYTES)
             raw = RawLog(path / RAW_NAME, columns)
             folder = cls(path, command, raw)
             folder.write_json(CONFIGURATION_NAME, {"command": command, **configuration})
@@ -96,7 +100,7 @@ class RunFolder:
     def close(self) -> None:
         """End the raw file and give up the reserve."""
         with suppress(FileNotFoundError):
-            (self.path / _RESERVE_NAME).unlink()
+            (self.path / RESERVE_NAME).unlink()
         try:
             self.raw.close()
         except DiskFull as error:

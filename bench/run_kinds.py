@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Final, Protocol, cast
 
 from bench.errors import BenchError
-from bench.run_folder import SUMMARY_NAME, write_json
+from bench.run_folder import RESERVE_NAME, SUMMARY_NAME, write_json
 from bench.run_folder_page import page_html, pair_conditions
 from bench.run_folder_read import RUNNING, StoredRun, read_run
 
@@ -61,6 +61,7 @@ def write_again(run: StoredRun) -> None:
     try:
         if run.status != RUNNING:  # its summary is its own until it ends
             now = datetime.now(UTC).isoformat()
+            (run.path / RESERVE_NAME).unlink(missing_ok=True)  # a kill leaves it
             write_json(run.path, SUMMARY_NAME, {**run.summary, "written_at": now})
         kind_of(run).write_outputs(run)
     except OSError as error:

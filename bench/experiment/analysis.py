@@ -56,6 +56,7 @@ def analyse(pairs: Pairs) -> dict[str, Any]:
             "planned": experiment.trials.pairs,
             "finished": pairs.finished,
             "failed": list(pairs.failed),
+            "failed_of": dict(pairs.failed_of),
             "needed_for_a_verdict": MIN_TRIALS,
         },
         "question": _judged(pairs, [asked])[0],

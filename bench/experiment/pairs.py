@@ -24,11 +24,13 @@ class Pairs:
         experiment: the whole.
         sound: both arms of each pair, by name; every request of them succeeded.
         failed: numbers of pairs that a request failed in: no part of any verdict.
+        failed_of: in how many of them one of each target's requests did, by name.
     """
 
     experiment: Experiment
     sound: Mapping[int, Mapping[str, Sequence[Cells]]]
     failed: tuple[int, ...]
+    failed_of: Mapping[str, int]
 
     @property
     def finished(self) -> int:
@@ -87,7 +89,8 @@ def pairs_of(rows: Sequence[Cells], experiment: Experiment) -> Pairs:
     }
     failed = tuple(sorted(number for number, found in whole.items() if not all(map(_fine, found.values()))))
     sound = {number: found for number, found in whole.items() if number not in failed}
-    return Pairs(experiment, sound, failed)
+    failed_of = {name: sum(not _fine(whole[number][name]) for number in failed) for name in experiment.names}
+    return Pairs(experiment, sound, failed, failed_of)
 
 
 def _fine(rows: Sequence[Cells]) -> bool:

@@ -62,9 +62,16 @@ def text_lines(run: StoredRun) -> list[str]:
 def _lines(results: Mapping[str, Any], run: StoredRun) -> Iterator[str]:
     pairs = results["pairs"]
     yield from run.marks
-    failed = f", {len(pairs['failed'])} of them failed and left out" if pairs["failed"] else ""
-    yield f"{pairs['finished']} of {pairs['planned']} pairs{failed}."
     answer = results["question"]
+    failed = ""
+    if pairs["failed"]:
+        of = ", ".join(f"{name} in {count}" for name, count in pairs["failed_of"].items())
+        failed = f", {len(pairs['failed'])} of them failed and left out ({of})"
+    yield f"{pairs['finished']} of {pairs['planned']} pairs{failed}."
+    if pairs["failed"] and answer["verdict"]:
+        yield "What failed may be what was slowest: the verdict is of the other pairs alone."
+    if run.partial and answer["verdict"]:
+        yield "A look in the middle: ending a run where its verdict pleases makes false ones likelier."
     asked = f"{answer['metric']}, {answer['phase']}, margin {100 * results['margin']:g}%"
     yield f"Asked: {asked}: {_told(results, answer)}."
     if answer["note"]:

@@ -193,7 +193,10 @@ def _open(out: Path, configuration: Mapping[str, Any], experiment: Experiment) -
     pairs = pairs_of(found.rows, experiment)
     done = {*pairs.sound, *pairs.failed}
     rows = [row for row in found.rows if int(row["pair"]) in done]
-    return RunFolder(out, COMMAND, _rewritten(out, rows)), done
+    try:
+        return RunFolder(out, COMMAND, _rewritten(out, rows)), done
+    except OSError as error:
+        raise BenchError(f"{out} cannot be written: {error.strerror}") from error
 
 
 def _check_same(found: StoredRun, configuration: Mapping[str, Any]) -> None:
@@ -212,15 +215,12 @@ def _check_same(found: StoredRun, configuration: Mapping[str, Any]) -> None:
 
 
 def _rewritten(out: Path, rows: Sequence[Mapping[str, str]]) -> RawLog:
-    """The raw file with the finished pairs alone; the old one is there until it is whole."""
+    """The raw file with the finished pairs alone; the old one is there until it is whole. Raises OSError."""
     partial = out / f".{RAW_NAME}.resumed"
-    try:
-        raw = RawLog(partial, COLUMNS)
-        for row in rows:
-            raw.write([row.get(name, "") for name in COLUMNS])
-        raw.flush()
-        partial.replace(out / RAW_NAME)
-    except OSError as error:
-        raise BenchError(f"{out} cannot be written: {error.strerror}") from error
+    raw = RawLog(partial, COLUMNS)
+    for row in rows:
+        raw.write([row.get(name, "") for name in COLUMNS])
+    raw.flush()
+    partial.replace(out / RAW_NAME)
     raw.path = out / RAW_NAME
     return raw

@@ -14,8 +14,12 @@ from bench.errors import BenchError
 from bench.experiment.analysis import analyse, samples_per_arm
 from bench.experiment.pairs import pairs_of
 from bench.experiment.plan import Experiment, load_experiment, order_of, parse_experiment
+from bench.experiment.report import text_lines
 from bench.experiment.run import CompareOptions, run_compare
+from bench.experiment.trial import COLUMNS
+from bench.run_folder import RunFolder
 from bench.run_folder_read import read_run
+from bench.run_kinds import read_again
 from bench.tiny_model import NAME, write_tiny_model
 
 TARGETS = {"container": "container", "function": "function"}
@@ -96,11 +100,32 @@ def test_too_few_failed_and_torn_pairs_give_no_verdict() -> None:
     rows[0]["status"] = "503"
     found = analyse(pairs_of(rows[:-1], plan))
     assert found["pairs"]["failed"] == [0]
+    assert sorted(found["pairs"]["failed_of"].values()) == [0, 1]
     assert found["pairs"]["finished"] == 20
     assert found["question"]["pairs"] == 19
     assert found["question"]["verdict"] is None
     assert "no verdict: 19 pairs" in found["question"]["note"]
     assert found["title"] == "gunicorn against functions-framework on this machine"
+
+
+def test_a_verdict_of_a_part_and_of_pairs_without_failures_says_so(tmp_path: Path) -> None:
+    plan = experiment(30)
+    rows = made_rows(plan, 6, factor=2)[: 25 * 10]
+    for row in rows:
+        if row["pair"] in ("3", "7") and row["name"] == "function" and row["task"] == "2":
+            row["status"] = "503"
+    asked_for = {"experiment": plan.model_dump(mode="json", exclude_none=True)}
+    folder = RunFolder.create(tmp_path / "run", command="compare", configuration=asked_for, columns=COLUMNS)
+    with folder.recording():
+        for row in rows:
+            folder.raw.write([row.get(name, "") for name in COLUMNS])
+        raise KeyboardInterrupt
+    folder.finish({})
+    told = " ".join(text_lines(read_again(folder.path)))
+    assert "25 of 30 pairs, 2 of them failed and left out (container in 0, function in 2)." in told
+    assert "the verdict is of the other pairs alone" in told
+    assert "A look in the middle" in told
+    assert "CONTAINER FASTER" in told
 
 
 @pytest.mark.parametrize(
