@@ -140,7 +140,8 @@ class Ratio(Document):
         geometric_sd: spread of the pairs, as a factor; None for cold ones, and below two pairs.
         minimum: smallest ratio of a pair; None for cold ones.
         maximum: largest ratio of a pair; None for cold ones.
-        doubt: why damaged records may have biased it; empty if they are few or none.
+        doubt: why tasks that failed, are not done, or whose record is damaged may have biased it; empty if
+            they are few or none.
     """
 
     quantity: str
@@ -170,8 +171,8 @@ class TrialRatio(Document):
         p_value: of "no difference", adjusted by Holm over all quantities; None if there is none.
         verdict: "container faster" and the like ("uses less" for CPU), "equivalent", "inconclusive"; None if
             the trials are too few.
-        doubt: why damaged records may have biased it; a verdict is then "inconclusive" whatever the figures
-            say; empty if they are few or none.
+        doubt: why tasks that failed, are not done, or whose record is damaged may have biased it; a verdict
+            is then "inconclusive" whatever the figures say; empty if they are few or none.
         trials_needed: about how many there should be, where that is more and the verdict "inconclusive".
         note: what else must be said of it.
     """

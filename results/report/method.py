@@ -35,8 +35,9 @@ _DESCRIBED: Final = (
     " Wilson's interval. Both take tasks to be independent, and tasks on one instance are not quite: they"
     " wait in the same queue and share a machine. Records of tasks that found images of an earlier"
     " delivery are left out, since their times are not whole. Records that are damaged, of a newer schema or"
-    " of another place are left out too, and a pair of tasks with one of them; where more than {missing} may"
-    " be missing, whatever is compared may be biased, and decides nothing."
+    " of another place are left out too. A pair takes two sound records. Where more than {missing} of a"
+    " target's tasks failed, are not done or have no sound record, what is compared may be biased, and"
+    " decides nothing."
 )
 _ONE_JOB: Final = (
     "One run: descriptive. Targets are compared task by task: the ratio is the geometric mean over the"

@@ -11,13 +11,13 @@ import pytest
 
 from results.compare import compare, compare_job, read_trials
 from results.compare_documents import Comparison, TrialRatio, Warmth
-from results.documents import JSON_TYPE, Target
-from results.naming import record_name, records_prefix
+from results.documents import JSON_TYPE, DeadLetter, Target, dump
+from results.naming import deadletter_name, record_name, records_prefix
 from results.statistics.verdict import MIN_TRIALS
 from results.stores.base import Store
 from results.stores.directory import DirectoryStore
 from tests.results.compare_jobs import COLD, entries, put, put_manifest, put_trial, text_of
-from tests.results.pictures import JOB, write_job
+from tests.results.pictures import JOB, START, write_job
 
 Damage = Callable[[bytes], bytes]
 NAME = record_name(JOB, "function", 1)
@@ -133,15 +133,15 @@ def test_one_run_with_many_damaged_says_that_it_may_be_biased(directory_store: D
     name = damage(directory_store, "container", 2)
     found = compare_job(directory_store, JOB)
     warm, cold = ({one.doubt for one in found.ratios if one.warmth == warmth} for warmth in ("warm", "cold"))
-    assert warm == {"container: 1 of at most 3 warm records damaged, over 1%"}
-    assert cold == {"container: 1 of at most 2 cold records damaged, over 1%"}
+    assert warm == {"container: 1 damaged of at most 3 warm tasks, over 1%"}
+    assert cold == {"container: 1 damaged of at most 2 cold tasks, over 1%"}
     container, function = found.targets
     # With a quarter of its images missing, the rate would tell of the damage.
     assert (container.images_per_s, function.images_per_s is None) == (None, False)
     text = " ".join(text_of(found).split())
     assert f"container: 1 of 4 records left out, since damaged; the first: {name} cannot be read:" in text
     assert "container: no images per second where over 1% of a job's records are damaged" in text
-    assert text.count("warm ratios may be biased: container: 1 of at most 3 warm records damaged") == 1
+    assert text.count("warm ratios may be biased: container: 1 damaged of at most 3 warm tasks") == 1
 
 
 def test_one_in_a_hundred_is_told_and_no_more(directory_store: DirectoryStore) -> None:
@@ -159,7 +159,7 @@ def test_one_in_a_hundred_is_told_and_no_more(directory_store: DirectoryStore) -
     assert "biased" not in text
     assert "no images per second" not in text
     damage(directory_store, "function", 51)
-    assert "function: 2 of at most 100 warm records damaged, over 1%" in text_of(
+    assert "function: 2 damaged of at most 100 warm tasks, over 1%" in text_of(
         compare_job(directory_store, JOB)
     )
 
@@ -182,13 +182,13 @@ def test_few_damaged_records_leave_the_verdict(directory_store: DirectoryStore, 
     assert (found.targets[1].unreadable, found.targets[1].tasks) == (1, 119)
     # Of a margin of 1% a fifth may be missing, and this is more.
     narrow = ratio(compared(directory_store, trials, margin=0.01), "process_s")
-    assert narrow.doubt == "function: 1 of at most 100 warm records damaged, over 0.2%"
+    assert narrow.doubt == "function: 1 damaged of at most 100 warm tasks, over 0.2%"
     assert narrow.verdict == "inconclusive"
     assert f"jobs/{trials[4]}/function/records/000003.json" in found.targets[1].why_unreadable
     # It may have been a cold one, and of those there are few.
     cold = ratio(found, "process_s", "cold")
     assert (cold.trials, cold.verdict) == (MIN_TRIALS, "inconclusive")
-    assert cold.doubt == "function: 1 of at most 21 cold records damaged, over 1%"
+    assert cold.doubt == "function: 1 damaged of at most 21 cold tasks, over 1%"
 
 
 @pytest.mark.parametrize("effect", [log(1.3), 0.0])
@@ -202,12 +202,35 @@ def test_many_damaged_records_decide_nothing(directory_store: DirectoryStore, ef
     after = ratio(found, "process_s")
     assert after.geometric_mean == pytest.approx(before.geometric_mean, rel=0.01)
     assert (after.verdict, after.trials_needed) == ("inconclusive", None)
-    assert after.doubt == "function: 2 of at most 100 warm records damaged, over 1%"
+    assert after.doubt == "function: 2 damaged of at most 100 warm tasks, over 1%"
     assert found.trials
     assert {one.verdict for one in found.trials.ratios} == {"inconclusive"}
     text = " ".join(text_of(found).split())
-    told = "ratios may be biased, and decide nothing: function: 2 of at most"
+    told = "ratios may be biased, and decide nothing: function: 2 damaged of at most"
     assert text.count(told) == text.count(f"warm {told}") + text.count(f"cold {told}") == 2
+
+
+def test_failures_and_tasks_not_done_decide_nothing_either(
+    directory_store: DirectoryStore, trials: list[str]
+) -> None:
+    """The slow ones: they failed at their deadline, or are still to come."""
+    for task in (3, 5):
+        (directory_store.root / record_name(trials[4], "function", task)).unlink()
+    dead = DeadLetter(
+        job_id=trials[4],
+        task_index=5,
+        publication=0,
+        target="function",
+        message_id="m",
+        attempts=100,
+        last_error="too slow",
+        dead_at=START,
+    )
+    directory_store.create(deadletter_name(trials[4], "function", 5, 0), dump(dead), JSON_TYPE)
+    found = compared(directory_store, trials)
+    process = ratio(found, "process_s")
+    assert process.doubt == "function: 1 failed, 1 not done of at most 100 warm tasks, over 1%"
+    assert process.verdict == "inconclusive"
 
 
 def test_a_trial_whose_cold_record_is_damaged_has_no_cold_value(
@@ -216,7 +239,7 @@ def test_a_trial_whose_cold_record_is_damaged_has_no_cold_value(
     damage(directory_store, "container", 0, job=trials[7])
     cold = ratio(compared(directory_store, trials), "process_s", "cold")
     assert (cold.trials, cold.verdict) == (MIN_TRIALS - 1, None)
-    assert cold.doubt == "container: 1 of at most 20 cold records damaged, over 1%"
+    assert cold.doubt == "container: 1 damaged of at most 20 cold tasks, over 1%"
 
 
 def test_damage_of_one_target_does_not_touch_the_others(directory_store: DirectoryStore) -> None:

@@ -141,10 +141,10 @@ def test_damaged_records_are_told_where_the_answer_is(directory_store: Directory
     text = words(report(directory_store, JOB))
     for part in (
         "round trip, warm × 1.00 container / function, 2 pairs; one run: descriptive;"
-        " may be biased: function: 1 of at most 3 warm records damaged, over 1%",
+        " may be biased: function: 1 damaged of at most 3 warm tasks, over 1%",
         f"function: 1 of 3 records left out, since damaged; the first: {name} cannot be read: it is cut off",
         "left out: damaged records 0 1",
-        "where more than 1% may be missing",
+        "Where more than 1% of a target's tasks failed, are not done or have no sound record",
     ):
         assert part in text
 
@@ -156,7 +156,7 @@ def test_a_verdict_that_damage_forbids_is_told_with_the_reason(directory_store: 
     assert "container faster" not in text
     assert re.search(
         r"process time, warm inconclusive container / function = 0\.\d+, 95% interval [0-9.–]+;"
-        r" may be biased: container: 1 of at most 60 warm records damaged, over 1%",
+        r" may be biased: container: 1 damaged of at most 60 warm tasks, over 1%",
         text,
     )
 

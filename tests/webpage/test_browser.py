@@ -87,7 +87,7 @@ def test_damaged_records_are_told_beside_the_ratios(browser: Browser, tmp_path: 
             about.get_by_text(
                 f"Function: 1 of 3 records left out, since damaged; the first: {name}"
             ).wait_for()
-            assert "function: 1 of at most 2 warm records damaged, over 1%" in about.inner_text()
+            assert "function: 1 damaged of at most 2 warm tasks, over 1%" in about.inner_text()
     finally:
         server.stop()
 

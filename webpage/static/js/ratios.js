@@ -136,8 +136,10 @@ function words(one, low, high) {
 
 function shortNote(comparison, chosen, warmth) {
   const lost = damaged(comparison);
-  const bias = chosen.some((one) => one.doubt) ? ": may be biased" : "";
-  const without = lost ? `${counted(lost, "damaged record")} left out${bias}` : null;
+  const doubted = chosen.some((one) => one.doubt);
+  const bias = doubted ? ": may be biased" : "";
+  // Of one job that is not done yet every figure is preliminary: no need to say so.
+  const without = lost ? `${counted(lost, "damaged record")} left out${bias}` : doubted && comparison.trials ? "may be biased: see Times" : null;
   if (!chosen.length) return without ?? "no task is done on both yet";
   const of = comparison.trials ? counted(comparison.trials.count, "trial") : warmth === "warm" ? counted(chosen[0].pairs, "warm task") : "cold tasks only";
   return [comparison.trials ? null : of, comparison.note, without].filter(Boolean).join(" · ");
