@@ -1,7 +1,8 @@
 """Whether the wall clock was set while something was measured by it.
 
 Records and stores tell points in time by the wall clock, which can be set; durations of one process are of
-the monotonic clock, which cannot. The difference of both changes only when the wall clock is set or slewed.
+the monotonic clock, which cannot. The difference of both changes only when the wall clock is set; on systems
+other than Linux, which slews both alike, also while it is slewed.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from typing import Final
 STEP_S: Final = 0.005
 """A smaller step is left unnoticed: it does not show in a round trip."""
 SLEW: Final = 0.001
-"""Nor does a clock that is brought to the right time slowly; twice of what adjtime(3) does in a second."""
+"""Nor does slewing: twice what adjtime(3) does in a second."""
 _TOGETHER_S: Final = 0.0005
 _TRIES: Final = 10
 
