@@ -22,7 +22,7 @@ _FAILED: Final = "failed_pairs"
 
 
 def run_command(given: Mapping[str, Any], tell: Callable[[str], None]) -> int:
-    """Run; returns the exit status: 0, 3 a threshold failed, 4 partial, 130 Ctrl-C.
+    """Run; returns the exit status: 0; 1: no pair succeeded; 3: a threshold failed; 4: partial; 130: Ctrl-C.
 
     Args:
         given: the options by name.
@@ -39,7 +39,7 @@ def run_command(given: Mapping[str, Any], tell: Callable[[str], None]) -> int:
     status = tell_ending(run, text_lines(run), check_thresholds(thresholds, {}, _figures(run)), tell)
     if run.partial:
         tell(_again(given, folder))
-    return status
+    return status or (0 if run.results["question"]["pairs"] else 1)
 
 
 def _asked(given: Mapping[str, Any], tell: Callable[[str], None]) -> Experiment:

@@ -42,7 +42,8 @@ class Trials(_Part):
         seed: of the order.
         image_seed: of the images.
         warm: requests to each instance after its first ones, which are cold: one per slot.
-        users: who send warm requests at once.
+        users: who send warm requests at once. A container refuses (503) who waits too long for a slot, and
+            the pair fails: more than `slots` ask for that.
         timeout_s: of a request.
     """
 

@@ -21,6 +21,7 @@ from bench.run_folder import RunFolder
 from bench.run_folder_read import read_run
 from bench.run_kinds import read_again
 from bench.tiny_model import NAME, write_tiny_model
+from tests.bench.experiments import EXPERIMENT
 
 TARGETS = {"container": "container", "function": "function"}
 
@@ -196,3 +197,16 @@ def test_the_command_names_a_file_that_is_not_there(tmp_path: Path) -> None:
     done = CliRunner().invoke(bench, ["compare", str(tmp_path / "none.toml")])
     assert isinstance(done.exception, BenchError)
     assert "cannot be read" in str(done.exception)
+
+
+def test_an_experiment_in_which_everything_fails_is_no_success(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_tiny_model(tmp_path / "models")
+    monkeypatch.setenv("DIPTYCH_MODEL_DIR", str(tmp_path / "models"))
+    file = tmp_path / "experiment.toml"
+    file.write_text(EXPERIMENT.replace("[trials]\n", "[trials]\ntimeout_s = 0.001\n"))
+    done = CliRunner().invoke(bench, ["compare", str(file), "--out", str(tmp_path / "run")])
+    assert done.exit_code == 1, done.output
+    assert "left out (container in 2, function in 2)" in done.output
+    assert "not measured" in done.output
