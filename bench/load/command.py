@@ -78,6 +78,8 @@ def text_lines(run: StoredRun) -> list[str]:
         lines.append(says)
         if of["percentiles_refused"] and phase == "measured":
             lines.append(f"  no percentiles: {of['percentiles_refused']}")
+        if of["lag_told"] and phase == "measured":
+            lines.append(f"  note: {of['lag_told']}")
     lines += jmeter_lines(run.results["jmeter"])
     for target, found in run.results["targets"].items():
         account = found.get("account")  # of a run that was killed there is none

@@ -103,6 +103,9 @@ def _sections(run: StoredRun, samples: Sequence[Sample]) -> Iterator[str]:
     found = [*phases(run)]
     refused = any(of["percentiles_refused"] for *_, of in found)
     yield _refusals(found)
+    for target, phase, of in found:
+        if of["lag_told"] and phase == "measured":
+            yield paragraph(f"{target}: {of['lag_told']}.")
     yield "<h2>Requests</h2>" + _counts(found) + jmeter_table([("", run.results["jmeter"])])
     yield means_table(found) + percentiles_table(found, _PERCENTILES_OF)
     by_target: dict[str, list[Sample]] = {}

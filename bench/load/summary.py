@@ -68,6 +68,7 @@ def summarise(samples: Sequence[Sample], cpu_share: float | None) -> dict[str, A
         "ok_per_s": counts["ok"] / span_s if span_s else None,
         "new_connections": sum(one.new_connection for one in samples),
         "percentiles_refused": why,
+        "lag_told": "" if why else lag_told(values),
         "quantities": {name: describe(of, percentiles=not why) for name, of in values.items() if len(of)},
         "hdr_response_us": None if why else hdr(values["response_s"]),
         "hdr_latency_us": None if why else hdr(values["latency_s"]),
@@ -86,6 +87,20 @@ def lagged(values: Mapping[str, NDArray[np.float64]], cpu_share: float | None) -
     if p99 > limit_s:
         return f"the generator lagged: p99 {1000 * p99:.1f} ms of its own (limit {1000 * limit_s:.1f} ms)"
     return ""
+
+
+def lag_told(values: Mapping[str, NDArray[np.float64]]) -> str:
+    """A lag that is no reason to refuse percentiles, but no small part of them either; "" if it is small."""
+    lag, response = values["lag_s"], values["response_s"]
+    if not len(lag) or not len(response):
+        return ""
+    p99, median = float(np.percentile(lag, 99)), float(np.median(response))
+    if p99 <= LAG_SHARE * median:
+        return ""
+    return (
+        f"the generator's own lag, p99 {1000 * p99:.1f} ms, is {p99 / median:.0%} of the median response, and"
+        " may be in the times"
+    )
 
 
 def describe(values: NDArray[np.float64], *, percentiles: bool) -> dict[str, Any]:

