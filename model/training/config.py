@@ -114,6 +114,9 @@ class TrainingConfig(_Table):
         mirror: flip half of the real images left to right.
         stddev_group: images per group of the minibatch standard deviation.
         ema_kimg: half-life of the averaged generator, in thousands of images.
+        discriminator_alone_kimg: where a run begins with a checkpoint, and with no discriminator that was
+            trained with it: thousands of real images before the generator moves. One that knows nothing yet
+            spoils it.
         precision: "bf16" (penalties stay in fp32) or "fp32".
         device: "auto" takes CUDA where there is one.
         threads: CPU threads within an operation; 0 leaves torch's own choice.
@@ -135,6 +138,7 @@ class TrainingConfig(_Table):
     mirror: bool = True
     stddev_group: int = Field(default=8, ge=1)
     ema_kimg: Positive = 5.0
+    discriminator_alone_kimg: float = Field(default=8.0, ge=0)
     precision: Literal["bf16", "fp32"] = "bf16"
     device: Literal["auto", "cpu", "cuda"] = "auto"
     threads: int = Field(default=0, ge=0, le=256)

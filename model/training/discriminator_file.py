@@ -35,13 +35,15 @@ def save_discriminator(path: Path, weights: Mapping[str, Tensor], channels: tupl
     write_atomically(path, save(stored, {KEY: about}))
 
 
-def load_discriminator(path: Path, network: Discriminator, rng: torch.Generator) -> None:
+def load_discriminator(path: Path, network: Discriminator, rng: torch.Generator) -> tuple[int, ...]:
     """Take over the weights of a file; levels of the network that the file lacks keep their own.
 
     Args:
         path: what `save_discriminator` wrote.
         network: whose channels must be those of the file, or whole multiples: it is widened then.
         rng: for widening.
+    Returns:
+        The file's channels.
     Raises:
         CheckpointError: unreadable, damaged, no discriminator, or of another network.
     """
@@ -69,3 +71,4 @@ def load_discriminator(path: Path, network: Discriminator, rng: torch.Generator)
         raise CheckpointError(f"{path.name}: holds values that are not finite")
     narrow.load_state_dict(tensors)
     widen_discriminator(narrow, network, rng)
+    return channels

@@ -15,9 +15,6 @@ from model.training.state import RunFolder
 from model.training.trainer import Trainer
 from model.training.widen import can_widen, widen_discriminator, widen_generator
 
-DISCRIMINATOR_ALONE = 8_000
-"""Images for a new discriminator alone: one that knows nothing yet would spoil the generator."""
-
 
 def warm_start(trainer: Trainer, source: Path, discriminator: Path | None = None) -> None:
     """Take weights over, and go on in the schedule where their resolution is fully faded in.
@@ -27,7 +24,8 @@ def warm_start(trainer: Trainer, source: Path, discriminator: Path | None = None
         source: a checkpoint, or the folder of another run. The latent size must be the new run's, and each
             level's channels the same or whole multiples: the networks are widened then.
         discriminator: what `model export --discriminator` wrote, of this resolution or another. Checkpoints
-            hold none: without it a new one starts, alone for `DISCRIMINATOR_ALONE` images.
+            hold none: without it a new one starts. One that was not trained with the generator is trained
+            alone for the config's `discriminator_alone_kimg`.
     Raises:
         CheckpointError: the checkpoint cannot be read, or it is damaged.
         TrainingError: the run's state cannot be read, or the networks are others; or a run was given,
@@ -49,10 +47,11 @@ def _from_checkpoint(trainer: Trainer, path: Path, discriminator: Path | None) -
     narrow.load_serving_tensors(tensors, level)
     _take_over(trainer, narrow, narrow)
     _set_position(trainer, level, config.training_kimg)
-    if discriminator is None:
-        trainer.generator_waits_until = trainer.images + DISCRIMINATOR_ALONE
-    else:
-        load_discriminator(discriminator, trainer.discriminator, _shares(trainer))
+    known = None
+    if discriminator is not None:
+        known = load_discriminator(discriminator, trainer.discriminator, _shares(trainer))
+    if known != config.channels:
+        trainer.generator_waits_until = trainer.images + round(trainer.config.discriminator_alone_kimg * 1000)
 
 
 def _from_run(trainer: Trainer, folder: Path) -> None:

@@ -9,7 +9,6 @@ import torch
 
 from model.checkpoint import load_checkpoint
 from model.errors import CheckpointError
-from model.training import warm_start
 from model.training.config import load_training_config
 from model.training.errors import TrainingError
 from model.training.loop import TrainingLoop, open_run
@@ -54,13 +53,11 @@ def large_data(tmp_path: Path) -> Path:
     return folder
 
 
-def test_a_checkpoint_is_trained_on(tmp_path: Path, data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(warm_start, "DISCRIMINATOR_ALONE", 80)
+def test_a_checkpoint_is_trained_on(tmp_path: Path, data: Path) -> None:
     _, checkpoint = trained(tmp_path, data)
     folder = RunFolder(tmp_path / "second")
-    trainer = open_run(
-        load_training_config(write_config(tmp_path)), data, folder, tmp_path / "cache", checkpoint
-    )
+    config = load_training_config(write_config(tmp_path, extra="discriminator_alone_kimg = 0.08"))
+    trainer = open_run(config, data, folder, tmp_path / "cache", checkpoint)
     assert trainer.images == 1600
     export_target = tmp_path / "again.safetensors"
     folder.save_state(trainer.state_dict(), trainer.config, "data")

@@ -81,6 +81,8 @@ def test_a_run_begins_wider_than_what_it_begins_with(tmp_path: Path, data: Path,
         latents = trainer.sheet_latents
         torch.testing.assert_close(trainer.average(latents, 1), narrow(latents, 1), rtol=0, atol=0.05)
         assert TrainingLoop(trainer, folder, lambda _: None).run(1664)
+    again = open_run(config, large_data, RunFolder(tmp_path / "critic"), tmp_path / "cache", checkpoint)
+    assert again.generator_waits_until == 1600 + 8000, "a new discriminator learns alone at first"
     save_discriminator(critic, trainer.discriminator.state_dict(), config.channels)
     # The discriminator of a larger resolution serves as well: levels that are too many are left out.
     small = Discriminator((12, 4), 4, seeded(0))
@@ -88,3 +90,12 @@ def test_a_run_begins_wider_than_what_it_begins_with(tmp_path: Path, data: Path,
     large = trainer.discriminator.state_dict()
     for name, tensor in small.state_dict().items():
         torch.testing.assert_close(tensor, large[name].half().float(), rtol=0, atol=0)
+    for one, waits in ((critic, 8000), (_critic_of(first, tmp_path), 0)):
+        begun = open_run(config, large_data, RunFolder(tmp_path / "x"), tmp_path / "cache", checkpoint, one)
+        assert begun.generator_waits_until == (1600 + waits if waits else 0)
+
+
+def _critic_of(first: RunFolder, tmp_path: Path) -> Path:
+    path = tmp_path / "own.safetensors"
+    save_discriminator(path, first.read_state()[2]["discriminator"], (6, 4))
+    return path
