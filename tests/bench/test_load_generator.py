@@ -111,7 +111,7 @@ def test_a_stall_delays_every_request_that_was_due_in_it() -> None:
         Generator(target.url, "t", plan, lambda *_: b"0.1", seen, origin=origin).run()
     in_it = [one for one in samples if stalled[0] - 0.4 < one.due_s < stalled[0] - 0.05]
     assert len(in_it) >= 15
-    assert [one.lag_s for one in in_it] == pytest.approx([stalled[0] - one.due_s for one in in_it], abs=0.1)
+    assert [one.lag_s for one in in_it] == pytest.approx([stalled[0] - one.due_s for one in in_it], abs=0.15)
 
 
 def test_what_was_due_and_never_sent_is_counted_where_it_is_broken_off_too() -> None:
@@ -143,7 +143,7 @@ def test_nothing_is_spun_for_after_the_end() -> None:
         _, account = generate(target.url, plan)
     assert account.wall_s > 1.0
     assert account.unsent > 0
-    assert account.cpu_s < 0.1
+    assert account.cpu_s < 0.5  # spinning would take a second
 
 
 def test_what_was_due_and_never_sent_is_counted() -> None:
