@@ -248,10 +248,15 @@ def _paint(pipeline: Any, seed: int, arguments: dict[str, Any]) -> NDArray[np.ui
 
 
 def _sibling(pipeline: Any) -> Any:
-    """The same pipeline for another thread: shared weights, a scheduler of its own, which keeps state."""
-    parts = {name: part for name, part in pipeline.components.items() if name != "scheduler"}
-    if "scheduler" in pipeline.components:
-        parts["scheduler"] = copy.deepcopy(pipeline.scheduler)
+    """The same pipeline for another thread: shared weights; parts without weights are its own.
+
+    Those keep state while they work: a scheduler its steps, a fast tokenizer how it pads (two threads that
+    shared one gave a prompt the other's padding, and so another image, once in a while).
+    """
+    parts = {
+        name: part if isinstance(part, torch.nn.Module) else copy.deepcopy(part)
+        for name, part in pipeline.components.items()
+    }
     options = {name: value for name, value in pipeline.config.items() if name == "requires_safety_checker"}
     sibling = type(pipeline)(**parts, **options)
     sibling.set_progress_bar_config(disable=True)

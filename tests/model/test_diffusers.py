@@ -84,6 +84,17 @@ def test_a_seed_gives_the_same_bytes_whatever_is_around_it(text_folder: Path, tm
     assert not np.array_equal(together[0], together[1])
 
 
+def test_threads_share_weights_and_nothing_that_keeps_state(text_folder: Path, tmp_path: Path) -> None:
+    """A fast tokenizer keeps how it pads: a shared one gave a prompt another thread's padding at times."""
+    from model.engines.diffusers import DiffusersEngine
+
+    engine = load(add(tmp_path, text_folder), threads=2)
+    assert isinstance(engine, DiffusersEngine)
+    first, second = (lane.components for lane in engine._lanes)
+    shared = {name for name, part in first.items() if part is not None and part is second[name]}
+    assert shared == {"vae", "text_encoder", "unet"}
+
+
 def test_an_unconditional_pipeline_takes_steps_alone(plain_folder: Path, tmp_path: Path) -> None:
     info = add(tmp_path / "models", plain_folder)
     assert (info.takes, info.resolution) == (("steps",), SIDE)
