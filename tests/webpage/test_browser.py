@@ -16,7 +16,7 @@ from results.png import encode
 from results.stores.directory import DirectoryStore
 from tests.results.pictures import JOB, manifest, picture, provenance, write_job
 from tests.webpage.page_server import PageServer
-from tests.webpage.watching import is_wider_than_the_screen, tab
+from tests.webpage.watching import is_wider_than_the_screen, tab, wait_until
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Route
@@ -45,7 +45,7 @@ def test_an_image_opens_beside_its_twin_with_all_that_is_known_of_it(
         dialog.get_by_text("Image 4").wait_for()
         page.keyboard.press("Escape")
         # The browser tells of the closing only after the dialog is gone.
-        page.wait_for_function("document.activeElement.dataset.index === '4'")
+        wait_until(page, "document.activeElement.dataset.index === '4'")
 
 
 def test_two_pictures_that_differ_are_shown_with_their_difference(browser: Browser, tmp_path: Path) -> None:
@@ -204,11 +204,9 @@ def test_a_gallery_needs_no_server(browser: Browser, folder_store: DirectoryStor
     assert {tile.state for tile in write_gallery(folder_store, job, place, job.targets)} == {"ok"}
     with tab(browser, viewport=PHONE) as page:
         page.goto((tmp_path / "index.html").as_uri())
-        page.wait_for_function("[...document.images].length === 20")
+        wait_until(page, "[...document.images].length === 20")
         page.evaluate("document.images[19].scrollIntoView()")
-        page.wait_for_function(
-            "[...document.images].every((image) => image.complete && image.naturalWidth === 16)"
-        )
+        wait_until(page, "[...document.images].every((image) => image.complete && image.naturalWidth === 16)")
         assert not is_wider_than_the_screen(page)
         page.locator("section.function a").nth(3).click()
         page.wait_for_url(re.compile(r"originals/function/images/00000003\.png$"))

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
+
+
+WAIT_LIMIT_S: Final = 30.0
 
 
 @contextmanager
@@ -42,3 +46,15 @@ def _check(url: str, wrong: list[str]) -> None:
 def is_wider_than_the_screen(page: Page) -> bool:
     """True if one could scroll sideways."""
     return bool(page.evaluate("document.documentElement.scrollWidth > innerWidth"))
+
+
+def wait_until(page: Page, expression: str) -> None:
+    """Wait for a JavaScript expression to become true.
+
+    Playwright's own `wait_for_function` looks a second time from within the page, where the policy forbids
+    to evaluate text: it fails unless the expression is true at once.
+    """
+    deadline = time.monotonic() + WAIT_LIMIT_S
+    while not page.evaluate(expression):
+        assert time.monotonic() < deadline, f"never true: {expression}"
+        page.wait_for_timeout(20)
