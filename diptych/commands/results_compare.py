@@ -64,7 +64,8 @@ def compare(names: tuple[str, ...], margin: float, seed: int, as_json: bool, sto
 
     One job describes. Several jobs that were asked for alike are trials: from 20 on, each difference gets
     an interval and a verdict. Tasks that found images of an earlier delivery are left out, and so are damaged
-    records: the output says how many. Where over 1% may be missing, no verdict but inconclusive.
+    records: the output says how many. Where over 1% of a target's tasks failed, are not done or have no
+    sound record, no verdict but inconclusive.
 
     \b
     diptych results compare my-batch

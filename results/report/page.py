@@ -10,7 +10,7 @@ from itertools import chain
 from typing import Final
 
 from results.compare_columns import JobColumns
-from results.compare_documents import Comparison, TrialRatio
+from results.compare_documents import Comparison, Ratio, TrialRatio
 from results.compare_text import NAMES, notes, trial_interval
 from results.report import tables
 from results.report.method import method_section
@@ -102,13 +102,16 @@ def _answers(comparison: Comparison) -> Iterator[str]:
     for ratio in comparison.ratios:
         if ratio.warmth == "warm" and ratio.geometric_mean is not None:
             below = f"{ratio.first} / {ratio.second}, {ratio.pairs:,} pairs; {comparison.note}"
-            below += f"; may be biased: {ratio.doubt}" if ratio.doubt else ""
-            yield _answer(ratio.quantity, f"× {ratio.geometric_mean:.2f}", "", below)
+            yield _answer(ratio.quantity, f"× {ratio.geometric_mean:.2f}", "", below + _doubted(ratio))
+
+
+def _doubted(ratio: Ratio | TrialRatio) -> str:
+    return f"; may be biased: {ratio.doubt}" if ratio.doubt else ""
 
 
 def _trial_answer(ratio: TrialRatio) -> tuple[str, str, str]:
     pair = f"{ratio.first} / {ratio.second}"
-    doubted = f"; may be biased: {ratio.doubt}" if ratio.doubt else ""
+    doubted = _doubted(ratio)
     if ratio.verdict is None:
         return f"× {ratio.geometric_mean:.3f}", "", f"{pair}, {ratio.trials} trials: no verdict{doubted}"
     below = f"{pair} = {ratio.geometric_mean:.3f}, 95% interval {trial_interval(ratio)}{doubted}"
