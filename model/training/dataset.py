@@ -5,11 +5,19 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
+import os
+import struct
+import tokenize
+import zipfile
+import zlib
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
+from numpy.lib.npyio import NpzFile
 from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
 
@@ -18,6 +26,23 @@ from model.training.errors import DatasetError
 IMAGE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff", ".gif", ".ppm"})
 ARRAY_SUFFIXES = frozenset({".npy", ".npz"})
 LEFT_OUT_SHOWN = 5
+INDEX = "index.json"
+UNDECODABLE = (
+    OSError,
+    SyntaxError,
+    ValueError,
+    EOFError,
+    TypeError,
+    LookupError,
+    NotImplementedError,
+    RuntimeError,
+    struct.error,
+    zipfile.BadZipFile,
+    zlib.error,
+    tokenize.TokenError,
+    Image.DecompressionBombError,
+)
+"""What Pillow and numpy raise for damaged files of some ten formats."""
 
 log = logging.getLogger(__name__)
 
@@ -45,15 +70,17 @@ class Dataset:
             resolution: in pixels, a power of two of at most `self.resolution`.
         Returns:
             uint8 [count, resolution, resolution, 3], mapped from the cache.
+        Raises:
+            DatasetError: the cache cannot be written, or was damaged meanwhile.
         """
-        path = self.cache / f"{resolution}.u8"
-        if not path.exists():
+        path = _level(self.cache, resolution)
+        if not _is_whole(path, self.count, resolution):
+            if resolution >= self.resolution:
+                raise DatasetError(f"{path}: is damaged or gone; the same command decodes the images again")
             above = self.at(resolution * 2)
-            temporary = path.with_suffix(".part")
-            with temporary.open("wb") as file:
+            with _writing(self.cache), _new_file(path) as file:
                 for start in range(0, self.count, 256):
                     file.write(_halve(above[start : start + 256]).tobytes())
-            temporary.replace(path)
         return np.memmap(path, dtype=np.uint8, mode="r", shape=(self.count, resolution, resolution, 3))
 
 
@@ -68,21 +95,57 @@ def open_dataset(source: Path, resolution: int, cache_root: Path) -> Dataset:
         resolution: final resolution in pixels, a power of two.
         cache_root: where decoded images may be kept.
     Raises:
-        DatasetError: no images, all broken, or an image smaller than the resolution.
+        DatasetError: no images, all broken, an image smaller than the resolution, or the cache cannot be
+            written.
     """
     files = _find(source)
     fingerprint = _fingerprint(source, files, resolution)
     cache = cache_root / fingerprint[:16]
-    index = cache / "index.json"
-    try:
-        if not index.exists():
+    count = _count(cache, resolution)
+    if count is None:
+        with _writing(cache):
             cache.mkdir(parents=True, exist_ok=True)
-            count = _decode(files, resolution, cache / f"{resolution}.u8")
-            index.write_text(json.dumps({"count": count, "resolution": resolution}), encoding="utf-8")
-        count = int(json.loads(index.read_text(encoding="utf-8"))["count"])
+            count = _decode(files, resolution, _level(cache, resolution))
+            with _new_file(cache / INDEX) as file:
+                file.write(json.dumps({"count": count, "resolution": resolution}).encode())
+    return Dataset(fingerprint=fingerprint, resolution=resolution, count=count, cache=cache)
+
+
+def _count(cache: Path, resolution: int) -> int | None:
+    """How many images the cache holds, or None: not decoded yet, or damaged (a full disk, a crash)."""
+    try:
+        count = int(json.loads((cache / INDEX).read_bytes())["count"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    return count if count > 0 and _is_whole(_level(cache, resolution), count, resolution) else None
+
+
+def _level(cache: Path, resolution: int) -> Path:
+    return cache / f"{resolution}.u8"
+
+
+def _is_whole(path: Path, count: int, resolution: int) -> bool:
+    return path.exists() and path.stat().st_size == count * resolution * resolution * 3
+
+
+@contextmanager
+def _writing(cache: Path) -> Iterator[None]:
+    try:
+        yield
     except OSError as error:
         raise DatasetError(f"{cache}: the decoded images cannot be kept there: {error.strerror}") from None
-    return Dataset(fingerprint=fingerprint, resolution=resolution, count=count, cache=cache)
+
+
+@contextmanager
+def _new_file(path: Path) -> Iterator[BinaryIO]:
+    """A file that appears whole or not at all; another process may write the same one at the same time."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        with temporary.open("wb") as file:
+            yield file
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
 
 
 def _find(source: Path) -> list[Path]:
@@ -101,30 +164,37 @@ def _fingerprint(source: Path, files: Sequence[Path], resolution: int) -> str:
     digest = hashlib.sha256(f"{resolution}\n".encode())
     for path in files:
         status = path.stat()
-        digest.update(f"{path.relative_to(root)}\0{status.st_size}\0{status.st_mtime_ns}\n".encode())
+        line = f"{path.relative_to(root)}\0{status.st_size}\0{status.st_mtime_ns}\n"
+        digest.update(line.encode("utf-8", "surrogateescape"))  # names need not be UTF-8
     return digest.hexdigest()
 
 
 def _decode(files: Sequence[Path], resolution: int, target: Path) -> int:
     count = 0
     left_out: list[str] = []
-    temporary = target.with_suffix(".part")
-    with temporary.open("wb") as out:
+    with _new_file(target) as out:
         for path in files:
-            try:
-                for image in _read(path, resolution):
-                    out.write(image.tobytes())
-                    count += 1
-            except (OSError, SyntaxError, ValueError, EOFError, Image.DecompressionBombError) as error:
-                left_out.append(path.name)
-                if len(left_out) <= LEFT_OUT_SHOWN:
-                    log.warning("%s left out, it cannot be decoded: %s", path, error)
-    if len(left_out) > LEFT_OUT_SHOWN:
-        log.warning("%d files left out in all, they cannot be decoded", len(left_out))
-    if not count:
-        temporary.unlink()
-        raise DatasetError(f"none of the {len(files)} image files can be decoded, e.g. {left_out[0]}")
-    temporary.replace(target)
+            images = _read(path, resolution)
+            before = count
+            while True:
+                try:
+                    image = next(images, None)
+                except UNDECODABLE as error:
+                    left_out.append(path.name)
+                    if len(left_out) <= LEFT_OUT_SHOWN:
+                        part = f" from image {count - before} on" if count > before else ""
+                        log.warning("%s left out%s, it cannot be decoded: %s", path, part, error)
+                    break
+                if image is None:
+                    break
+                # Outside of the try: a full disk is not a broken image.
+                out.write(image.tobytes())
+                count += 1
+        if len(left_out) > LEFT_OUT_SHOWN:
+            log.warning("%d files left out in all, they cannot be decoded", len(left_out))
+        if not count:
+            told = f"can be decoded, e.g. {left_out[0]}" if left_out else "holds an image"
+            raise DatasetError(f"none of the {len(files)} image files {told}")
     return count
 
 
@@ -142,7 +212,8 @@ def _read(path: Path, resolution: int) -> Iterator[NDArray[np.uint8]]:
 
 def _read_arrays(path: Path, resolution: int) -> Iterator[NDArray[np.uint8]]:
     loaded = np.load(path, mmap_mode="r", allow_pickle=False)
-    arrays = [loaded[name] for name in loaded.files] if path.suffix.lower() == ".npz" else [loaded]
+    # By what it is: numpy goes by the content, whatever the suffix.
+    arrays = (loaded[name] for name in loaded.files) if isinstance(loaded, NpzFile) else iter([loaded])
     for array in arrays:
         if array.dtype != np.uint8 or array.ndim != 4 or array.shape[3] != 3:
             raise ValueError(f"holds {array.dtype} {array.shape}, not uint8 [N, H, W, 3]")

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import logging
+import os
+import resource
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -92,6 +96,112 @@ def test_broken_images_are_left_out_with_a_warning(tmp_path: Path, caplog: pytes
         assert open_here(tmp_path).count == 4
     for name in ("junk.png", "empty.jpg", "cut.png"):
         assert f"{name} left out" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("name", "damage"),
+    [
+        ("a.npz", lambda content: content[:500]),
+        ("a.npz", lambda content: content[:1000] + b"??" + content[1002:]),
+        ("a.npz", lambda content: b"??" + content[2:-30]),
+        ("a.npy", lambda content: content.replace(b"{'descr'", b"(((descr")),
+    ],
+)
+def test_a_broken_array_file_is_left_out(
+    name: str, damage: Callable[[bytes], bytes], tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    folder = tmp_path / "data"
+    folder.mkdir()
+    images = np.random.default_rng(0).integers(0, 256, (4, 16, 16, 3), dtype=np.uint8)
+    np.save(folder / "a.npy", images)
+    np.savez(folder / "a.npz", images)
+    (folder / name).write_bytes(damage((folder / name).read_bytes()))
+    with caplog.at_level(logging.WARNING):
+        assert open_here(tmp_path).count == 4
+    assert f"{name} left out, it cannot be decoded" in caplog.text
+
+
+def test_an_array_file_is_what_it_holds_whatever_its_suffix(tmp_path: Path) -> None:
+    folder = tmp_path / "data"
+    folder.mkdir()
+    np.save(folder / "a.npy", np.zeros((4, 16, 16, 3), dtype=np.uint8))
+    np.savez(folder / "b.npz", np.zeros((2, 16, 16, 3), dtype=np.uint8))
+    (folder / "a.npy").rename(folder / "c.npz")
+    (folder / "b.npz").rename(folder / "d.npy")
+    assert open_here(tmp_path).count == 6
+
+
+def test_the_images_before_a_broken_part_of_a_file_are_kept(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    folder = tmp_path / "data"
+    folder.mkdir()
+    images = np.random.default_rng(0).integers(0, 256, (3, 16, 16, 3), dtype=np.uint8)
+    np.savez(folder / "a.npz", a=images, b=images.astype(np.float32))
+    with caplog.at_level(logging.WARNING):
+        np.testing.assert_array_equal(open_here(tmp_path).at(16), images)
+    assert "a.npz left out from image 3 on" in caplog.text
+
+
+def test_array_files_without_an_image(tmp_path: Path) -> None:
+    (tmp_path / "data").mkdir()
+    np.save(tmp_path / "data" / "none.npy", np.zeros((0, 16, 16, 3), dtype=np.uint8))
+    with pytest.raises(DatasetError, match="none of the 1 image files holds an image"):
+        open_here(tmp_path)
+
+
+def test_names_need_not_be_utf_8(tmp_path: Path) -> None:
+    save(tmp_path / "data" / os.fsdecode(b"caf\xe9.png"))
+    assert open_here(tmp_path).count == 1
+
+
+@contextmanager
+def file_limit(size: int) -> Iterator[None]:
+    """No file may grow beyond so many bytes: a full disk."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+def test_a_full_disk_is_no_broken_image(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    for number in range(60):
+        save(tmp_path / "data" / f"{number:02}.png", colour=(number, 0, 0))
+    for size in (100, 20_000, 46_000):
+        with file_limit(size), pytest.raises(DatasetError, match="the decoded images cannot be kept there"):
+            open_here(tmp_path)
+    assert "left out" not in caplog.text
+    assert [path.name for path in (tmp_path / "cache").rglob("*") if path.is_file()] == []
+    dataset = open_here(tmp_path)
+    with file_limit(100), pytest.raises(DatasetError, match="the decoded images cannot be kept there"):
+        dataset.at(4)
+    assert dataset.at(4)[:, 0, 0, 0].tolist() == [*range(60)]
+
+
+@pytest.mark.parametrize("damaged", ["index.json", "16.u8", "8.u8"])
+@pytest.mark.parametrize("content", [None, b"", b"123"])
+def test_a_damaged_cache_is_made_anew(damaged: str, content: bytes | None, tmp_path: Path) -> None:
+    save(tmp_path / "data" / "1.png")
+    save(tmp_path / "data" / "2.png")
+    first = open_here(tmp_path)
+    whole = {side: first.at(side).copy() for side in (4, 8, 16)}
+    (first.cache / damaged).unlink()
+    if content is not None:
+        (first.cache / damaged).write_bytes(content)
+    again = open_here(tmp_path)
+    for side, pixels in whole.items():
+        np.testing.assert_array_equal(again.at(side), pixels)
+    assert sorted(path.name for path in again.cache.iterdir()) == ["16.u8", "4.u8", "8.u8", "index.json"]
+
+
+def test_a_cache_that_goes_while_it_is_used(tmp_path: Path) -> None:
+    save(tmp_path / "data" / "1.png")
+    dataset = open_here(tmp_path)
+    (dataset.cache / "16.u8").unlink()
+    with pytest.raises(DatasetError, match=r"16\.u8: is damaged or gone"):
+        dataset.at(8)
 
 
 def test_the_second_opening_comes_from_the_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
