@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -57,6 +58,8 @@ def train(
 
     if discriminator is not None and start is None:
         raise click.UsageError("--discriminator goes with --from CHECKPOINT")
+    if kimg is not None and not math.isfinite(kimg):
+        raise click.UsageError(f"--kimg must be a number of thousand images, not {kimg}")
     config = load_training_config(config_path)
     source = data or config.data
     if source is None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Mapping
 from pathlib import Path
@@ -31,7 +32,7 @@ def save_discriminator(path: Path, weights: Mapping[str, Tensor], channels: tupl
         CheckpointError: the file cannot be written.
     """
     stored = {name: tensor.cpu().half().contiguous() for name, tensor in weights.items()}
-    about = json.dumps({"schema": SCHEMA, "channels": channels})
+    about = json.dumps({"schema": SCHEMA, "channels": channels, "sha256": _seal(stored)})
     write_atomically(path, save(stored, {KEY: about}))
 
 
@@ -58,6 +59,9 @@ def load_discriminator(path: Path, network: Discriminator, rng: torch.Generator)
         raise CheckpointError(f"{path.name}: damaged, or no discriminator's file") from None
     if schema != SCHEMA:
         raise CheckpointError(f"{path.name}: schema {schema!r} is not {SCHEMA}")
+    # Files of before this was written down have no seal.
+    if "sha256" in about and about["sha256"] != _seal(tensors):
+        raise CheckpointError(f"{path.name}: damaged: its bytes are not those that were saved")
     if not can_widen(channels, network.channels):
         raise CheckpointError(
             f"{path.name}: has channels {[*channels]}, "
@@ -72,3 +76,12 @@ def load_discriminator(path: Path, network: Discriminator, rng: torch.Generator)
     narrow.load_state_dict(tensors)
     widen_discriminator(narrow, network, rng)
     return channels
+
+
+def _seal(tensors: Mapping[str, Tensor]) -> str:
+    """SHA-256 (hex) over names and values: safetensors itself has no checksum."""
+    seal = hashlib.sha256()
+    for name in sorted(tensors):
+        seal.update(name.encode())
+        seal.update(tensors[name].float().contiguous().numpy().tobytes())
+    return seal.hexdigest()

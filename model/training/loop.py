@@ -100,6 +100,8 @@ class TrainingLoop:
             for name, value in self.trainer.step().items():
                 sums[name] = sums[name] + value if name in sums else value
                 counts[name] = counts.get(name, 0) + 1
+        if self.trainer.images == before:
+            return  # told to stop before the first step: nothing to tell
         figures = {name: float(total) / counts[name] for name, total in sums.items()}
         self._refuse_infinite(figures)
         seconds = time.monotonic() - began

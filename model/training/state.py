@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import json
+import os
 import pickle
+import struct
 import zipfile
+import zlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -84,8 +88,8 @@ class RunFolder:
         if not self.state_path.exists():
             raise TrainingError(f"{self.path}: no training state there")
         damaged = TrainingError(f"{self.state_path}: damaged, or no state of a training run")
-        # torch also reads bare pickles, and fails on damaged ones in too many ways; a state is always a zip.
-        if not zipfile.is_zipfile(self.state_path):
+        # torch also reads bare pickles, and damaged weights without a word; a state is always a sound zip.
+        if not _is_sound_zip(self.state_path):
             raise damaged
         try:
             kept = torch.load(self.state_path, map_location="cpu", weights_only=True)
@@ -98,10 +102,25 @@ class RunFolder:
         return channels, latent_size, state
 
     def add_stats(self, figures: Mapping[str, float | int | str]) -> None:
-        """Append a line to stats.jsonl."""
+        """Append a line to stats.jsonl, whole or not at all. Raises OSError."""
         self.path.mkdir(parents=True, exist_ok=True)
-        with (self.path / "stats.jsonl").open("a", encoding="utf-8") as file:
-            file.write(json.dumps(dict(figures)) + "\n")
+        line = json.dumps(dict(figures)).encode() + b"\n"
+        with (self.path / "stats.jsonl").open("ab", buffering=0) as file:
+            end = file.tell()
+            if file.write(line) < len(line):
+                file.truncate(end)  # a full disk takes a part
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+def _is_sound_zip(path: Path) -> bool:
+    """Whether every part has the checksum that was stored with it; torch does not look at them."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return archive.testzip() is None
+    except (OSError, ValueError, EOFError, RuntimeError, NotImplementedError, struct.error):
+        return False
+    except (zipfile.BadZipFile, zlib.error):
+        return False
 
 
 def export_run(
@@ -117,9 +136,12 @@ def export_run(
     Returns:
         The checkpoint's digest, "sha256:<hex>".
     Raises:
-        TrainingError: no state yet, a damaged one, or the last level has not fully faded in.
+        TrainingError: no state yet, a damaged one, the last level has not fully faded in, or both files are
+            one.
         CheckpointError: the checkpoint cannot be saved.
     """
+    if discriminator is not None and discriminator.resolve() == target.resolve():
+        raise TrainingError(f"{target}: the checkpoint and the discriminator need a file each")
     state = folder.load_state(config)
     if state is None:
         raise TrainingError(f"{folder.path}: no training state there")

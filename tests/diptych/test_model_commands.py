@@ -125,9 +125,12 @@ def test_push_puts_a_model_into_the_store_once(run: Run, tmp_path: Path) -> None
         (("sample", "tiny", "--seed", str(2**63), "-o", "sheet.png"), "is not in the range"),
         (("sample", "tiny", "--engine", "torch", "--precision", "int8", "-o", "s.png"), "does not run int8"),
         (("interpolate", "tiny", "-o", "walk.mp4"), "must end in .gif or .webp or .png"),
+        (("train", "c.toml", "--kimg", "nan"), "--kimg must be a number"),
+        (("train", "c.toml", "--kimg", "inf"), "--kimg must be a number"),
     ],
 )
 def test_bad_input_gets_one_line(run: Run, arguments: tuple[str, ...], complaint: str) -> None:
+    Path("c.toml").touch()
     result = run(*arguments)
     assert result.exit_code in (1, 2)
     assert complaint in result.stderr

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 import torch
+from safetensors.torch import save
 
+from model.errors import CheckpointError
 from model.networks import Discriminator, Generator
 from model.training.config import load_training_config
-from model.training.discriminator_file import load_discriminator, save_discriminator
+from model.training.discriminator_file import KEY, SCHEMA, load_discriminator, save_discriminator
 from model.training.loop import TrainingLoop, open_run
 from model.training.state import RunFolder
 from model.training.widen import can_widen, widen_discriminator, widen_generator
@@ -93,6 +96,27 @@ def test_a_run_begins_wider_than_what_it_begins_with(tmp_path: Path, data: Path,
     for one, waits in ((critic, 8000), (_critic_of(first, tmp_path), 0)):
         begun = open_run(config, large_data, RunFolder(tmp_path / "x"), tmp_path / "cache", checkpoint, one)
         assert begun.generator_waits_until == (1600 + waits if waits else 0)
+
+
+def test_one_flipped_bit_in_a_discriminator_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "critic.safetensors"
+    save_discriminator(path, Discriminator((6, 4), 4, seeded(0)).state_dict(), (6, 4))
+    load_discriminator(path, Discriminator((6, 4), 4, seeded(1)), seeded(2))
+    content = bytearray(path.read_bytes())
+    content[-100] ^= 1
+    path.write_bytes(content)
+    with pytest.raises(CheckpointError, match="damaged: its bytes are not those that were saved"):
+        load_discriminator(path, Discriminator((6, 4), 4, seeded(1)), seeded(2))
+
+
+def test_a_discriminator_of_before_it_was_sealed_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "critic.safetensors"
+    critic = Discriminator((6, 4), 4, seeded(0))
+    about = json.dumps({"schema": SCHEMA, "channels": [6, 4]})
+    path.write_bytes(
+        save({name: tensor.half() for name, tensor in critic.state_dict().items()}, {KEY: about})
+    )
+    assert load_discriminator(path, Discriminator((6, 4), 4, seeded(1)), seeded(2)) == (6, 4)
 
 
 def _critic_of(first: RunFolder, tmp_path: Path) -> Path:
