@@ -15,9 +15,14 @@ import click
 from producer.cli_options import ParamAssignment, json_option, print_json, settings_of
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
     from model.gate import LowPrecision
     from model.protocol import Engine
     from model.registry import ModelInfo, Registry
+
+    Image = NDArray[np.uint8]
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -192,15 +197,18 @@ def sample(
     **engine: Any,
 ) -> None:
     """Paint a sheet of images: the first COUNT of a job with this seed."""
-    from diptych.commands.model_pictures import check_suffix, save_sheet
+    from diptych.commands.model_pictures import check_size, check_suffix, save_sheet
     from model.seeds import image_seed
 
     check_suffix(output, ".png")
     checked = checked_params(name, params, engine["model_dir"])
     _, loaded = load(name, **engine)
     seeds = [image_seed(seed, index) for index in range(count)]
+    images: list[Image] = []
     with _progress(len(seeds)) as bar:
-        images = [loaded.generate([seeds[index]], checked)[0] for index in bar]
+        for index in bar:
+            images.append(loaded.generate([seeds[index]], checked)[0])
+            check_size(count, images[0], columns)
     save_sheet(images, output, columns)
     click.echo(f"{output}: {count} images of {name}, seed {seed}, {loaded.name} {loaded.precision}")
 
@@ -224,7 +232,7 @@ def sample(
 @engine_options
 def interpolate(name: str, stops: int, steps: int, output: Path, seed: int, **engine: Any) -> None:
     """Walk from image to image on the sphere of the latents."""
-    from diptych.commands.model_pictures import check_suffix, save_loop, save_sheet
+    from diptych.commands.model_pictures import check_size, check_suffix, save_loop, save_sheet
     from model.errors import EngineError
     from model.protocol import LatentEngine
     from model.seeds import image_seed, latents
@@ -237,8 +245,12 @@ def interpolate(name: str, stops: int, steps: int, output: Path, seed: int, **en
     looped = output.suffix.lower() != ".png"
     seeds = [image_seed(seed, index) for index in range(stops)]
     rows = walk(latents(seeds, loaded.latent_size), steps, closed=looped)
+    images: list[Image] = []
     with _progress(len(rows)) as bar:
-        images = [loaded.paint(rows[index : index + 1])[0] for index in bar]
+        for index in bar:
+            images.append(loaded.paint(rows[index : index + 1])[0])
+            if not looped:
+                check_size(len(rows), images[0], len(rows))
     if looped:
         save_loop(images, output)
     else:

@@ -31,31 +31,39 @@ def import_(source: str, name: str | None, float32: bool, force: bool, model_dir
     Needs torch (pip install -e '.[train]'), this once; painting does not.
     """
     from model.checkpoint import save_checkpoint
-    from model.zoo import convert, identify
-    from results.naming import check_name
+    from model.zoo import ZOO, convert, identify
 
     if find_spec("torch") is None:
         raise click.ClickException("this needs torch: pip install -e '.[train]'")
     folder = settings_of(model_dir=model_dir).model_dir
     if folder is None:
         raise click.UsageError("no folder for models: give --model-dir or DIPTYCH_MODEL_DIR")
+    zoo_name = source.removeprefix("zoo:")
+    # Checked before the download, which is of some 100 MB; what a file is, only its hash tells.
+    chosen = name or (zoo_name if zoo_name != source and zoo_name in ZOO else None)
+    target = _target(folder, chosen, force=force) if chosen else None
     with tempfile.TemporaryDirectory(prefix="diptych-zoo-") as temporary:
-        zoo_name = source.removeprefix("zoo:")
         file = Path(source) if zoo_name == source else _download(zoo_name, Path(temporary))
-        try:
-            name = check_name(name or identify(file))
-        except ValueError as error:
-            raise click.UsageError(f"--name: {error}") from None
-        target = folder / f"{name}.safetensors"
-        if target.exists() and not force:
-            raise click.UsageError(f"{target} is there already; --force replaces it")
-        weights, config = convert(file, name)
+        target = target or _target(folder, identify(file), force=force)
+        weights, config = convert(file, target.stem)
     digest = save_checkpoint(target, weights, config, half=not float32)
     click.echo(f"{target} {digest}")
-    click.echo(
-        f"{name}: {config.resolution}x{config.resolution}, {config.parameters:,} weights; {config.licence}"
-    )
+    side = config.resolution
+    click.echo(f"{target.stem}: {side}x{side}, {config.parameters:,} weights; {config.licence}")
     click.echo(f"`diptych model gate {target}` measures whether bf16 and int8 will do", err=True)
+
+
+def _target(folder: Path, name: str, *, force: bool) -> Path:
+    """Where the model goes. Raises UsageError for a bad name, or one that is taken."""
+    from results.naming import check_name
+
+    try:
+        target = folder / f"{check_name(name)}.safetensors"
+    except ValueError as error:
+        raise click.UsageError(f"--name: {error}") from None
+    if target.exists() and not force:
+        raise click.UsageError(f"{target} is there already; --force replaces it")
+    return target
 
 
 def _download(name: str, folder: Path) -> Path:

@@ -27,6 +27,19 @@ def check_suffix(path: Path, *allowed: str) -> None:
         raise click.UsageError(f"no folder {path.parent}")
 
 
+def check_size(count: int, first: NDArray[np.uint8], columns: int | None) -> None:
+    """Refuse a sheet that would be too large, before the rest of it is painted.
+
+    Args:
+        count: images on it.
+        first: uint8 [H, W, 3], the first of them.
+        columns: images in a row, as `save_sheet` takes it.
+    """
+    rows, across = _grid(count, columns)
+    if rows * first.shape[0] * across * first.shape[1] > MAX_PIXELS:
+        raise click.UsageError(f"the sheet would have more than {MAX_PIXELS:,} pixels; ask for fewer images")
+
+
 def save_sheet(images: Sequence[NDArray[np.uint8]], path: Path, columns: int | None = None) -> None:
     """Write images side by side as a PNG.
 
@@ -35,12 +48,9 @@ def save_sheet(images: Sequence[NDArray[np.uint8]], path: Path, columns: int | N
         path: a .png.
         columns: images in a row; by default the sheet is about square.
     """
-    columns = columns or math.ceil(math.sqrt(len(images)))
-    columns = min(columns, len(images))
-    rows = math.ceil(len(images) / columns)
+    check_size(len(images), images[0], columns)
+    rows, columns = _grid(len(images), columns)
     height, width, _ = images[0].shape
-    if rows * height * columns * width > MAX_PIXELS:
-        raise click.UsageError(f"the sheet would have more than {MAX_PIXELS:,} pixels; ask for fewer images")
     sheet = np.full((rows * height, columns * width, 3), 255, dtype=np.uint8)
     for number, image in enumerate(images):
         top, left = number // columns * height, number % columns * width
@@ -65,6 +75,12 @@ def save_loop(images: Sequence[NDArray[np.uint8]], path: Path) -> None:
         buffer, kind, save_all=True, append_images=frames[1:], duration=FRAME_MS, loop=0, **options
     )
     _write(path, buffer)
+
+
+def _grid(count: int, columns: int | None) -> tuple[int, int]:
+    """Rows and columns."""
+    columns = min(columns or math.ceil(math.sqrt(count)), count)
+    return math.ceil(count / columns), columns
 
 
 def _write(path: Path, buffer: io.BytesIO) -> None:

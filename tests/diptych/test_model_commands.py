@@ -10,11 +10,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 from click.testing import CliRunner, Result
+from numpy.typing import NDArray
 from PIL import Image
 
 from diptych.cli import main
+from diptych.commands import model_pictures
 from model.checkpoint import digest
 from model.engines.load import load_engine
+from model.engines.openvino import OpenVinoEngine
 from model.registry import Registry
 from model.seeds import image_seed
 from results.naming import model_name
@@ -87,6 +90,58 @@ def test_a_walk_is_a_loop_or_a_strip(run: Run, tmp_path: Path) -> None:
     assert run("interpolate", "tiny", "--stops", "3", "--steps", "4", "-o", "walk.png").exit_code == 0
     with Image.open(tmp_path / "walk.png") as walk:
         assert walk.size == (9 * 32, 32)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [("sample", "-n", "16", "-o", "s.png"), ("interpolate", "--stops", "4", "--steps", "5", "-o", "s.png")],
+)
+def test_a_sheet_too_large_is_refused_after_one_image(
+    arguments: tuple[str, ...], run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    painted: list[int] = []
+    paint = OpenVinoEngine.paint
+
+    def counted(engine: OpenVinoEngine, rows: NDArray[np.float32]) -> NDArray[np.uint8]:
+        painted.append(len(rows))
+        return paint(engine, rows)
+
+    monkeypatch.setattr(OpenVinoEngine, "paint", counted)
+    monkeypatch.setattr(model_pictures, "MAX_PIXELS", 16 * 32 * 32 - 1)
+    command, *options = arguments
+    result = run(command, "tiny", *options)
+    assert result.exit_code == 2
+    assert "the sheet would have more than 16,383 pixels" in result.stderr
+    assert painted == [1]
+
+
+@pytest.mark.parametrize(
+    ("images", "options", "complaint"),
+    [
+        (40, ("-n", "21"), "21 painted images need 42 real ones to compare with, not 40"),
+        (40, ("-n", "16", "--neighbours", "n.jpeg"), "must end in .png"),
+        (40, ("-n", "16", "--neighbours", "missing/n.png"), "no folder missing"),
+    ],
+)
+def test_quality_refuses_before_it_paints(
+    images: int, options: tuple[str, ...], complaint: str, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("torch")
+    np.save("real.npy", np.zeros((images, 32, 32, 3), dtype=np.uint8))
+    monkeypatch.setattr(OpenVinoEngine, "paint", lambda *_: pytest.fail("painted"))
+    result = run("quality", "tiny", "--data", "real.npy", *options)
+    assert result.exit_code in (1, 2)
+    assert complaint in result.stderr
+    assert result.stderr.count("\n") == 1
+
+
+def test_images_too_small_to_measure(run: Run, tmp_path: Path) -> None:
+    pytest.importorskip("torch")
+    save_random(tmp_path / "models" / "four.safetensors", resolution=4, channels=(8,))
+    np.save("real.npy", np.zeros((40, 8, 8, 3), dtype=np.uint8))
+    result = run("quality", "four", "--data", "real.npy", "-n", "16")
+    assert result.exit_code == 1
+    assert "images of 4 px are too small to measure" in result.stderr
 
 
 def test_calibrate_measures_and_the_registry_uses_it(run: Run) -> None:

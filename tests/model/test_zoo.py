@@ -209,6 +209,18 @@ def test_a_published_model_is_downloaded_and_kept_under_a_name(tmp_path: Path) -
     assert run(*arguments, "--force").exit_code == 0
 
 
+@pytest.mark.parametrize("options", [(), ("--name", "mine"), ("--name", "../x")])
+def test_a_name_is_refused_before_the_download(
+    options: tuple[str, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(zoo, "fetch", lambda *_: pytest.fail("downloaded"))
+    for name in ("celeba-128", "mine"):
+        (tmp_path / f"{name}.safetensors").touch()
+    result = run("zoo:celeba-128", "--model-dir", str(tmp_path), *options)
+    assert result.exit_code == 2
+    assert "is there already" in result.stderr or "bad name" in result.stderr
+
+
 @pytest.mark.usefixtures("address")
 @pytest.mark.parametrize(
     ("source", "options", "complaint"),
