@@ -81,7 +81,12 @@ def _paint(engine: Engine, seed: int, count: int) -> NDArray[Any]:
     from model.seeds import image_seed
 
     seeds = [image_seed(seed, index) for index in range(count)]
-    parts = [engine.generate(seeds[start : start + BATCH], {}) for start in range(0, count, BATCH)]
+    parts: list[NDArray[Any]] = []
+    for start in range(0, count, BATCH):
+        parts.append(engine.generate(seeds[start : start + BATCH], {}))
+        height, width = parts[0].shape[1:3]
+        if height != width:
+            raise click.UsageError(f"only square images can be measured, not {width}x{height}")
     return np.concatenate(parts)
 
 

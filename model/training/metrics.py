@@ -38,6 +38,13 @@ def check_installed() -> None:
             raise _missing(package)
 
 
+def has_pyramid(resolution: int) -> bool:
+    """Whether `sliced_wasserstein` can take images of this height and width in pixels."""
+    while resolution > SMALLEST_LEVEL and resolution % 2 == 0:
+        resolution //= 2
+    return PATCH_SIDE <= resolution <= SMALLEST_LEVEL
+
+
 def face_rate(images: Images) -> float:
     """Share of images in which OpenCV's Haar cascade finds a frontal face.
 

@@ -50,13 +50,15 @@ def check_measurable(count: int, real: int, resolution: int) -> None:
         resolution: of both, in pixels.
     Raises:
         DatasetError: too few real images.
-        TrainingError: images too small for the patches, or the `quality` extra is not installed.
+        TrainingError: images too small for the patches, or not to be halved; or the `quality` extra is not
+            installed.
     """
     if real < 2 * count:
         raise DatasetError(f"{count} painted images need {2 * count} real ones to compare with, not {real}")
-    if resolution < metrics.PATCH_SIDE:
+    if not metrics.has_pyramid(resolution):
         raise TrainingError(
-            f"images of {resolution} px are too small to measure: {metrics.PATCH_SIDE} px or more"
+            f"images of {resolution} px cannot be measured: {metrics.PATCH_SIDE} px or more are wanted,"
+            f" to be halved down to {metrics.SMALLEST_LEVEL} or less"
         )
     metrics.check_installed()
 

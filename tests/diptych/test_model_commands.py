@@ -22,6 +22,7 @@ from model.registry import Registry
 from model.seeds import image_seed
 from results.naming import model_name
 from results.stores.directory import DirectoryStore
+from tests.model.onnx_files import save_onnx
 from tests.model.random_checkpoints import save_random
 
 Run = Callable[..., Result]
@@ -135,13 +136,23 @@ def test_quality_refuses_before_it_paints(
     assert result.stderr.count("\n") == 1
 
 
-def test_images_too_small_to_measure(run: Run, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("height", "width", "complaint"),
+    [
+        (4, 4, "images of 4 px cannot be measured: 7 px or more"),
+        (50, 50, "images of 50 px cannot be measured"),
+        (8, 12, "only square images can be measured, not 12x8"),
+    ],
+)
+def test_images_of_a_size_that_cannot_be_measured(height: int, width: int, complaint: str, run: Run) -> None:
     pytest.importorskip("torch")
-    save_random(tmp_path / "models" / "four.safetensors", resolution=4, channels=(8,))
-    np.save("real.npy", np.zeros((40, 8, 8, 3), dtype=np.uint8))
-    result = run("quality", "four", "--data", "real.npy", "-n", "16")
-    assert result.exit_code == 1
-    assert "images of 4 px are too small to measure" in result.stderr
+    save_onnx(Path("odd.onnx"), image=(3, height, width))
+    assert run("add", "odd", "onnx:odd.onnx").exit_code == 0
+    np.save("real.npy", np.zeros((40, 50, 50, 3), dtype=np.uint8))
+    result = run("quality", "odd", "--data", "real.npy", "-n", "16")
+    assert result.exit_code in (1, 2)
+    assert complaint in result.stderr
+    assert result.stderr.count("\n") == 1
 
 
 def test_calibrate_measures_and_the_registry_uses_it(run: Run) -> None:
