@@ -30,7 +30,7 @@ def average_checkpoints(paths: Sequence[Path]) -> tuple[dict[str, NDArray[np.flo
     config = first
     for path in paths[1:]:
         tensors, config = load_checkpoint(path)
-        if config.tensor_shapes() != first.tensor_shapes():
+        if _function(config) != _function(first):
             raise CheckpointError(
                 f"{path.name}: is of another architecture than {paths[0].name}: no mean of them"
             )
@@ -39,3 +39,7 @@ def average_checkpoints(paths: Sequence[Path]) -> tuple[dict[str, NDArray[np.flo
     for tensor in total.values():
         tensor /= len(paths)
     return total, config.model_copy(update={"gate": None})
+
+
+def _function(config: GeneratorConfig) -> tuple[object, ...]:
+    return config.tensor_shapes(), config.leaky_slope, config.pixel_norm_eps

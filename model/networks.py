@@ -111,18 +111,27 @@ class Generator(nn.Module):
         Returns:
             [N, 3, 4 << level, 4 << level], about -1..1.
         """
+        pyramid = self.features(latents, level)
+        image: Tensor = self.to_rgb[level](pyramid[level])
+        if level > 0 and alpha < 1:
+            image = torch.lerp(upsample(self.to_rgb[level - 1](pyramid[level - 1])), image, alpha)
+        return image
+
+    def features(self, latents: Tensor, level: int) -> list[Tensor]:
+        """What `to_rgb` turns to colours, at each level up to this one.
+
+        Returns:
+            [N, channels[i], 4 << i, 4 << i] for i = 0..level.
+        """
         x = self.input(pixel_norm(latents)).view(-1, self.channels[0], 4, 4)
         x = self._activate(x.contiguous(memory_format=torch.channels_last))
-        before = x
+        pyramid: list[Tensor] = []
         for index in range(level + 1):
-            before = x
             x = x if index == 0 else upsample(x)
             for conv in cast(nn.ModuleDict, self.blocks[index]).values():
                 x = self._activate(conv(x))
-        image: Tensor = self.to_rgb[level](x)
-        if level > 0 and alpha < 1:
-            image = torch.lerp(upsample(self.to_rgb[level - 1](before)), image, alpha)
-        return image
+            pyramid.append(x)
+        return pyramid
 
     def compile_activation(self) -> None:
         """Have torch fuse leaky ReLU and pixel norm: equal within rounding, less memory traffic."""
@@ -202,9 +211,7 @@ class Discriminator(nn.Module):
         images = images.contiguous(memory_format=torch.channels_last)
         x = F.leaky_relu(self.from_rgb[level](images), LEAKY_SLOPE)
         for index in range(level, 0, -1):
-            for conv in cast(nn.ModuleList, self.blocks[index - 1]):
-                x = F.leaky_relu(conv(x), LEAKY_SLOPE)
-            x = F.avg_pool2d(x, 2)
+            x = F.avg_pool2d(self._level(x, index)[-1], 2)
             if index == level and alpha < 1:
                 before = self.from_rgb[level - 1](F.avg_pool2d(images, 2))
                 x = torch.lerp(F.leaky_relu(before, LEAKY_SLOPE), x, alpha)
@@ -213,6 +220,27 @@ class Discriminator(nn.Module):
         x = F.leaky_relu(self.final_hidden(x.flatten(1)), LEAKY_SLOPE)
         score: Tensor = self.final_score(x)
         return score
+
+    def features(self, images: Tensor, level: int) -> list[Tensor]:
+        """What the convolutions of the levels above 4x4 see, from the highest down.
+
+        Returns:
+            Two for each level i = level..1, after their leaky ReLUs: [N, channels[i], 4 << i, 4 << i] and
+            [N, channels[i - 1], 4 << i, 4 << i].
+        """
+        x = F.leaky_relu(self.from_rgb[level](images), LEAKY_SLOPE)
+        seen: list[Tensor] = []
+        for index in range(level, 0, -1):
+            seen += self._level(x, index)
+            x = F.avg_pool2d(seen[-1], 2)
+        return seen
+
+    def _level(self, x: Tensor, level: int) -> list[Tensor]:
+        seen: list[Tensor] = []
+        for conv in cast(nn.ModuleList, self.blocks[level - 1]):
+            x = F.leaky_relu(conv(x), LEAKY_SLOPE)
+            seen.append(x)
+        return seen
 
     def _stddev(self, x: Tensor) -> Tensor:
         # One number per group: how much its images differ. It tells the generator to keep variety.

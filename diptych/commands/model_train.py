@@ -31,9 +31,13 @@ ANY_PATH = click.Path(path_type=Path)
     "start",
     metavar="CHECKPOINT|RUN",
     type=click.Path(exists=True, path_type=Path),
-    help="Begin a new run with a checkpoint's generator, or grow another run; a wider one paints as it did.",
+    help="Begin a new run with a checkpoint's generator, or grow another run; a wider one paints as it did, "
+    "one of a lower resolution takes a checkpoint's lower levels.",
 )
 @click.option("--discriminator", type=FILE, help="With --from CHECKPOINT: the one that `export` kept of it.")
+@click.option(
+    "--teacher", type=FILE, help="Checkpoint whose images it learns from, as the config's [teacher] says."
+)
 @click.option("--kimg", type=click.FloatRange(min=0), help="Stop at so many thousand images.")
 @click.option("--quiet", is_flag=True, help="No progress bar.")
 def train(
@@ -43,6 +47,7 @@ def train(
     cache: Path | None,
     start: Path | None,
     discriminator: Path | None,
+    teacher: Path | None,
     kimg: float | None,
     quiet: bool,
 ) -> None:
@@ -68,7 +73,7 @@ def train(
     stop_at = config.total_images if kimg is None else round(kimg * 1000)
     with _progress(stop_at, quiet) as show:
         images = cache or folder.path.parent / "images"
-        trainer = open_run(config, source, folder, images, start, discriminator)
+        trainer = open_run(config, source, folder, images, start, discriminator, teacher)
         loop = TrainingLoop(trainer, folder, show)
         with stop_on_signals(loop.stop):
             ended = loop.run(stop_at)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tomllib
+from collections.abc import Sequence
 from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Literal, Self
@@ -69,23 +70,44 @@ class LearningRateChange(_Table):
     learning_rate: Positive
 
 
+class TeacherChange(_Table):
+    """Other weights of the teacher from some point of a run on.
+
+    Args:
+        at_kimg: thousands of real images shown when they begin to hold.
+        weight: from there to the next change, as `TeacherConfig.weight`.
+        feature_weight: from there to the next change, as `TeacherConfig.feature_weight`.
+    """
+
+    at_kimg: float = Field(ge=0)
+    weight: float = Field(ge=0)
+    feature_weight: float = Field(default=0.0, ge=0)
+
+
+def _refuse_disorder(changes: Sequence[LearningRateChange | TeacherChange], what: str) -> None:
+    if any(later.at_kimg <= earlier.at_kimg for earlier, later in pairwise(changes)):
+        raise ValueError(f"changes of {what} must come in the order of their at_kimg")
+
+
 class OptimiserConfig(_Table):
     """Adam's settings, for both networks.
 
     Args:
         learning_rate: at the start of the run.
+        generator_factor: times the learning rate, for the generator: below 1, a discriminator that is new to
+            the generator keeps up with it (two time-scales, arXiv:1706.08500).
         change: other learning rates later on, in the order of their `at_kimg`.
     """
 
     learning_rate: Positive = 2e-3
     beta1: float = Field(default=0.0, ge=0, lt=1)
     beta2: float = Field(default=0.99, gt=0, lt=1)
+    generator_factor: Positive = 1.0
     change: tuple[LearningRateChange, ...] = ()
 
     @model_validator(mode="after")
     def _in_order(self) -> Self:
-        if any(later.at_kimg <= earlier.at_kimg for earlier, later in pairwise(self.change)):
-            raise ValueError("changes of the learning rate must come in the order of their at_kimg")
+        _refuse_disorder(self.change, "the learning rate")
         return self
 
     def learning_rate_at(self, images: int) -> float:
@@ -96,6 +118,36 @@ class OptimiserConfig(_Table):
         """
         past = [change.learning_rate for change in self.change if images >= change.at_kimg * 1000]
         return past[-1] if past else self.learning_rate
+
+
+class TeacherConfig(_Table):
+    """How much a finished generator, `--teacher`, has a say; with weights of 0 it has none.
+
+    Args:
+        weight: of the mean distance (L1, pixels in -1..1) between the generator's image and the teacher's for
+            the same latents, beside the adversarial loss.
+        feature_weight: of the distance between what the discriminator's layers see of the two images.
+        change: other weights later on, in the order of their `at_kimg`.
+    """
+
+    weight: float = Field(ge=0)
+    feature_weight: float = Field(default=0.0, ge=0)
+    change: tuple[TeacherChange, ...] = ()
+
+    @model_validator(mode="after")
+    def _in_order(self) -> Self:
+        _refuse_disorder(self.change, "the teacher's weights")
+        return self
+
+    def weights_at(self, images: int) -> tuple[float, float]:
+        """`weight` and `feature_weight` in a step.
+
+        Args:
+            images: real images shown before it.
+        """
+        past = [change for change in self.change if images >= change.at_kimg * 1000]
+        now = past[-1] if past else self
+        return now.weight, now.feature_weight
 
 
 class TrainingConfig(_Table):
@@ -123,6 +175,7 @@ class TrainingConfig(_Table):
         compile: fuse the generator's activations with torch.compile: some 15% faster; needs a C++ compiler.
         save_minutes: between saved states.
         sheet_kimg: between sample sheets.
+        teacher: for runs with `--teacher`.
         phases: the schedule, from 4x4 up to the resolution.
     """
 
@@ -147,6 +200,7 @@ class TrainingConfig(_Table):
     sheet_kimg: Positive = 10.0
     loss: LossConfig = LossConfig()
     optimiser: OptimiserConfig = OptimiserConfig()
+    teacher: TeacherConfig | None = None
     phases: tuple[Phase, ...] = Field(alias="phase", min_length=1)
 
     @model_validator(mode="after")

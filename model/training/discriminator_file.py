@@ -15,6 +15,7 @@ from torch import Tensor
 from model.checkpoint import write_atomically
 from model.errors import CheckpointError
 from model.networks import Discriminator
+from model.training.lower import lower_discriminator
 from model.training.widen import can_widen, widen_discriminator
 
 SCHEMA = "diptych.discriminator/1"
@@ -36,13 +37,16 @@ def save_discriminator(path: Path, weights: Mapping[str, Tensor], channels: tupl
     write_atomically(path, save(stored, {KEY: about}))
 
 
-def load_discriminator(path: Path, network: Discriminator, rng: torch.Generator) -> tuple[int, ...]:
+def load_discriminator(
+    path: Path, network: Discriminator, rng: torch.Generator, painted: Tensor | None = None
+) -> tuple[int, ...]:
     """Take over the weights of a file; levels of the network that the file lacks keep their own.
 
     Args:
         path: what `save_discriminator` wrote.
         network: whose channels must be those of the file, or whole multiples: it is widened then.
         rng: for widening.
+        painted: as for `take_discriminator`.
     Returns:
         The file's channels.
     Raises:
@@ -74,8 +78,27 @@ def load_discriminator(path: Path, network: Discriminator, rng: torch.Generator)
     if not all(bool(torch.isfinite(tensor).all()) for tensor in tensors.values()):
         raise CheckpointError(f"{path.name}: holds values that are not finite")
     narrow.load_state_dict(tensors)
-    widen_discriminator(narrow, network, rng)
+    take_discriminator(narrow, network, rng, painted)
     return channels
+
+
+def take_discriminator(
+    given: Discriminator, network: Discriminator, rng: torch.Generator, painted: Tensor | None
+) -> None:
+    """Have a network score as another one does, whose resolution may be lower or higher.
+
+    Args:
+        given: another one, its channels those of the network or divisors of them.
+        network: levels that `given` lacks keep their weights.
+        rng: for widening.
+        painted: [N, 3, R, R], about -1..1, to fit the lower levels of a higher one to. Where R is not its
+            resolution, the lower levels are taken as they are.
+    """
+    levels = len(network.channels)
+    fits = painted is not None and painted.shape[-1] == 4 << (len(given.channels) - 1)
+    if len(given.channels) > levels and painted is not None and fits:
+        given = lower_discriminator(given, levels, painted)
+    widen_discriminator(given, network, rng)
 
 
 def _seal(tensors: Mapping[str, Tensor]) -> str:

@@ -19,6 +19,7 @@ from model.training.dataset import open_dataset
 from model.training.errors import DivergedError, TrainingError
 from model.training.sheets import save_sheet
 from model.training.state import RunFolder
+from model.training.teacher import Teacher
 from model.training.trainer import Trainer
 from model.training.warm_start import warm_start
 
@@ -156,6 +157,7 @@ def open_run(
     cache: Path,
     start: Path | None = None,
     discriminator: Path | None = None,
+    teacher: Path | None = None,
 ) -> Trainer:
     """Set a run up, or take it up where its folder says.
 
@@ -166,8 +168,9 @@ def open_run(
         cache: where decoded images may be kept.
         start: checkpoint or run folder that a new run begins with; a run that has a state goes on from that.
         discriminator: where `start` is a checkpoint, the discriminator that goes with it.
+        teacher: checkpoint of the config's teacher, at each start of the run.
     Raises:
-        CheckpointError: `start` or `discriminator` cannot be read.
+        CheckpointError: `start`, `discriminator` or `teacher` cannot be read.
         TrainingError: the images or the state cannot be used, or there is no such device.
     """
     device = config.device
@@ -177,8 +180,15 @@ def open_run(
         raise TrainingError('device is cuda, but torch sees no CUDA device here; say device = "auto"')
     if config.threads:
         torch.set_num_threads(config.threads)
+    if (config.teacher is None) != (teacher is None):
+        raise TrainingError(
+            "the config has no [teacher]: leave out --teacher, or say what weight it has"
+            if config.teacher is None
+            else "the config has a [teacher]: say which checkpoint with --teacher"
+        )
     state = folder.load_state(config)
-    trainer = Trainer(config, open_dataset(data, config.resolution, cache), device)
+    dataset = open_dataset(data, config.resolution, cache)
+    trainer = Trainer(config, dataset, device, Teacher(teacher, config) if teacher else None)
     if state is not None:
         trainer.load_state_dict(state)
         log.info("going on at %.1f kimg", trainer.images / 1000)

@@ -17,6 +17,7 @@ from model.training.config import TrainingConfig
 from model.training.dataset import Dataset
 from model.training.order import DataOrder
 from model.training.schedule import Position, position_at
+from model.training.teacher import Teacher, feature_distance
 
 SHEET_LATENTS = 64
 EMA_WARMUP = 10
@@ -30,12 +31,16 @@ class Trainer:
         config: the run's config.
         dataset: real images, at least as large as the config's resolution.
         device: "cpu" or "cuda".
+        teacher: as `config.teacher` asks for.
     """
 
-    def __init__(self, config: TrainingConfig, dataset: Dataset, device: str) -> None:
+    def __init__(
+        self, config: TrainingConfig, dataset: Dataset, device: str, teacher: Teacher | None = None
+    ) -> None:
         self.config = config
         self.dataset = dataset
         self.device = torch.device(device)
+        self.teacher = teacher and teacher.to(self.device)
         self.images = 0
         self.steps = 0
         self.generator_waits_until = 0  # images; a warm start gives a new discriminator time to catch up
@@ -64,7 +69,8 @@ class Trainer:
         """Train both networks on one batch.
 
         Returns:
-            Scalars on the device: loss_d, real_score, fake_score; loss_g and penalty when they were taken.
+            Scalars on the device: loss_d, real_score, fake_score; when taken loss_g, penalty, teacher_l1 and
+            teacher_features.
         """
         position = self.position
         self._set_learning_rate()
@@ -74,7 +80,7 @@ class Trainer:
             fake = self.generator(latents, position.level, position.alpha)
         figures = self._train_discriminator(position, real, fake.detach().float())
         if self.images >= self.generator_waits_until:
-            figures["loss_g"] = self._train_generator(position, fake)
+            figures |= self._train_generator(position, latents, fake)
             self._update_average(position.batch)
         self.images += position.batch
         self.steps += 1
@@ -92,9 +98,7 @@ class Trainer:
         if self.config.mirror:
             flipped = torch.rand(position.batch, 1, 1, 1, generator=self.rng).to(self.device) < 0.5
             real = torch.where(flipped, real.flip(3), real)
-        if position.alpha < 1:
-            real = torch.lerp(upsample(F.avg_pool2d(real, 2)), real, position.alpha)
-        return real
+        return _faded(real, position)
 
     @torch.no_grad()
     def paint(self, latents: Tensor) -> Tensor:
@@ -183,17 +187,40 @@ class Trainer:
             return losses.r1_penalty(score, real), loss.gamma * loss.r1_every
         return None, 0.0
 
-    def _train_generator(self, position: Position, fake: Tensor) -> Tensor:
+    def _train_generator(self, position: Position, latents: Tensor, fake: Tensor) -> dict[str, Tensor]:
         self.generator_optimiser.zero_grad(set_to_none=True)
         self.discriminator.requires_grad_(False)
         with self._autocast():
             scores = self.discriminator(fake.float(), position.level, position.alpha).float()
         ns = self.config.loss.kind == "ns-r1"
         loss = losses.generator_ns(scores) if ns else losses.generator_wgan(scores)
+        figures = {"loss_g": loss.detach()}
+        loss = loss + self._to_teacher(position, latents, fake, figures)
         torch.autograd.backward(loss)
         self.discriminator.requires_grad_(True)
         self.generator_optimiser.step()
-        return loss.detach()
+        return figures
+
+    def _to_teacher(
+        self, position: Position, latents: Tensor, fake: Tensor, figures: dict[str, Tensor]
+    ) -> Tensor | float:
+        settings = self.config.teacher
+        weight, feature_weight = settings.weights_at(self.images) if settings else (0.0, 0.0)
+        if self.teacher is None or not (weight or feature_weight):
+            return 0.0
+        with torch.no_grad(), self._autocast():
+            wanted = _faded(self.teacher.paint(latents, position.level), position)
+        pixels = F.l1_loss(fake.float(), wanted)
+        figures["teacher_l1"] = pixels.detach()
+        if not feature_weight or not position.level:
+            return weight * pixels
+        with self._autocast():
+            ours = self.discriminator.features(fake.float(), position.level)
+            with torch.no_grad():
+                theirs = self.discriminator.features(wanted, position.level)
+        seen = feature_distance(ours, theirs)
+        figures["teacher_features"] = seen.detach()
+        return weight * pixels + feature_weight * seen
 
     @torch.no_grad()
     def _update_average(self, batch: int) -> None:
@@ -209,10 +236,14 @@ class Trainer:
         return torch.optim.Adam(parameters, lr=settings.learning_rate, betas=betas, eps=1e-8)
 
     def _set_learning_rate(self) -> None:
-        rate = self.config.optimiser.learning_rate_at(self.images)
-        for optimiser in (self.generator_optimiser, self.discriminator_optimiser):
+        settings = self.config.optimiser
+        rate = settings.learning_rate_at(self.images)
+        for optimiser, factor in (
+            (self.generator_optimiser, settings.generator_factor),
+            (self.discriminator_optimiser, 1.0),
+        ):
             for group in optimiser.param_groups:
-                group["lr"] = rate
+                group["lr"] = rate * factor
 
     def _randn(self, *shape: int) -> Tensor:
         return torch.randn(*shape, generator=self.rng).to(self.device)
@@ -220,3 +251,9 @@ class Trainer:
     def _autocast(self) -> torch.autocast:
         enabled = self.config.precision == "bf16"
         return torch.autocast(self.device.type, torch.bfloat16, enabled=enabled)
+
+
+def _faded(images: Tensor, position: Position) -> Tensor:
+    if position.alpha == 1:
+        return images
+    return torch.lerp(upsample(F.avg_pool2d(images, 2)), images, position.alpha)

@@ -1,19 +1,21 @@
-"""Begin a run where another ended: to train its generator on, or to grow it by a level."""
+"""Begin a run where another ended: to train on, to grow it by a level, or to take levels off."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 import torch
+from torch import Tensor
 
-from model.checkpoint import load_checkpoint
 from model.networks import Discriminator, Generator
 from model.training.config import TrainingConfig
-from model.training.discriminator_file import load_discriminator
+from model.training.discriminator_file import load_discriminator, take_discriminator
 from model.training.errors import TrainingError
+from model.training.finished import load_generator
+from model.training.lower import lower_generator, painted
 from model.training.state import RunFolder
 from model.training.trainer import Trainer
-from model.training.widen import can_widen, widen_discriminator, widen_generator
+from model.training.widen import can_widen, widen_generator
 
 
 def warm_start(trainer: Trainer, source: Path, discriminator: Path | None = None) -> None:
@@ -22,14 +24,15 @@ def warm_start(trainer: Trainer, source: Path, discriminator: Path | None = None
     Args:
         trainer: a new run.
         source: a checkpoint, or the folder of another run. The latent size must be the new run's, and each
-            level's channels the same or whole multiples: the networks are widened then.
+            level's channels the same or whole multiples: the networks are widened then. Of one of a higher
+            resolution, the lower levels are taken.
         discriminator: what `model export --discriminator` wrote, of this resolution or another. Checkpoints
-            hold none: without it a new one starts. One that was not trained with the generator is trained
-            alone for the config's `discriminator_alone_kimg`.
+            hold none: without it a new one starts. One that was not trained with the generator, as it is
+            now, is trained alone for the config's `discriminator_alone_kimg`.
     Raises:
         CheckpointError: the checkpoint cannot be read, or it is damaged.
-        TrainingError: the run's state cannot be read, or the networks are others; or a run was given,
-            which has a discriminator of its own, and another one.
+        TrainingError: the run's state cannot be read, or the networks are others, or have other constants;
+            or a run was given, which has a discriminator of its own, and another one.
     """
     if not source.is_dir():
         _from_checkpoint(trainer, source, discriminator)
@@ -40,56 +43,61 @@ def warm_start(trainer: Trainer, source: Path, discriminator: Path | None = None
 
 
 def _from_checkpoint(trainer: Trainer, path: Path, discriminator: Path | None) -> None:
-    arrays, config = load_checkpoint(path)
-    level = _top_level(trainer.config, path, config.channels, config.latent_size)
-    tensors = {name: torch.from_numpy(array) for name, array in arrays.items()}
-    narrow = Generator(config.channels, config.latent_size, torch.Generator())
-    narrow.load_serving_tensors(tensors, level)
-    _take_over(trainer, narrow, narrow)
-    _set_position(trainer, level, config.training_kimg)
+    generator, config = load_generator(path)
+    _refuse_others(trainer.config, path, config.channels, config.latent_size)
+    _take_over(trainer, generator, generator)
     known = None
     if discriminator is not None:
-        known = load_discriminator(discriminator, trainer.discriminator, _shares(trainer))
-    if known != config.channels:
-        trainer.generator_waits_until = trainer.images + round(trainer.config.discriminator_alone_kimg * 1000)
+        images = _painted(trainer, generator)
+        known = load_discriminator(discriminator, trainer.discriminator, _random(trainer), images)
+    _set_position(trainer, config.channels, config.training_kimg, known == config.channels)
 
 
 def _from_run(trainer: Trainer, folder: Path) -> None:
     channels, latent_size, state = RunFolder(folder).read_state()
-    level = _top_level(trainer.config, folder, channels, latent_size)
+    _refuse_others(trainer.config, folder, channels, latent_size)
     generator, average = (Generator(channels, latent_size, torch.Generator()) for _ in range(2))
     generator.load_state_dict(state["generator"])
     average.load_state_dict(state["average"])
     _take_over(trainer, generator, average)
     discriminator = Discriminator(channels, trainer.config.stddev_group, torch.Generator())
     discriminator.load_state_dict(state["discriminator"])
-    widen_discriminator(discriminator, trainer.discriminator, _shares(trainer))
+    take_discriminator(discriminator, trainer.discriminator, _random(trainer), _painted(trainer, average))
     trainer.sheet_latents = state["sheet_latents"].to(trainer.device)
-    _set_position(trainer, level, state["images"] / 1000)
+    _set_position(trainer, channels, state["images"] / 1000, True)
 
 
 def _take_over(trainer: Trainer, generator: Generator, average: Generator) -> None:
-    for narrow, own in ((generator, trainer.generator), (average, trainer.average)):
-        widen_generator(narrow, own, _shares(trainer))
+    levels = len(trainer.config.channels)
+    for given, own in ((generator, trainer.generator), (average, trainer.average)):
+        fits = given if len(given.channels) <= levels else lower_generator(given, levels, _random(trainer))
+        widen_generator(fits, own, _random(trainer))
 
 
-def _shares(trainer: Trainer) -> torch.Generator:
+def _painted(trainer: Trainer, generator: Generator) -> Tensor:
+    return painted(generator, _random(trainer))
+
+
+def _random(trainer: Trainer) -> torch.Generator:
     """Begins anew for each network: the averaged generator's weights are shared out as the generator's."""
     return torch.Generator().manual_seed(trainer.config.seed + 3)
 
 
-def _top_level(config: TrainingConfig, source: Path, channels: tuple[int, ...], latent_size: int) -> int:
-    deeper = len(channels) > len(config.channels)
-    if deeper or not can_widen(channels, config.channels) or config.latent_size != latent_size:
+def _refuse_others(config: TrainingConfig, source: Path, channels: tuple[int, ...], latent_size: int) -> None:
+    if not can_widen(channels, config.channels) or config.latent_size != latent_size:
         raise TrainingError(
             f"{source}: has channels {[*channels]} and latent size {latent_size}; the run's "
             f"{[*config.channels]} and {config.latent_size} do not begin so, nor with multiples of them"
         )
-    return len(channels) - 1
 
 
-def _set_position(trainer: Trainer, level: int, kimg: float) -> None:
+def _set_position(
+    trainer: Trainer, channels: tuple[int, ...], kimg: float, discriminator_knows: bool
+) -> None:
     phases = trainer.config.phases
+    level = min(len(channels), len(phases)) - 1
     ready = sum(phase.fade_kimg + phase.stable_kimg for phase in phases[:level]) + phases[level].fade_kimg
     trainer.images = round(min(max(ready, kimg), ready + phases[level].stable_kimg) * 1000)
     trainer.steps = trainer.images // phases[level].batch
+    if len(channels) > len(phases) or not discriminator_knows:
+        trainer.generator_waits_until = trainer.images + round(trainer.config.discriminator_alone_kimg * 1000)

@@ -34,6 +34,10 @@ def test_another_architecture_has_no_mean(tmp_path: Path) -> None:
     save_tiny(tmp_path, name="wide", width=16)
     with pytest.raises(CheckpointError, match=r"wide\.safetensors: is of another architecture than tiny"):
         average_checkpoints([tmp_path / "tiny.safetensors", tmp_path / "wide.safetensors"])
+    tensors, config = load_checkpoint(tmp_path / "tiny.safetensors")
+    save_checkpoint(tmp_path / "steep.safetensors", tensors, config.model_copy(update={"leaky_slope": 0.1}))
+    with pytest.raises(CheckpointError, match=r"steep\.safetensors: is of another architecture than tiny"):
+        average_checkpoints([tmp_path / "tiny.safetensors", tmp_path / "steep.safetensors"])
 
 
 def test_one_checkpoint_is_refused(tmp_path: Path) -> None:
