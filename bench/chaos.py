@@ -125,8 +125,11 @@ def _wait_for_stragglers(stack: Stack, store: Store) -> None:
             if not any([*waiting, broker.hlen("unacked")]):
                 return
             time.sleep(0.2)
+        # What is held tells a message that nobody fetches from one that is fetched and never restored.
+        held: Any = (broker.hgetall("unacked"), broker.zrange("unacked_index", 0, -1, withscores=True))
     raise StackError(
-        f"the broker still holds messages that nobody acknowledges; the results are in {store.url}"
+        f"the broker still holds messages that nobody acknowledges: {waiting} waiting, fetched and not"
+        f" acknowledged at {time.time():.0f}: {held}; the results are in {store.url}"
     )
 
 
