@@ -6,7 +6,7 @@ import tomllib
 from collections.abc import Sequence
 from itertools import pairwise
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Annotated, Literal, Self, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
@@ -84,6 +84,14 @@ class TeacherChange(_Table):
     feature_weight: float = Field(default=0.0, ge=0)
 
 
+Change = TypeVar("Change", LearningRateChange, TeacherChange)
+
+
+def _latest(changes: Sequence[Change], images: int) -> Change | None:
+    past = [change for change in changes if images >= change.at_kimg * 1000]
+    return past[-1] if past else None
+
+
 def _refuse_disorder(changes: Sequence[LearningRateChange | TeacherChange], what: str) -> None:
     if any(later.at_kimg <= earlier.at_kimg for earlier, later in pairwise(changes)):
         raise ValueError(f"changes of {what} must come in the order of their at_kimg")
@@ -116,8 +124,7 @@ class OptimiserConfig(_Table):
         Args:
             images: real images shown before it.
         """
-        past = [change.learning_rate for change in self.change if images >= change.at_kimg * 1000]
-        return past[-1] if past else self.learning_rate
+        return (_latest(self.change, images) or self).learning_rate
 
 
 class TeacherConfig(_Table):
@@ -145,8 +152,7 @@ class TeacherConfig(_Table):
         Args:
             images: real images shown before it.
         """
-        past = [change for change in self.change if images >= change.at_kimg * 1000]
-        now = past[-1] if past else self
+        now = _latest(self.change, images) or self
         return now.weight, now.feature_weight
 
 

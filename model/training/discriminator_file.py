@@ -91,12 +91,11 @@ def take_discriminator(
         given: another one, its channels those of the network or divisors of them.
         network: levels that `given` lacks keep their weights.
         rng: for widening.
-        painted: [N, 3, R, R], about -1..1, to fit the lower levels of a higher one to. Where R is not its
-            resolution, the lower levels are taken as they are.
+        painted: [N, 3, R, R], about -1..1, to fit the lower levels of a higher one to. Without it, or where R
+            is not its resolution, the lower levels are taken as they are.
     """
-    levels = len(network.channels)
-    fits = painted is not None and painted.shape[-1] == 4 << (len(given.channels) - 1)
-    if len(given.channels) > levels and painted is not None and fits:
+    levels, top = len(network.channels), len(given.channels) - 1
+    if top >= levels and painted is not None and painted.shape[-1] == 4 << top:
         given = lower_discriminator(given, levels, painted)
     widen_discriminator(given, network, rng)
 

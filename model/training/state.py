@@ -117,9 +117,7 @@ def _is_sound_zip(path: Path) -> bool:
     try:
         with zipfile.ZipFile(path) as archive:
             return archive.testzip() is None
-    except (OSError, ValueError, EOFError, RuntimeError, NotImplementedError, struct.error):
-        return False
-    except (zipfile.BadZipFile, zlib.error):
+    except (OSError, ValueError, EOFError, RuntimeError, struct.error, zipfile.BadZipFile, zlib.error):
         return False
 
 

@@ -74,7 +74,10 @@ def _take_over(trainer: Trainer, generator: Generator, average: Generator) -> No
         widen_generator(fits, own, _random(trainer))
 
 
-def _painted(trainer: Trainer, generator: Generator) -> Tensor:
+def _painted(trainer: Trainer, generator: Generator) -> Tensor | None:
+    """What lower levels of a discriminator are fitted to; None where levels are not taken off."""
+    if len(generator.channels) <= len(trainer.config.channels):
+        return None
     return painted(generator, _random(trainer))
 
 

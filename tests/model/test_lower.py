@@ -15,6 +15,7 @@ from model.checkpoint import load_checkpoint, save_checkpoint
 from model.networks import LEAKY_SLOPE, Discriminator, Generator
 from model.training.config import load_training_config
 from model.training.errors import TrainingConfigError, TrainingError
+from model.training.finished import load_generator
 from model.training.loop import TrainingLoop, open_run
 from model.training.lower import halved, lower_discriminator, lower_generator, painted
 from model.training.state import RunFolder, export_run
@@ -103,9 +104,7 @@ def test_a_run_takes_the_lower_levels(channels: str, tmp_path: Path, data: Path,
     path = write_config(tmp_path, extra="discriminator_alone_kimg = 0.08")
     path.write_text(path.read_text(encoding="utf-8").replace("[6, 4]", channels), encoding="utf-8")
     config = load_training_config(path)
-    arrays, about = load_checkpoint(high.checkpoint)
-    painter = Generator(about.channels, about.latent_size, seeded(0))
-    painter.load_serving_tensors({name: torch.from_numpy(array) for name, array in arrays.items()}, 2)
+    painter, _ = load_generator(high.checkpoint)
     for number, (source, discriminator) in enumerate(
         ((high.checkpoint, high.critic), (high.checkpoint, None), (high.run.path, None))
     ):
@@ -131,9 +130,7 @@ def test_a_discriminator_of_a_higher_resolution_is_fitted(tmp_path: Path, data: 
     kept = {name: tensor.float() for name, tensor in load_file(high.critic).items()}
     deep = Discriminator((6, 4, 3), config.stddev_group, seeded(0))
     deep.load_state_dict(kept)
-    arrays, about = load_checkpoint(high.checkpoint)
-    painter = Generator(about.channels, about.latent_size, seeded(0))
-    painter.load_serving_tensors({name: torch.from_numpy(array) for name, array in arrays.items()}, 2)
+    painter, _ = load_generator(high.checkpoint)
     images = painted(painter, seeded(config.seed + 3))
     fitted = lower_discriminator(deep, 2, images)
     assert_same(dict(trainer.discriminator.state_dict()), dict(fitted.state_dict()))
