@@ -20,8 +20,15 @@ if TYPE_CHECKING:
     from model.engines.graph import Upsampling
 
 
+GRAPH = 2
+"""Rises when the same checkpoint, precision and runtime come to paint other bytes: a part of the version."""
+
+
 class OpenVinoEngine:
     """A Progressive GAN on OpenVINO.
+
+    The input layer runs in fp32 in every precision: it is a thousandth of the work, and where its outputs
+    nearly cancel out, pixel norm magnifies what rounding the latents did to them.
 
     Every image is its own inference on one thread, so its bytes depend on nothing around it; more threads
     paint more images at a time. Why no batches: docs/adr/0007-engine.md.
@@ -49,15 +56,15 @@ class OpenVinoEngine:
             ov = import_openvino()
         except ImportError as error:
             raise EngineError(f"engine openvino is not installed (pip install openvino): {error}") from error
-        self.version: str = ov.__version__.partition("-")[0]
+        self.version = f"{ov.__version__.partition('-')[0]}+graph{GRAPH}"
         self.isa = instruction_set()
         self.precision = choose_precision(precision, config.gate, self.isa)
         self.threads = threads
         self.resolution = config.resolution
         self.latent_size = config.latent_size
         try:
-            compiled = self._compile(ov, weights, config)
-            self._requests = [compiled.create_infer_request() for _ in range(threads)]
+            first, rest = self._compile(ov, weights, config)
+            self._lanes = [_Lane(first, rest) for _ in range(threads)]
         except RuntimeError as error:
             reason = str(error).strip().rpartition("\n")[2]
             raise EngineError(
@@ -71,22 +78,17 @@ class OpenVinoEngine:
     def paint(self, rows: NDArray[np.float32]) -> NDArray[np.uint8]:
         """Paint one image per latent; see `model.protocol.LatentEngine.paint`."""
         images = np.empty((len(rows), self.resolution, self.resolution, 3), dtype=np.uint8)
-        lanes = len(self._requests)
-        for start in range(0, len(rows) + lanes, lanes):
-            for lane, request in enumerate(self._requests):
-                self._collect(request, images, start - lanes + lane)
-                if start + lane < len(rows):
-                    request.start_async({0: rows[start + lane : start + lane + 1]})
+        count = len(self._lanes)
+        for start in range(0, len(rows) + count, count):
+            for place, lane in enumerate(self._lanes):
+                # What the lane was given one round ago, if it was given something.
+                if 0 <= start - count + place < len(rows):
+                    images[start - count + place] = lane.image()
+                if start + place < len(rows):
+                    lane.start(rows[start + place : start + place + 1])
         return images
 
-    @staticmethod
-    def _collect(request: Any, images: NDArray[np.uint8], index: int) -> None:
-        """Wait for the image that a lane was given one round ago, if it was given one."""
-        if 0 <= index < len(images):
-            request.wait()
-            images[index] = request.get_output_tensor(0).data[0]
-
-    def _compile(self, ov: Any, weights: Weights, config: GeneratorConfig) -> Any:
+    def _compile(self, ov: Any, weights: Weights, config: GeneratorConfig) -> tuple[Any, Any]:
         from model.engines.graph import GraphBuilder
 
         int8_layers = config.gate.int8_layers if config.gate and self.precision == "int8" else {}
@@ -96,9 +98,37 @@ class OpenVinoEngine:
         options = {
             "INFERENCE_NUM_THREADS": self.threads,
             "NUM_STREAMS": self.threads,
-            "INFERENCE_PRECISION_HINT": in_floats,
             # Every worker process would pin its threads to the same first cores.
             "ENABLE_CPU_PINNING": False,
         }
-        graph = GraphBuilder(weights, config, upsampling, int8_layers).build()
-        return ov.Core().compile_model(graph, "CPU", options)
+        first, rest = GraphBuilder(weights, config, upsampling, int8_layers).build_parts()
+        core = ov.Core()
+        return (
+            core.compile_model(first, "CPU", options | {"INFERENCE_PRECISION_HINT": "f32"}),
+            core.compile_model(rest, "CPU", options | {"INFERENCE_PRECISION_HINT": in_floats}),
+        )
+
+
+class _Lane:
+    """Paints one image at a time.
+
+    Args:
+        first: the input layer, compiled.
+        rest: what comes after it, compiled.
+    """
+
+    def __init__(self, first: Any, rest: Any) -> None:
+        self._first = first.create_infer_request()
+        self._rest = rest.create_infer_request()
+        self._rest.set_input_tensor(self._first.get_output_tensor())
+
+    def start(self, row: NDArray[np.float32]) -> None:
+        """Start to paint one latent [1, latent_size]; what was started before must be collected."""
+        self._first.infer({0: row})
+        self._rest.start_async()
+
+    def image(self) -> NDArray[np.uint8]:
+        """Wait for the image [H, W, 3], which the next one overwrites."""
+        self._rest.wait()
+        image: NDArray[np.uint8] = self._rest.get_output_tensor().data[0]
+        return image

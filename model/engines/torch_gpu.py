@@ -119,7 +119,7 @@ class TorchGpuEngine:
     def _paint_batch(self) -> torch.Tensor:
         """`self._latents` -> uint8 [BATCH, H, W, 3] on the device."""
         weights = self._weights
-        x = F.linear(self._pixel_norm(self._latents), weights["input.weight"], weights["input.bias"])
+        x = F.linear(self._normalised(self._latents), weights["input.weight"], weights["input.bias"])
         x = self._activate(x.view(BATCH, -1, 4, 4).contiguous(memory_format=torch.channels_last))
         x = self._conv(x, "blocks.0.conv")
         for level in range(1, len(self._config.channels)):
@@ -138,9 +138,10 @@ class TorchGpuEngine:
 
     def _pixel_norm(self, x: torch.Tensor) -> torch.Tensor:
         # In fp32 and rounded once: bf16 loses too much in a sum of squares.
-        y = x.float()
-        norm = torch.rsqrt(y.square().mean(dim=1, keepdim=True) + self._config.pixel_norm_eps)
-        return (y * norm).to(self._dtype)
+        return self._normalised(x.float()).to(self._dtype)
+
+    def _normalised(self, x: torch.Tensor) -> torch.Tensor:
+        return x * torch.rsqrt(x.square().mean(dim=1, keepdim=True) + self._config.pixel_norm_eps)
 
     def _load(self, weights: Weights) -> dict[str, torch.Tensor]:
         loaded = {}
@@ -149,8 +150,9 @@ class TorchGpuEngine:
             if name.endswith("conv0.weight"):
                 array = to_transposed(array)
             tensor = torch.from_numpy(np.ascontiguousarray(array)).to(self._device)
-            # The last layer's inputs become pixels: it stays in fp32.
-            tensor = tensor if name.startswith("to_rgb") else tensor.to(self._dtype)
+            # In fp32: what the last layer reads becomes pixels, the first one's errors grow by pixel norm.
+            in_floats = name.startswith(("input", "to_rgb"))
+            tensor = tensor if in_floats else tensor.to(self._dtype)
             loaded[name] = (
                 tensor.contiguous(memory_format=torch.channels_last) if tensor.ndim == 4 else tensor
             )
@@ -159,7 +161,7 @@ class TorchGpuEngine:
     def _choose(self, asked: str, config: GeneratorConfig) -> str:
         runs_bf16 = not self._on_gpu or torch.cuda.is_bf16_supported(including_emulation=False)
         if asked == "auto":
-            allowed = config.gate is not None and "bf16" in config.gate.precisions
+            allowed = config.gate is not None and config.gate.accepts("bf16")
             return "bf16" if allowed and runs_bf16 else "fp32"
         if asked == "bf16" and not runs_bf16:
             raise EngineError("bf16 needs a GPU of compute capability 8.0 or more; ask for fp32 or auto")

@@ -159,6 +159,18 @@ def test_low_precisions_are_near_fp32_and_the_same_whatever_is_around(
     assert np.array_equal(engine.generate(SEEDS[2:3], {}), images[2:3])
 
 
+@needs_bf16
+def test_no_precision_rounds_what_pixel_norm_magnifies() -> None:
+    model = Registry(None).get("faces-128")
+    seeds = [image_seed(1, 60)]  # 34 dB with its latents in bf16.
+    reference, engine = (
+        load_engine(model, engine="openvino", precision=precision, threads=1).generate(seeds, {})
+        for precision in ("fp32", "bf16")
+    )
+    error = np.mean((engine.astype(float) - reference) ** 2)
+    assert 10 * np.log10(255**2 / error) >= 42
+
+
 @pytest.mark.parametrize("cap", ["AVX512_CORE", "AVX2", "SSE41"])
 def test_older_cpus_paint_the_same_picture_in_fp32(gated: ModelInfo, cap: str, tmp_path: Path) -> None:
     code = (

@@ -14,6 +14,7 @@ from model.engines.torch import TorchEngine
 from model.engines.torch_gpu import BATCH, TorchGpuEngine
 from model.errors import EngineError
 from model.registry import Registry
+from model.seeds import image_seed
 from tests.model.random_checkpoints import save_random
 
 DEVICES = [
@@ -39,6 +40,15 @@ def test_paints_what_the_reference_paints(precision: str, least_db: float, devic
 
 
 @pytest.mark.parametrize("device", DEVICES)
+def test_bf16_does_not_round_what_pixel_norm_magnifies(device: str) -> None:
+    weights, config = load_checkpoint(Registry(None).get("faces-128").path)
+    seeds = [image_seed(1, 111)]  # 39 dB with its latents in bf16.
+    reference = TorchEngine(weights, config, precision="fp32", threads=1).generate(seeds, {})
+    engine = TorchGpuEngine(weights, config, precision="bf16", device=device)
+    assert psnr_db(engine.generate(seeds, {}), reference) >= 42
+
+
+@pytest.mark.parametrize("device", DEVICES)
 def test_bytes_depend_on_no_neighbour(tmp_path: Path, device: str) -> None:
     save_random(tmp_path / "tiny.safetensors")
     weights, config = load_checkpoint(tmp_path / "tiny.safetensors")
@@ -52,6 +62,12 @@ def test_bytes_depend_on_no_neighbour(tmp_path: Path, device: str) -> None:
 def test_auto_asks_the_gate(tmp_path: Path) -> None:
     weights, config = load_checkpoint(Registry(None).get("faces-64").path)
     assert TorchGpuEngine(weights, config, precision="auto", device="cpu").precision == "bf16"
+    assert config.gate is not None
+    far = config.gate.precisions["bf16"].model_copy(update={"psnr_min_db": 39.9})
+    too_far = config.model_copy(
+        update={"gate": config.gate.model_copy(update={"precisions": {"bf16": far}, "int8_layers": {}})}
+    )
+    assert TorchGpuEngine(weights, too_far, precision="auto", device="cpu").precision == "fp32"
     save_random(tmp_path / "ungated.safetensors")
     weights, config = load_checkpoint(tmp_path / "ungated.safetensors")
     assert TorchGpuEngine(weights, config, precision="auto", device="cpu").precision == "fp32"
