@@ -17,7 +17,7 @@ from model.training.config import TrainingConfig
 from model.training.dataset import Dataset
 from model.training.order import DataOrder
 from model.training.schedule import Position, position_at
-from model.training.teacher import Teacher, feature_distance
+from model.training.teacher import Teacher, detail_distance, feature_distance
 
 SHEET_LATENTS = 64
 EMA_WARMUP = 10
@@ -69,8 +69,8 @@ class Trainer:
         """Train both networks on one batch.
 
         Returns:
-            Scalars on the device: loss_d, real_score, fake_score; when taken loss_g, penalty, teacher_l1 and
-            teacher_features.
+            Scalars on the device: loss_d, real_score, fake_score; when taken loss_g, penalty, teacher_l1,
+            teacher_details and teacher_features.
         """
         position = self.position
         self._set_learning_rate()
@@ -205,22 +205,21 @@ class Trainer:
         self, position: Position, latents: Tensor, fake: Tensor, figures: dict[str, Tensor]
     ) -> Tensor | float:
         settings = self.config.teacher
-        weight, feature_weight = settings.weights_at(self.images) if settings else (0.0, 0.0)
-        if self.teacher is None or not (weight or feature_weight):
+        if self.teacher is None or settings is None or not any(weights := settings.weights_at(self.images)):
             return 0.0
         with torch.no_grad(), self._autocast():
             wanted = _faded(self.teacher.paint(latents, position.level), position)
-        pixels = F.l1_loss(fake.float(), wanted)
-        figures["teacher_l1"] = pixels.detach()
-        if not feature_weight or not position.level:
-            return weight * pixels
-        with self._autocast():
-            ours = self.discriminator.features(fake.float(), position.level)
-            with torch.no_grad():
-                theirs = self.discriminator.features(wanted, position.level)
-        seen = feature_distance(ours, theirs)
-        figures["teacher_features"] = seen.detach()
-        return weight * pixels + feature_weight * seen
+        distances = {"teacher_l1": (weights.pixels, F.l1_loss(fake.float(), wanted))}
+        if weights.details:
+            distances["teacher_details"] = weights.details, detail_distance(fake.float(), wanted)
+        if weights.features and position.level:
+            with self._autocast():
+                ours = self.discriminator.features(fake.float(), position.level)
+                with torch.no_grad():
+                    theirs = self.discriminator.features(wanted, position.level)
+            distances["teacher_features"] = weights.features, feature_distance(ours, theirs)
+        figures |= {name: distance.detach() for name, (_, distance) in distances.items()}
+        return torch.stack([weight * distance for weight, distance in distances.values()]).sum()
 
     @torch.no_grad()
     def _update_average(self, batch: int) -> None:

@@ -19,6 +19,7 @@ from model.training.finished import load_generator
 from model.training.loop import TrainingLoop, open_run
 from model.training.lower import halved, lower_discriminator, lower_generator, painted
 from model.training.state import RunFolder, export_run
+from model.training.teacher import detail_distance
 from tests.model.test_training import assert_same, data, run_to, write_config
 from tests.model.test_warm_start import grown_config, large_data, trained
 from tests.model.test_widen import seeded, with_biases
@@ -31,6 +32,7 @@ generator_factor = 0.5
 [teacher]
 weight = 50
 feature_weight = 5
+detail_weight = 2
 [[teacher.change]]
 at_kimg = 1.632
 weight = 0
@@ -136,15 +138,30 @@ def test_a_discriminator_of_a_higher_resolution_is_fitted(tmp_path: Path, data: 
     assert_same(dict(trainer.discriminator.state_dict()), dict(fitted.state_dict()))
 
 
-def test_a_teacher_is_learnt_from(tmp_path: Path, data: Path, high: High) -> None:
-    """Beside a discriminator that has no say at so low a learning rate, the distance halves."""
+@pytest.mark.parametrize(
+    ("setting", "figure", "share"),
+    [("weight", "teacher_l1", 0.5), ("detail_weight", "teacher_details", 0.75)],
+)
+def test_a_teacher_is_learnt_from(
+    setting: str, figure: str, share: float, tmp_path: Path, data: Path, high: High
+) -> None:
+    """Beside an adversarial loss that hardly counts, the distance falls; without its weight it does not."""
     distances = []
     for weight in ("1e-9", "1000"):
         folder = RunFolder(tmp_path / weight)
-        config = load_training_config(write_config(tmp_path, tables=f"[teacher]\nweight = {weight}"))
+        tables = "[teacher]\n" + ("" if setting == "weight" else "weight = 0\n") + f"{setting} = {weight}"
+        config = load_training_config(write_config(tmp_path, tables=tables))
         trainer = open_run(config, data, folder, tmp_path / "cache", teacher=high.checkpoint)
-        distances.append(run_to(trainer, folder, 2400)[-1].figures["teacher_l1"])
-    assert distances[1] < distances[0] / 2
+        distances.append(run_to(trainer, folder, 2400)[-1].figures[figure])
+    assert distances[1] < distances[0] * share
+
+
+def test_details_are_what_a_blur_takes_away() -> None:
+    image = torch.rand(2, 3, 8, 8, generator=seeded(0))
+    assert float(detail_distance(image, image)) == 0
+    assert float(detail_distance(image + 0.5, image)) == pytest.approx(0, abs=1e-5)
+    assert float(detail_distance(-3 * image, image)) == pytest.approx(4, rel=1e-5)
+    assert float(detail_distance(image, torch.zeros_like(image))) > 100
 
 
 def test_a_run_with_a_teacher_goes_on_equal_to_the_last_bit(tmp_path: Path, data: Path, high: High) -> None:
