@@ -61,6 +61,8 @@ def test_a_worker_paints_and_commits(
     publisher.publish([tiny_task(3, f"sha256:{'1' * 64}")])
     worker = workers.start("celery", model_dir=model_dir)
     wait_until(lambda: len([*store.list(records_prefix("a-job", "celery"))]) == 3, "three records")
+    # A message that kombu has taken and not yet noted is in neither place: the failure shows that it came.
+    wait_until(lambda: [*store.list(failures_prefix("a-job", "celery"))], "the failure")
     wait_until(lambda: all_acknowledged(valkey), "every acknowledgement")
     assert len([*store.list(images_prefix("a-job", "celery"))]) == 12
     (failed,) = store.list(failures_prefix("a-job", "celery"))
