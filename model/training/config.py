@@ -6,7 +6,7 @@ import tomllib
 from collections.abc import Sequence
 from itertools import pairwise
 from pathlib import Path
-from typing import Annotated, Literal, NamedTuple, Self, TypeVar
+from typing import Annotated, Literal, Self, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
@@ -70,20 +70,30 @@ class LearningRateChange(_Table):
     learning_rate: Positive
 
 
-class TeacherChange(_Table):
+class TeacherWeights(_Table):
+    """How much a finished generator has a say; with weights of 0 it has none.
+
+    Args:
+        weight: of the mean distance (L1, pixels in -1..1) between the generator's image and the teacher's for
+            the same latents, beside the adversarial loss.
+        feature_weight: of the distance between what the discriminator's layers see of the two images.
+        detail_weight: of the distance between what a slight blur takes away from the two images, as a part of
+            its mean size in the teacher's: fine lines weigh little in the other two.
+    """
+
+    weight: float = Field(ge=0)
+    feature_weight: float = Field(default=0.0, ge=0)
+    detail_weight: float = Field(default=0.0, ge=0)
+
+
+class TeacherChange(TeacherWeights):
     """Other weights of the teacher from some point of a run on.
 
     Args:
         at_kimg: thousands of real images shown when they begin to hold.
-        weight: from there to the next change, as `TeacherConfig.weight`.
-        feature_weight: from there to the next change, as `TeacherConfig.feature_weight`.
-        detail_weight: from there to the next change, as `TeacherConfig.detail_weight`.
     """
 
     at_kimg: float = Field(ge=0)
-    weight: float = Field(ge=0)
-    feature_weight: float = Field(default=0.0, ge=0)
-    detail_weight: float = Field(default=0.0, ge=0)
 
 
 Change = TypeVar("Change", LearningRateChange, TeacherChange)
@@ -129,29 +139,13 @@ class OptimiserConfig(_Table):
         return (_latest(self.change, images) or self).learning_rate
 
 
-class TeacherWeights(NamedTuple):
-    """What holds at some step of a run; see `TeacherConfig`."""
-
-    pixels: float
-    features: float
-    details: float
-
-
-class TeacherConfig(_Table):
-    """How much a finished generator, `--teacher`, has a say; with weights of 0 it has none.
+class TeacherConfig(TeacherWeights):
+    """What the generator given as `--teacher` has to say.
 
     Args:
-        weight: of the mean distance (L1, pixels in -1..1) between the generator's image and the teacher's for
-            the same latents, beside the adversarial loss.
-        feature_weight: of the distance between what the discriminator's layers see of the two images.
-        detail_weight: of the distance between what a slight blur takes away from the two images, as a part of
-            its mean size in the teacher's: fine lines weigh little in the other two.
         change: other weights later on, in the order of their `at_kimg`.
     """
 
-    weight: float = Field(ge=0)
-    feature_weight: float = Field(default=0.0, ge=0)
-    detail_weight: float = Field(default=0.0, ge=0)
     change: tuple[TeacherChange, ...] = ()
 
     @model_validator(mode="after")
@@ -165,8 +159,7 @@ class TeacherConfig(_Table):
         Args:
             images: real images shown before it.
         """
-        now = _latest(self.change, images) or self
-        return TeacherWeights(now.weight, now.feature_weight, now.detail_weight)
+        return _latest(self.change, images) or self
 
 
 class TrainingConfig(_Table):

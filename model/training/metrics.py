@@ -15,6 +15,7 @@ import torch
 import torch.nn.functional as F  # noqa: N812
 from numpy.typing import NDArray
 
+from model.training.blur import blurred
 from model.training.errors import TrainingError
 
 if TYPE_CHECKING:
@@ -177,13 +178,10 @@ def _missing(package: str | None) -> TrainingError:
 
 def _laplacian_pyramid(images: Images) -> list[Tensor]:
     """Band-pass images [N, 3, R, R], [N, 3, R/2, R/2], … and a low-pass one of 16 px."""
-    taps = torch.tensor([1.0, 4.0, 6.0, 4.0, 1.0]) / 16
-    kernel = (taps[:, None] * taps).expand(3, 1, 5, 5).contiguous()
     x = torch.from_numpy(images.copy()).permute(0, 3, 1, 2).float()
     levels: list[Tensor] = []
     while x.shape[2] > SMALLEST_LEVEL:
-        blurred = F.conv2d(F.pad(x, (2, 2, 2, 2), mode="reflect"), kernel, groups=3)
-        lower = blurred[:, :, ::2, ::2]
+        lower = blurred(x, (1.0, 4.0, 6.0, 4.0, 1.0))[:, :, ::2, ::2]
         levels.append(x - F.interpolate(lower, scale_factor=2, mode="bilinear", align_corners=False))
         x = lower
     return [*levels, x]

@@ -1,10 +1,10 @@
 """A finished generator of a higher resolution that a run's generator learns from, beside the discriminator.
 
-The distances to what the teacher paints for the same latents, in pixels, in fine lines (the first band of a
-Laplacian pyramid, arXiv:1707.05776) and in what the discriminator's layers see of them (feature matching,
-arXiv:1711.11585), keep a small generator near good images, also while
-its discriminator is still new; the adversarial loss brings the sharpness that a mean distance alone would
-blur (as in arXiv:2003.08936, with the teacher's images halved to the run's resolution).
+The distances to what the teacher paints for the same latents, in pixels, in fine lines (about the first band
+of a Laplacian pyramid, arXiv:1707.05776) and in what the discriminator's layers see of them (feature
+matching, arXiv:1711.11585), keep a small generator near good images, also while its discriminator is still
+new; the adversarial loss brings the sharpness that a mean distance alone would blur (as in arXiv:2003.08936,
+with the teacher's images halved to the run's resolution).
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import torch
 import torch.nn.functional as F  # noqa: N812
 from torch import Tensor
 
+from model.training.blur import blurred
 from model.training.config import TrainingConfig
 from model.training.errors import TrainingError
 from model.training.finished import load_generator
@@ -94,6 +95,4 @@ def detail_distance(images: Tensor, wanted: Tensor) -> Tensor:
 
 
 def _details(images: Tensor) -> Tensor:
-    taps = torch.tensor([1.0, 2.0, 1.0], device=images.device) / 4
-    kernel = (taps[:, None] * taps).expand(3, 1, 3, 3)
-    return images - F.conv2d(F.pad(images, (1, 1, 1, 1), mode="reflect"), kernel, groups=3)
+    return images - blurred(images, (1.0, 2.0, 1.0))

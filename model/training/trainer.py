@@ -204,20 +204,22 @@ class Trainer:
     def _to_teacher(
         self, position: Position, latents: Tensor, fake: Tensor, figures: dict[str, Tensor]
     ) -> Tensor | float:
-        settings = self.config.teacher
-        if self.teacher is None or settings is None or not any(weights := settings.weights_at(self.images)):
+        if self.teacher is None or self.config.teacher is None:
+            return 0.0
+        weights = self.config.teacher.weights_at(self.images)
+        if not (weights.weight or weights.feature_weight or weights.detail_weight):
             return 0.0
         with torch.no_grad(), self._autocast():
             wanted = _faded(self.teacher.paint(latents, position.level), position)
-        distances = {"teacher_l1": (weights.pixels, F.l1_loss(fake.float(), wanted))}
-        if weights.details:
-            distances["teacher_details"] = weights.details, detail_distance(fake.float(), wanted)
-        if weights.features and position.level:
+        distances = {"teacher_l1": (weights.weight, F.l1_loss(fake.float(), wanted))}
+        if weights.detail_weight:
+            distances["teacher_details"] = weights.detail_weight, detail_distance(fake.float(), wanted)
+        if weights.feature_weight and position.level:
             with self._autocast():
                 ours = self.discriminator.features(fake.float(), position.level)
                 with torch.no_grad():
                     theirs = self.discriminator.features(wanted, position.level)
-            distances["teacher_features"] = weights.features, feature_distance(ours, theirs)
+            distances["teacher_features"] = weights.feature_weight, feature_distance(ours, theirs)
         figures |= {name: distance.detach() for name, (_, distance) in distances.items()}
         return torch.stack([weight * distance for weight, distance in distances.values()]).sum()
 
