@@ -8,7 +8,7 @@ import time
 from contextlib import ExitStack, closing
 from pathlib import Path
 from types import FrameType
-from typing import Final, NoReturn
+from typing import Final
 from urllib.parse import unquote, urlsplit
 
 import click
@@ -65,6 +65,8 @@ class Demo:
             model=model, count=count, targets=TARGETS, seed=seed, images_per_task=IMAGES_PER_TASK
         )
         self._terminal = Terminal()
+        self._asked_to_leave = 0
+        """The signal that has come; 0: none."""
 
     def run(self) -> None:
         """Run it; prints as it goes.
@@ -72,7 +74,8 @@ class Demo:
         Raises:
             StackError: the stack did not start or gave up, or images are missing at the end.
         """
-        signal.signal(signal.SIGTERM, _leave)
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, self._signalled)
         started = time.monotonic()
         with ExitStack() as held:
             stack = self._enter_stack(held)
@@ -86,6 +89,7 @@ class Demo:
             if state.status is not JobStatus.SUCCEEDED:
                 raise self._failure(f"job {manifest.job_id} ended {state.status}")
             self._show(store, manifest, run_file)
+            self._leave_if_asked()
         left = "nothing is left running" if stack else "the stack runs on"
         click.echo(f"done in {time.monotonic() - started:.1f} s; {left}")
 
@@ -122,6 +126,7 @@ class Demo:
         state = JobState(store, manifest)
         with self._display() as display:
             for seen in follow(state, poll_s=POLL_S):
+                self._leave_if_asked()
                 display.show(seen)
                 if stack and stack.ended.is_set():
                     raise self._failure("the stack ended before the job did")
@@ -151,6 +156,21 @@ class Demo:
         for label, line in zip(("next", ""), lines, strict=True):
             click.echo(f"{label:<14} {line}")
         click.echo()
+
+    def _signalled(self, number: int, frame: FrameType | None) -> None:  # noqa: ARG002 (the handler's signature)
+        """SIGINT, SIGTERM: leave through every `finally`, so that the stack ends.
+
+        The order is kept too: what is raised while a destructor or a weakref's callback happens to run
+        (at the end of every import, say), Python prints and drops.
+        """
+        self._asked_to_leave = number
+        self._leave_if_asked()
+
+    def _leave_if_asked(self) -> None:
+        if self._asked_to_leave == signal.SIGINT:
+            raise KeyboardInterrupt
+        if self._asked_to_leave:
+            sys.exit(128 + self._asked_to_leave)
 
     def _failure(self, what: str) -> StackError:
         """An error, after the end of the log has been shown: the first place to look."""
@@ -184,8 +204,3 @@ def _short(path: Path) -> str:
         return str(path.resolve().relative_to(Path.cwd()))
     except ValueError:
         return str(path)
-
-
-def _leave(number: int, frame: FrameType | None) -> NoReturn:  # noqa: ARG001 (the signal handler's signature)
-    """SIGTERM: leave through every `finally`, so that the stack ends."""
-    sys.exit(128 + number)

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import re
 import signal
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 
 from results.png import decode
 from tests.local.conftest import Start
-from tests.local.up_process import wait_until
+from tests.local.up_process import environment, wait_until
 
 pytestmark = pytest.mark.stack
 
@@ -45,6 +48,45 @@ def test_an_interrupted_demo_leaves_nothing_running(start: Start, number: signal
     assert demo.wait() == 128 + number
     assert demo.survivors() == []
     assert "Traceback" not in demo.text()
+
+
+DROPPED = """
+import os, sys
+import local.demo
+from diptych.cli import main
+
+class Signalled:
+    def __del__(self):
+        os.kill(os.getpid(), {number})
+
+real = local.demo.submit
+
+def submit(*arguments):
+    Signalled()
+    return real(*arguments)
+
+local.demo.submit = submit
+sys.argv = ["diptych", "demo", "-n", "400"]
+sys.exit(main())
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupt_that_a_destructor_drops_still_ends_the_demo(
+    tmp_path: Path, number: signal.Signals
+) -> None:
+    demo = subprocess.run(
+        [sys.executable, "-c", DROPPED.format(number=int(number))],
+        cwd=tmp_path,
+        env=environment(),
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert "Exception ignored in" in demo.stderr
+    assert demo.returncode == 128 + number, demo.stderr
+    assert "nothing is left running" not in demo.stdout
 
 
 def test_a_demo_that_cannot_start_shows_why(start: Start) -> None:
