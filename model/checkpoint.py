@@ -270,7 +270,8 @@ def _check_entries(
     if any(begin != before for (begin, _), before in zip(spans, ends, strict=False)):
         raise CheckpointError(f"{path.name}: its header is damaged")
     if ends[-1] != data_bytes:
-        raise CheckpointError(f"{path.name}: cut short: {data_bytes} bytes of weights, not {ends[-1]}")
+        what = "cut short" if data_bytes < ends[-1] else "bytes follow its weights"
+        raise CheckpointError(f"{path.name}: {what}: {data_bytes} bytes of weights, not {ends[-1]}")
     return places
 
 

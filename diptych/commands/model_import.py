@@ -55,12 +55,16 @@ def import_(source: str, name: str | None, float32: bool, force: bool, model_dir
 
 def _target(folder: Path, name: str, *, force: bool) -> Path:
     """Where the model goes. Raises UsageError for a bad name, or one that is taken."""
+    from model.descriptor import SUFFIX as DESCRIPTOR_SUFFIX
     from results.naming import check_name
 
     try:
         target = folder / f"{check_name(name)}.safetensors"
     except ValueError as error:
         raise click.UsageError(f"--name: {error}") from None
+    added = folder / f"{name}{DESCRIPTOR_SUFFIX}"
+    if added.exists():  # it would hide the checkpoint
+        raise click.UsageError(f"there is a model {name} already, in {added}: `diptych model remove {name}`")
     if target.exists() and not force:
         raise click.UsageError(f"{target} is there already; --force replaces it")
     return target

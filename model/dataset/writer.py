@@ -74,12 +74,10 @@ def write_faces(folder: Path, asked: FacesConfig, jobs: int, progress: Progress)
             progress(done)
     except OSError as error:
         reason = error.strerror or str(error)
-        raise FacesError(
-            f"cannot write to {folder}: {reason}; {done:,} of {config.count:,} faces are kept"
-        ) from error
+        raise FacesError(f"cannot write to {folder}: {reason}; {_kept(folder, config)}") from error
     except BrokenProcessPool as error:
         raise FacesError(
-            f"a rendering process was killed (out of memory?); {done:,} of {config.count:,} faces are kept, "
+            f"a rendering process was killed (out of memory?); {_kept(folder, config)}, "
             "the same command goes on from there"
         ) from error
     return Written(rendered=done - found, found=found)
@@ -100,6 +98,12 @@ def _has(folder: Path, index: int) -> bool:
         return picture_path(folder, index).stat().st_size > 0
     except FileNotFoundError:
         return False
+
+
+def _kept(folder: Path, config: FacesConfig) -> str:
+    """Counted anew: a chunk that broke off has left pictures too."""
+    kept = sum(_has(folder, index) for index in range(config.count))
+    return f"{kept:,} of {config.count:,} faces are kept"
 
 
 def _split(indices: list[int]) -> Iterator[list[int]]:

@@ -126,7 +126,7 @@ class TrainingLoop:
         if images_before // every == self.trainer.images // every:
             return
         images = self.trainer.paint(self.trainer.sheet_latents).numpy()
-        path = self.folder.path / "sheets" / f"{self.trainer.images // 1000:06d}k.png"
+        path = self.folder.path / "sheets" / f"{self.trainer.images / 1000:010.3f}k.png"
         save_sheet(images, path, SHEET_COLUMNS)
 
     def _refuse_infinite(self, figures: dict[str, float]) -> None:

@@ -45,7 +45,7 @@ def test_an_interrupted_demo_leaves_nothing_running(start: Start, number: signal
     demo = start("demo", "-n", "400")
     wait_until(lambda: "stack ready" in demo.text(), "the stack")
     demo.signal(number)
-    assert demo.wait() == 128 + number
+    assert demo.wait() == 128 + number, demo.text()
     assert demo.survivors() == []
     assert "Traceback" not in demo.text()
 

@@ -83,6 +83,13 @@ def test_any_cut_is_found(data: st.DataObject, tmp_path_factory: pytest.TempPath
         read_header(cut)
 
 
+def test_bytes_after_the_end_are_named(path: Path) -> None:
+    with path.open("ab") as file:
+        file.write(b"more")
+    with pytest.raises(CheckpointError, match=r"bytes follow its weights: \d+ bytes of weights, not \d+"):
+        read_header(path)
+
+
 @settings(deadline=None, max_examples=150)
 @given(data=st.data())
 def test_any_flipped_bit_is_found(data: st.DataObject, tmp_path_factory: pytest.TempPathFactory) -> None:

@@ -247,7 +247,7 @@ class TestFolder:
             kept(path, content)
 
         monkeypatch.setattr(writer, "write_atomically", fills_up)
-        with pytest.raises(FacesError, match="No space left on device; 8 of 12 faces are kept"):
+        with pytest.raises(FacesError, match="No space left on device; 9 of 12 faces are kept"):
             write(tmp_path, 12)
         monkeypatch.undo()
         assert write(tmp_path, 12) == Written(rendered=3, found=9)

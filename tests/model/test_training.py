@@ -125,7 +125,7 @@ def test_a_run_leaves_figures_and_sheets(tmp_path: Path, data: Path) -> None:
     assert lines[-1]["resolution"] == 8
     assert lines[-1]["cpu_s"] > 0
     sheets = sorted((folder.path / "sheets").iterdir())
-    assert sheets
+    assert len(sheets) == 2
     with Image.open(sheets[-1]) as sheet:
         assert sheet.size == (8 * 64, 8 * 64)
 

@@ -72,6 +72,18 @@ def test_an_imported_file_paints_what_the_zoo_paints(file: Path, tmp_path: Path)
     assert np.mean(exact.generate(SEEDS, {}) != expected(SEEDS)) < 0.001
 
 
+@pytest.mark.parametrize("force", [(), ("--force",)])
+def test_a_name_that_an_added_model_has_is_refused(
+    force: tuple[str, ...], file: Path, tmp_path: Path
+) -> None:
+    # Its descriptor would hide the checkpoint.
+    (tmp_path / "tiny-16.model.json").write_text("{}")
+    result = run(str(file), "--model-dir", str(tmp_path), *force)
+    assert result.exit_code == 2
+    assert "diptych model remove tiny-16" in result.stderr
+    assert not (tmp_path / "tiny-16.safetensors").exists()
+
+
 @pytest.mark.parametrize(
     "channels",
     [
