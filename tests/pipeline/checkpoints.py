@@ -8,6 +8,9 @@ import numpy as np
 
 from model.checkpoint import save_checkpoint
 from model.config import GeneratorConfig
+from model.registry import Registry
+from pipeline.model_push import push_model
+from results.stores.base import Store
 
 
 def save_tiny(folder: Path, *, name: str = "tiny", resolution: int = 16, width: int = 8) -> str:
@@ -29,3 +32,10 @@ def save_tiny(folder: Path, *, name: str = "tiny", resolution: int = 16, width: 
         for tensor, shape in config.tensor_shapes().items()
     }
     return save_checkpoint(folder / f"{name}.safetensors", tensors, config)
+
+
+def pushed(store: Store, models: Path, name: str = "tiny", **shape: int) -> str:
+    """Save a tiny checkpoint in `models`, push it into the store and return its digest."""
+    digest = save_tiny(models, name=name, **shape)
+    assert push_model(store, Registry(models).get(name)) > 0
+    return digest

@@ -12,14 +12,12 @@ import pytest
 
 from model.checkpoint import digest as hash_file
 from model.engines.load import load_engine
-from model.errors import CheckpointError, DigestError, UnknownModelError
+from model.errors import DigestError, UnknownModelError
 from model.registry import ModelInfo, Registry
 from pipeline.clock import utc_now
 from pipeline.engine_cache import CAPACITY, EngineCache
 from pipeline.envelope import push_body, queued_message
-from pipeline.errors import RequestError
 from pipeline.handle import handle_push
-from pipeline.model_push import push_model
 from pipeline.model_source import ModelSource
 from pipeline.outcomes import Outcome, Result
 from pipeline.runtime import Runtime
@@ -29,8 +27,7 @@ from results.errors import StoreError
 from results.naming import image_name, model_name, record_name
 from results.record import Record
 from results.stores.base import Store
-from results.stores.directory import DirectoryStore
-from tests.pipeline.checkpoints import save_tiny
+from tests.pipeline.checkpoints import pushed, save_tiny
 from tests.pipeline.fakes import QuickEngine
 from tests.pipeline.stores import FaultyStore
 from tests.pipeline.tasks import a_task
@@ -51,30 +48,6 @@ class ReadingStore(FaultyStore):
         content = super().read(name)
         self.reads_s.append(time.monotonic() - started_s)
         return content
-
-
-@pytest.fixture
-def models(tmp_path: Path) -> Path:
-    """The user's own models, which no worker has."""
-    return tmp_path / "models"
-
-
-@pytest.fixture
-def directory_store(tmp_path: Path) -> DirectoryStore:
-    return DirectoryStore(tmp_path / "store")
-
-
-@pytest.fixture(params=["directory", "gcs"])
-def store(request: pytest.FixtureRequest) -> Store:
-    """Both real stores in turn."""
-    found: Store = request.getfixturevalue(f"{request.param}_store")
-    return found
-
-
-def pushed(store: Store, models: Path, name: str = "tiny", **shape: int) -> str:
-    digest = save_tiny(models, name=name, **shape)
-    assert push_model(store, Registry(models).get(name)) > 0
-    return digest
 
 
 def a_worker(store: Store, cache: Path, **settings: Any) -> Runtime:
@@ -261,52 +234,6 @@ def test_the_fetch_counts_as_loading(directory_store: Store, models: Path, tmp_p
 def test_without_a_source_nothing_is_fetched(models: Path) -> None:
     with pytest.raises(UnknownModelError):
         EngineCache(Settings(model_dir=models)).resolve("tiny", "sha256:" + "0" * 64)
-
-
-def test_pushing_again_sends_nothing(store: Store, models: Path) -> None:
-    digest = pushed(store, models)
-    model = Registry(models).get("tiny")
-    assert push_model(store, model) == 0
-    assert store.read(model_name(digest)) == model.path.read_bytes()
-
-
-def test_a_push_that_comes_second_is_fine(directory_store: Store, models: Path) -> None:
-    digest = save_tiny(models)
-    model = Registry(models).get("tiny")
-    content = model.path.read_bytes()
-
-    def be_quicker(name: str, _data: bytes) -> None:
-        directory_store.create(name, content, "application/octet-stream")
-
-    assert push_model(FaultyStore(directory_store, be_quicker), model) == 0
-    assert directory_store.read(model_name(digest)) == content
-
-
-def test_damaged_models_are_not_pushed(directory_store: Store, models: Path) -> None:
-    save_tiny(models)
-    path = models / "tiny.safetensors"
-    path.write_bytes(path.read_bytes()[:-1] + b"?")
-    with pytest.raises(CheckpointError, match="damaged"):
-        push_model(directory_store, Registry(models).get("tiny"))
-    model = Registry(models).get("tiny")
-    save_tiny(models, width=12)
-    with pytest.raises(DigestError, match="changed meanwhile"):
-        push_model(directory_store, model)
-    assert list(directory_store.list("models/")) == []
-
-
-def test_an_object_that_is_not_whole_is_told(directory_store: Store, models: Path) -> None:
-    digest = save_tiny(models)
-    directory_store.create(model_name(digest), b"half", "application/octet-stream")
-    with pytest.raises(CheckpointError, match=r"is damaged \(4 bytes"):
-        push_model(directory_store, Registry(models).get("tiny"))
-
-
-def test_only_checkpoints_travel(directory_store: Store, models: Path) -> None:
-    save_tiny(models)
-    model = replace(Registry(models).get("tiny"), family="onnx", path=models / "tiny.model.json")
-    with pytest.raises(RequestError, match="`diptych model add`"):
-        push_model(directory_store, model)
 
 
 def test_a_fetched_model_is_as_registered(directory_store: Store, models: Path, tmp_path: Path) -> None:
