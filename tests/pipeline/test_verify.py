@@ -46,18 +46,6 @@ def models(tmp_path: Path) -> Path:
     return tmp_path / "models"
 
 
-@pytest.fixture
-def directory_store(tmp_path: Path) -> DirectoryStore:
-    return DirectoryStore(tmp_path / "store")
-
-
-@pytest.fixture(params=["directory", "gcs"])
-def store(request: pytest.FixtureRequest) -> Store:
-    """Both real stores in turn."""
-    found: Store = request.getfixturevalue(f"{request.param}_store")
-    return found
-
-
 def paint_job(store: Store, models: Path, count: int = 6) -> Manifest:
     """A job painted by the real core: `count` images in tasks of 3, on one target."""
     request = JobRequest("tiny", count, ("container",), seed=7, job_id=JOB, images_per_task=3)
