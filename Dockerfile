@@ -91,7 +91,7 @@ RUN rm -r /bundle/main.py /bundle/requirements.txt /bundle/__pycache__ && sh doc
 
 FROM function-code AS celery-code
 COPY worker_celery /bundle/worker_celery
-COPY docker/courier.py /bundle/
+COPY docker/deliverer.py /bundle/
 RUN rm -r /bundle/main.py /bundle/requirements.txt /bundle/__pycache__ /bundle/model/checkpoints \
     && sh docker/compile.sh /bundle
 

@@ -10,7 +10,7 @@ PYTHON ?= $(shell for name in python3 python3.13 python3.12 python3.11 python3.1
 	$$name -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$name && break; done)
 VENV := .venv
 BIN := $(VENV)/bin
-PACKAGES := bench deploy diptych local model pipeline producer results webpage \
+PACKAGES := bench benchmarks deploy diptych local model pipeline producer results webpage \
 	worker_celery worker_container worker_function tests
 
 # A file for each state of the environment: what is newer than its causes is not done again.
@@ -59,11 +59,11 @@ function-bundle: $(INSTALLED) ## Stage build/function: all that a deploy of the 
 
 .PHONY: bench-overhead
 bench-overhead: $(INSTALLED) ## Measure the queue's overhead: 1,000 tasks of one tiny image
-	@$(BIN)/python -m bench.overhead
+	@$(BIN)/python -m benchmarks.delivery.overhead
 
 .PHONY: bench-chaos
 bench-chaos: $(INSTALLED) ## Kill every process in turn during a job of 200 tasks; count what is lost
-	@$(BIN)/python -m bench.chaos
+	@$(BIN)/python -m benchmarks.delivery.chaos
 
 .PHONY: constraints
 constraints: $(DEV_INSTALLED) ## Write constraints.txt anew from what is installed in .venv

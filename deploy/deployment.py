@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from deploy.errors import DeployError
-from pipeline.pubsub_settings import PubSubAddress
+from pipeline.config.pubsub_settings import PubSubAddress
 from results.documents import Target
 
 REQUEST_TIMEOUT_S: Final = 540

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import importlib
 import os
 import sys
 import traceback
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any, Final, NoReturn
 
 import click
 
 from diptych import __version__
+from diptych.lazy_group import Entry, LazyGroup
 
 OUR_PACKAGES: Final = frozenset(
     (
@@ -34,62 +33,37 @@ USAGE_EXIT: Final = 2
 INTERRUPTED_EXIT: Final = 130  # 128 + SIGINT, as shells say
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """One sub-command: where it is, and what the list of commands says of it."""
-
-    module: str
-    attribute: str
-    short_help: str
-
-
 COMMANDS: Final = {
-    "up": Entry("local.cli", "up", "Run the whole stack on this machine."),
-    "demo": Entry("local.cli", "demo", "Run the main job once, from nothing to a comparison."),
-    "submit": Entry("producer.cli", "submit", "Ask for N images."),
-    "status": Entry("producer.cli", "status", "Say how far a job is."),
-    "watch": Entry("producer.cli", "watch", "Follow a job to its end."),
-    "jobs": Entry("producer.cli", "jobs", "List the jobs in the store."),
-    "cancel": Entry("producer.cli", "cancel", "End a job for good."),
-    "resume": Entry("producer.cli", "resume", "Publish what was never published, or is stalled."),
-    "retry": Entry("producer.cli", "retry", "Publish failed and dead-lettered tasks again."),
-    "dlq": Entry("producer.cli_dlq", "dlq", "Look at dead-lettered tasks, and send them again."),
-    "web": Entry("webpage.cli", "web", "Serve the page: ask, watch, browse."),
-    "results": Entry("diptych.commands.results", "results", "Look at a job's images and records."),
-    "model": Entry("diptych.commands.model", "model", "List, check, train and move models."),
-    "bench": Entry("bench.cli", "bench", "Measure the targets under load, and side by side."),
-    "deploy": Entry("deploy.cli", "deploy", "Put both targets on Google Cloud."),
-    "destroy": Entry("deploy.cli", "destroy", "Take a deployment away."),
-    "doctor": Entry("deploy.doctor_cli", "doctor", "Check the setup, and say what mends it."),
+    "up": Entry("diptych.commands.stack.up", "up", "Run the whole stack on this machine."),
+    "demo": Entry(
+        "diptych.commands.stack.demo", "demo", "Run the main job once, from nothing to a comparison."
+    ),
+    "submit": Entry("diptych.commands.jobs.commands", "submit", "Ask for N images."),
+    "status": Entry("diptych.commands.jobs.commands", "status", "Say how far a job is."),
+    "watch": Entry("diptych.commands.jobs.commands", "watch", "Follow a job to its end."),
+    "jobs": Entry("diptych.commands.jobs.commands", "jobs", "List the jobs in the store."),
+    "cancel": Entry("diptych.commands.jobs.commands", "cancel", "End a job for good."),
+    "resume": Entry(
+        "diptych.commands.jobs.commands", "resume", "Publish what was never published, or is stalled."
+    ),
+    "retry": Entry(
+        "diptych.commands.jobs.commands", "retry", "Publish failed and dead-lettered tasks again."
+    ),
+    "dlq": Entry("diptych.commands.jobs.dlq", "dlq", "Look at dead-lettered tasks, and send them again."),
+    "web": Entry("diptych.commands.stack.web", "web", "Serve the page: ask, watch, browse."),
+    "results": Entry("diptych.commands.results.commands", "results", "Look at a job's images and records."),
+    "model": Entry("diptych.commands.model.group", "model", "List, check, train and move models."),
+    "bench": Entry(
+        "diptych.commands.bench.commands", "bench", "Measure the targets under load, and side by side."
+    ),
+    "deploy": Entry("diptych.commands.cloud.deploy", "deploy", "Put both targets on Google Cloud."),
+    "destroy": Entry("diptych.commands.cloud.deploy", "destroy", "Take a deployment away."),
+    "doctor": Entry("diptych.commands.cloud.doctor", "doctor", "Check the setup, and say what mends it."),
 }
 
 
-def load_command(name: str) -> click.Command:
-    """Import a sub-command.
-
-    Args:
-        name: a key of COMMANDS.
-    """
-    entry = COMMANDS[name]
-    command: click.Command = getattr(importlib.import_module(entry.module), entry.attribute)
-    return command
-
-
-class RootGroup(click.Group):
-    """A group that knows its sub-commands by name and imports only the one that runs."""
-
-    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 (click's signature)
-        """Return the names in the order of the table: the order of use."""
-        return [*COMMANDS]
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
-        """Import the sub-command, or return None if there is none of that name."""
-        return load_command(cmd_name) if cmd_name in COMMANDS else None
-
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
-        """Write the list of commands from the table: importing them all would take seconds."""
-        with formatter.section("Commands"):
-            formatter.write_dl([(name, entry.short_help) for name, entry in COMMANDS.items()])
+class RootGroup(LazyGroup):
+    """The root group: it also turns errors into exit codes."""
 
     def main(self, *args: Any, **options: Any) -> NoReturn:
         """Run the command line and exit; see `run_and_exit` for the exit codes."""
@@ -98,7 +72,7 @@ class RootGroup(click.Group):
         run_and_exit(lambda: parent(*args, **options))
 
 
-@click.command(cls=RootGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.command(cls=RootGroup, entries=COMMANDS, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="diptych", message="%(prog)s %(version)s")
 def main() -> None:
     """Make a batch of images, painted twice: by a container and by a serverless function.
@@ -112,7 +86,7 @@ def main() -> None:
 
 def submit_job() -> NoReturn:
     """`submit-job`: `diptych submit` under its own name."""
-    run_and_exit(lambda: load_command("submit").main(prog_name="submit-job", standalone_mode=False))
+    run_and_exit(lambda: COMMANDS["submit"].load().main(prog_name="submit-job", standalone_mode=False))
 
 
 def run_and_exit(call: Callable[[], Any]) -> NoReturn:

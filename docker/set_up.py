@@ -20,12 +20,12 @@ from urllib.parse import parse_qs, urlsplit
 import requests
 
 from local.addresses import Addresses
-from local.pubsub_recovery import Window, republish_lost
-from local.pubsub_topology import topology
-from pipeline.clock import utc_now
+from local.pubsub.recovery import Window, republish_lost
+from local.pubsub.topology import topology
+from pipeline.config.pubsub_settings import PubSubAddress, is_pubsub
+from pipeline.config.settings import Settings, load_settings
 from pipeline.errors import BrokerError, SettingsError
-from pipeline.pubsub_settings import PubSubAddress, is_pubsub
-from pipeline.settings import Settings, load_settings
+from pipeline.protocol.clock import utc_now
 from results.errors import StoreError
 from results.stores.open import open_store
 

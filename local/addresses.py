@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-from local.broker import broker_url
+from local.celery.broker import broker_url
 from local.errors import StackError
 from local.options import StackOptions
 from local.ports import HOST, choose_port
-from pipeline.pubsub_settings import PubSubAddress
+from pipeline.config.pubsub_settings import PubSubAddress
 
 PROJECT: Final = "local"
 TOPIC: Final = "diptych-tasks"

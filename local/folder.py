@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Final, TextIO
 
 from local.errors import StackError
-from pipeline.run_file import RUN_FOLDER, RunFile, run_file_path
+from pipeline.config.run_file import RUN_FOLDER, RunFile, run_file_path
 
 LOCK_FILE: Final = "up.lock"
 LOG_FILE: Final = "stack.log"

@@ -16,7 +16,7 @@ from queue import SimpleQueue
 
 from honcho.process import Popen
 
-from local.warden import Warden
+from local.orphan_reaper import Warden
 
 
 class Role(IntEnum):

@@ -19,7 +19,7 @@ from local.http_call import call
 from local.options import StackOptions
 from local.ports import HOST, answers
 from local.service import Role, Service
-from pipeline.settings import Settings
+from pipeline.config.settings import Settings
 from results.documents import Target
 
 UNSET: Final = ("PORT", "HOST", "GUNICORN_CMD_ARGS", "CLOUD_RUN_TIMEOUT_SECONDS", "FUNCTION_SOURCE")
@@ -92,7 +92,7 @@ def page(layout: Layout) -> Service:
     return Service(
         name="page",
         role=Role.WORKER,
-        argv=(sys.executable, "-m", "webpage", "--host", HOST, "--port", str(port)),
+        argv=(sys.executable, "-m", "diptych", "web", "--host", HOST, "--port", str(port)),
         ready=lambda _: "" if answers(port) else f"no answer on port {port}",
         env=environment(layout, "container"),
         unset=UNSET,

@@ -11,17 +11,17 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final, TextIO
 
-from local.auditor import Auditor
-from local.backing import open_backing
+from local.backend import open_backing
 from local.console import Console
 from local.folder import StackFolder
+from local.lost_task_monitor import Auditor
 from local.options import StackOptions
 from local.service import Role
 from local.services import Layout, page
 from local.supervisor import Supervisor
-from pipeline.clock import rfc3339, utc_now
-from pipeline.run_file import RunFile
-from pipeline.settings import load_settings
+from pipeline.config.run_file import RunFile
+from pipeline.config.settings import load_settings
+from pipeline.protocol.clock import rfc3339, utc_now
 
 _CONTROL_SOCKET: Final = "gunicorn.ctl"
 _MAX_SOCKET_BYTES: Final = 100  # macOS takes 103, Linux 107

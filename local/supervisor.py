@@ -15,8 +15,8 @@ from typing import Final
 
 from local.console import OWN_NAME, Console
 from local.errors import StackError
+from local.orphan_reaper import Warden
 from local.service import Child, Ended, Event, Line, Role, Service, Stop
-from local.warden import Warden
 
 READY_LIMIT_S: Final = 60.0
 READY_POLL_S: Final = 0.05

@@ -8,7 +8,7 @@ from typing import Annotated, Final, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from model.errors import CheckpointError
-from model.gate import Gate
+from model.precision_gate import Gate
 
 SCHEMA: Final = "diptych.checkpoint/1"
 MIN_RESOLUTION = 4

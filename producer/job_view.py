@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Any, Final
 
-from pipeline.clock import utc_now
-from pipeline.pubsub_settings import is_pubsub
-from producer.wording import counted
+from pipeline.config.pubsub_settings import is_pubsub
+from pipeline.protocol.clock import utc_now
+from producer.text import counted
 from results.documents import DeadLetter, Failure, load
 from results.errors import ResultsError
 from results.job_state import JobState, JobStatus

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import closing
+from typing import TypeVar
 
-from pipeline.pubsub_settings import is_pubsub
-from pipeline.settings import Settings
-from pipeline.tracing import trace_publishing
+from pipeline.config.pubsub_settings import is_pubsub
+from pipeline.config.settings import Settings
+from pipeline.errors import BrokerError
+from pipeline.telemetry.tracing import trace_publishing
 from producer.publisher import Publisher
+from producer.republish import Republication
 from results.documents import Target
+
+ResultT = TypeVar("ResultT")
 
 
 def open_publisher(settings: Settings) -> Publisher:
@@ -18,10 +24,10 @@ def open_publisher(settings: Settings) -> Publisher:
         SettingsError: there is no broker URL, or it is of no known form; or tracing is not installed.
     """
     if is_pubsub(settings.require_broker_url()):
-        from producer.pubsub_publisher import PubSubPublisher
+        from producer.pubsub.publisher import PubSubPublisher
 
         return PubSubPublisher(settings, tracing=trace_publishing(settings))
-    from producer.celery_publisher import CeleryPublisher
+    from producer.celery.publisher import CeleryPublisher
 
     return CeleryPublisher(settings)
 
@@ -34,6 +40,22 @@ def check_broker_reaches(settings: Settings, targets: Sequence[Target]) -> None:
         RequestError: target celery, on Pub/Sub.
     """
     if is_pubsub(settings.require_broker_url()):
-        from producer.pubsub_targets import check_targets
+        from producer.pubsub.targets import check_targets
 
         check_targets([targets])
+
+
+def publishing(settings: Settings, action: Callable[[Publisher], ResultT]) -> ResultT:
+    """Run an action with a publisher, closed afterwards; raises SettingsError if there is no broker."""
+    with closing(open_publisher(settings)) as publisher:
+        return action(publisher)
+
+
+def republishing(settings: Settings, action: Callable[[Publisher], Republication]) -> Republication:
+    """Like `publishing`, for what can be asked for again when the broker gives up half-way."""
+    try:
+        return publishing(settings, action)
+    except BrokerError as error:
+        raise BrokerError(
+            f"{error}; what was acknowledged is safe, the same command does the rest"
+        ) from error

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
+from pipeline.config.pubsub_settings import ACK_DEADLINE_S
 from pipeline.errors import RequestError
-from pipeline.messages import MAX_IMAGES_PER_TASK
-from pipeline.pubsub_settings import ACK_DEADLINE_S
-from producer.wording import counted
+from pipeline.protocol.task_message import MAX_IMAGES_PER_TASK
+from producer.text import counted
 from results.naming import MAX_INDEX, MAX_TASK
 
 MAX_COUNT: Final = MAX_INDEX + 1

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-from pipeline.clock import utc_now
 from pipeline.errors import RequestError
-from pipeline.messages import TaskMessage
+from pipeline.protocol.clock import utc_now
+from pipeline.protocol.task_message import TaskMessage
 from producer.publisher import Publisher
 from results.documents import JSON_TYPE, Manifest, PublishedChunk, Target, dump
 from results.errors import ObjectExists, StoreError

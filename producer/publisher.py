@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
-from pipeline.messages import TaskMessage
+from pipeline.protocol.task_message import TaskMessage
 
 
 class Publisher(Protocol):

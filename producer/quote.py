@@ -10,7 +10,7 @@ from model.calibration import calibration_file, load_calibrations
 from pipeline.errors import RequestError
 from producer.publish import CHUNK_TASKS
 from producer.submit import Draft
-from results.cost import (
+from results.cost.bill import (
     SUBMISSION,
     Bill,
     Usage,
@@ -21,7 +21,7 @@ from results.cost import (
     message_bytes,
     task_operations,
 )
-from results.cost_prices import Prices
+from results.cost.prices import Prices
 from results.documents import Document, Manifest, Target
 
 RECORD_BYTES: Final = 1200

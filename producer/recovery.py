@@ -7,11 +7,11 @@ from contextlib import closing
 from dataclasses import dataclass
 from datetime import timedelta
 
+from pipeline.config.settings import Settings
 from pipeline.errors import RequestError
-from pipeline.settings import Settings
-from producer.audit import LostTasks, find_lost, pause_between_looks
-from producer.celery_publisher import CeleryPublisher
-from producer.celery_queue import CeleryQueue
+from producer.celery.publisher import CeleryPublisher
+from producer.celery.queue import CeleryQueue
+from producer.lost_tasks import LostTasks, find_lost, pause_between_looks
 from producer.publisher import Publisher
 from producer.republish import Republication, publish_again, resume
 from results.errors import DocumentError, JobNotFound

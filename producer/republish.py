@@ -7,8 +7,8 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from pipeline.clock import utc_now
 from pipeline.errors import RequestError
+from pipeline.protocol.clock import utc_now
 from producer.publish import Run, publish_runs
 from producer.publisher import Publisher
 from results.documents import JSON_TYPE, Cancellation, Target, dump

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from pipeline.config.pubsub_settings import PubSubAddress, is_pubsub
+from pipeline.config.run_file import RunFile, find_run_file
+from pipeline.config.settings import Settings
 from pipeline.errors import SettingsError
-from pipeline.pubsub_settings import PubSubAddress, is_pubsub
-from pipeline.run_file import RunFile, find_run_file
-from pipeline.settings import Settings
 from results.documents import Target
 
 

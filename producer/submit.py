@@ -11,9 +11,9 @@ from typing import Any, Final
 
 from model.families import validate_params
 from model.registry import ModelInfo, Registry
-from pipeline.clock import utc_now
 from pipeline.errors import BrokerError, RequestError
-from pipeline.model_push import push_model
+from pipeline.models.push import push_model
+from pipeline.protocol.clock import utc_now
 from producer.plan import Plan, make_plan
 from producer.publish import all_tasks, publish_runs, task_message
 from producer.publisher import Publisher

@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 
 from results.documents import Manifest, Target, load
 from results.errors import DocumentError, ImageError, ObjectNotFound
+from results.imaging.png import decode, pixel_sha256, read_provenance
+from results.imaging.provenance import Provenance
 from results.naming import image_name, images_prefix, record_name
-from results.png import decode, pixel_sha256, read_provenance
-from results.provenance import Provenance
 from results.record import ImageEntry, Record
 from results.stores.base import Store
 

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.gcs_fault_proxy import GcsFaultProxy, gcs_fault_proxy
-from tests.gcs_server import GcsServer, find_binary
-from tests.pubsub_emulator import PubSubEmulator, find_command
+from tests.support.servers.gcs_fault_proxy import GcsFaultProxy, gcs_fault_proxy
+from tests.support.servers.gcs_server import GcsServer, find_binary
+from tests.support.servers.pubsub_emulator import PubSubEmulator, find_command
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser

@@ -7,15 +7,15 @@ from typing import Final
 
 from flask import Flask, request
 
-from pipeline.settings import Settings
+from pipeline.config.settings import Settings
 from results.stores.base import Store
 from results.stores.open import open_store
-from webpage.api_images import api_images
-from webpage.api_jobs import api_jobs
-from webpage.page import EXTENSION, MAX_STREAMS, Page, page
-from webpage.problems import register_problems
-from webpage.security import SAFE_METHODS, check_host, check_write, harden
-from webpage.shell import shell
+from webpage.app_state import EXTENSION, MAX_STREAMS, Page, page
+from webpage.routes.error_handlers import register_problems
+from webpage.routes.html import shell
+from webpage.routes.images import api_images
+from webpage.routes.jobs import api_jobs
+from webpage.routes.security import SAFE_METHODS, check_host, check_write, harden
 
 MAX_BODY_BYTES: Final = 64 * 1024
 

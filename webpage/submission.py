@@ -7,16 +7,16 @@ from typing import TYPE_CHECKING, Any
 
 from model.errors import ModelError
 from model.registry import ModelInfo, Registry
+from pipeline.config.settings import Settings
 from pipeline.errors import SettingsError
-from pipeline.settings import Settings
-from producer.cli_output import publishing
+from producer.open_publisher import publishing
 from producer.stack_warnings import stack_warnings
 from producer.submit import JobRequest, draft_job, submit
 from results.naming import TARGETS
 
 if TYPE_CHECKING:
-    from webpage.api_jobs import JobForm
-    from webpage.page import Page
+    from webpage.app_state import Page
+    from webpage.routes.jobs import JobForm
 
 
 def offer(page: Page) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""The Celery application. One worker serves one target's queue; started as `pipeline.celery_settings` says.
+"""The Celery application. One worker serves one target's queue.
 
     python -m celery --app worker_celery.app:app worker --queues diptych-container --pool threads
         --concurrency 2 --hostname container@%h --without-gossip --without-mingle --without-heartbeat
@@ -20,20 +20,20 @@ from celery.exceptions import Reject, SecurityWarning
 from celery.signals import setup_logging, worker_init, worker_shutting_down
 from kombu.transport import TRANSPORT_ALIASES
 
-from pipeline.celery_settings import DELIVER_TASK, PAINT_TASK, celery_config, queue_name, task_name
+from pipeline.config.celery_settings import DELIVER_TASK, PAINT_TASK, celery_config, queue_name, task_name
+from pipeline.config.settings import Settings, load_settings
 from pipeline.errors import MessageError, SettingsError
-from pipeline.logs import configure_logging
-from pipeline.settings import Settings, load_settings
+from pipeline.telemetry.logs import configure_logging
 from results.errors import StoreError
 from results.stores.base import Store
 from results.stores.open import open_store
-from worker_celery.burial import reject
-from worker_celery.courier import Courier
-from worker_celery.parcel import Parcel
-from worker_celery.precheck import caution, check_targets
-from worker_celery.pusher import HttpPusher
-from worker_celery.shared_drain import SharedDrain
-from worker_celery.terse import Terse
+from worker_celery.dead_letters import reject
+from worker_celery.deliverer import Courier
+from worker_celery.http_push import HttpPusher
+from worker_celery.log_filter import Terse
+from worker_celery.queued_delivery import Parcel
+from worker_celery.shared_shutdown import SharedDrain
+from worker_celery.startup_checks import caution, check_targets
 from worker_celery.transport import TRANSPORT
 
 GIVE_BACK_PAUSE_S: Final = 1.0
@@ -113,8 +113,8 @@ def _pushing_courier() -> Courier:
 @cache
 def _painting_courier() -> Courier:
     # A worker that only delivers starts without the painting core.
-    from pipeline.runtime import LazyRuntime, Runtime
-    from worker_celery.painter import Painter
+    from pipeline.worker.runtime import LazyRuntime, Runtime
+    from worker_celery.in_process import Painter
 
     runtime = LazyRuntime(lambda: Runtime(settings(), "celery", drain=drain(), store=store()))
     return Courier(settings(), Painter(runtime).paint, _put_back, store)

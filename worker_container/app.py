@@ -9,16 +9,16 @@ from flask import Flask, Response, current_app, request
 from werkzeug.exceptions import RequestEntityTooLarge
 
 from model.errors import ModelError
-from pipeline.drain import Drain
-from pipeline.envelope import MAX_BODY_BYTES
-from pipeline.handle import handle_dead_letter, handle_oversize, handle_push
-from pipeline.http_answer import http_answer
-from pipeline.logs import configure_logging
-from pipeline.outcomes import Result
-from pipeline.push_auth import PushAuth, push_auth_of
-from pipeline.runtime import LazyRuntime, Runtime
-from pipeline.settings import Settings, load_settings
-from pipeline.trace import trace_id_of
+from pipeline.auth.push_auth import PushAuth, push_auth_of
+from pipeline.config.settings import Settings, load_settings
+from pipeline.protocol.envelope import MAX_BODY_BYTES
+from pipeline.protocol.http_status import http_answer
+from pipeline.protocol.outcomes import Result
+from pipeline.protocol.trace_ids import trace_id_of
+from pipeline.telemetry.logs import configure_logging
+from pipeline.worker.handler import handle_dead_letter, handle_oversize, handle_push
+from pipeline.worker.runtime import LazyRuntime, Runtime
+from pipeline.worker.shutdown import Drain
 
 EXTENSION = "diptych"
 OPEN: Final = ("live", "ready")

@@ -13,10 +13,10 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
+from pipeline.auth.push_auth import push_auth_of
+from pipeline.config.settings import load_settings
 from pipeline.errors import SettingsError
-from pipeline.push_auth import push_auth_of
-from pipeline.settings import load_settings
-from pipeline.tracing import check_tracing
+from pipeline.telemetry.tracing import check_tracing
 from results.errors import StoreError
 from results.stores.open import open_store
 from worker_container.app import serving

@@ -18,15 +18,15 @@ import functions_framework
 from cloudevents.http import CloudEvent
 from werkzeug.exceptions import BadRequest, RequestEntityTooLarge, UnsupportedMediaType
 
-from pipeline.drain import ServerDrain
-from pipeline.envelope import MAX_BODY_BYTES
-from pipeline.handle import handle_cloud_event, handle_oversize, handle_push
-from pipeline.http_answer import http_answer
-from pipeline.logs import configure_logging
-from pipeline.outcomes import Result
-from pipeline.runtime import LazyRuntime, Runtime
-from pipeline.settings import load_settings
-from pipeline.trace import trace_id_of
+from pipeline.config.settings import load_settings
+from pipeline.protocol.envelope import MAX_BODY_BYTES
+from pipeline.protocol.http_status import http_answer
+from pipeline.protocol.outcomes import Result
+from pipeline.protocol.trace_ids import trace_id_of
+from pipeline.telemetry.logs import configure_logging
+from pipeline.worker.handler import handle_cloud_event, handle_oversize, handle_push
+from pipeline.worker.runtime import LazyRuntime, Runtime
+from pipeline.worker.shutdown import ServerDrain
 
 
 class DeliverAgain(Exception):

@@ -10,9 +10,9 @@ from typing import Any, Final
 from bench.cold.run import ColdOptions, run_cold
 from bench.cold.summary import PAIRED, quantities, starts_of
 from bench.load.report import phases
-from bench.run_ending import tell_ending
-from bench.run_folder_read import StoredRun
-from bench.run_folder_thresholds import Threshold, check_thresholds, thresholds_of
+from bench.runs.ending import tell_ending
+from bench.runs.read import StoredRun
+from bench.runs.thresholds import Threshold, check_thresholds, thresholds_of
 
 _NUMBERS: Final = ("errors", "starts")
 _OPTIONS: Final = ("repeats", "model", "seed", "timeout_s", "imports")

@@ -9,13 +9,13 @@ from typing import Any, Final
 
 import click
 
-from bench.cloud_report import usage_lines
+from bench.cloud.report import usage_lines
 from bench.cold.deployed_run import DeployedOptions, run_deployed
 from bench.cold.deployed_summary import PAIRED, cold_ones, quantities, starts_of
-from bench.run_ending import tell_ending
-from bench.run_folder_read import StoredRun
-from bench.run_folder_thresholds import Threshold, check_thresholds, thresholds_of
-from pipeline.settings import load_settings
+from bench.runs.ending import tell_ending
+from bench.runs.read import StoredRun
+from bench.runs.thresholds import Threshold, check_thresholds, thresholds_of
+from pipeline.config.settings import load_settings
 from results.documents import Target
 
 IDLE_S: Final = 20 * 60.0

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
-from bench.cloud_report import usage_table
+from bench.cloud.report import usage_table
 from bench.cold.deployed_sample import READY_S, DeployedStart
 from bench.cold.deployed_summary import PAIRED, STEPS, cold_ones, quantities, starts_of
 from bench.cold.report import pairs_table, steps_bars
-from bench.run_folder_page import conditions, figures, page_html, paragraph, plain_table
-from bench.run_folder_plots import ecdf
-from bench.run_folder_quantities import Phases, means_table, milliseconds, percentiles_table
-from bench.run_folder_read import StoredRun
+from bench.runs.page import conditions, figures, page_html, paragraph, plain_table
+from bench.runs.plots import ecdf
+from bench.runs.quantities import Phases, means_table, milliseconds, percentiles_table
+from bench.runs.read import StoredRun
 from results.report.plot_style import Plot
 
 METHOD: Final = (

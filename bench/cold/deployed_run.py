@@ -15,18 +15,18 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
 
-from bench.cloud_services import Service, service_of_url
-from bench.cloud_targets import check_let_in, deployed_store, deployed_target
+from bench.cloud.metrics import Window, read_usage
+from bench.cloud.services import Service, service_of_url
+from bench.cloud.targets import check_let_in, deployed_store, deployed_target
 from bench.cold.deployed_report import report_html
 from bench.cold.deployed_sample import COLUMNS, DeployedStart
 from bench.cold.deployed_sender import DeployedSender
 from bench.cold.deployed_summary import results_of_rows
-from bench.load.cloud_metrics import Window, read_usage
 from bench.load.pushes import Pushes
-from bench.run_folder import RunFolder
-from bench.run_folder_read import StoredRun, read_run
+from bench.runs.folder import RunFolder
+from bench.runs.read import StoredRun, read_run
 from model.registry import Registry
-from pipeline.settings import load_settings
+from pipeline.config.settings import load_settings
 from results.documents import Target
 
 COMMAND: Final = "cold --cloud"

@@ -9,7 +9,7 @@ from typing import Final
 
 import pycurl
 
-from bench.cloud_targets import DeployedTarget
+from bench.cloud.targets import DeployedTarget
 from bench.cold.deployed_sample import Asked, DeployedStart
 from bench.load.pushes import Pushes
 from bench.load.transfer import Transfer

@@ -8,10 +8,10 @@ from typing import Any
 from bench.cold.deployed_command import text_lines
 from bench.cold.deployed_report import METHOD, found_of, plots, report_html, starts_table, steps_table
 from bench.cold.deployed_summary import PAIRED, cold_ones, results_of_rows, starts_of
-from bench.run_folder import REPORT_NAME, write_text
-from bench.run_folder_page import figures, paragraph
-from bench.run_folder_quantities import means_table, percentiles_table
-from bench.run_folder_read import StoredRun
+from bench.runs.folder import REPORT_NAME, write_text
+from bench.runs.page import figures, paragraph
+from bench.runs.quantities import means_table, percentiles_table
+from bench.runs.read import StoredRun
 
 __all__ = ["pair_sections", "results_of", "text_lines", "write_outputs"]
 

@@ -9,10 +9,10 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.cloud_targets import deployed_title, stand_ins
+from bench.cloud.targets import deployed_title, stand_ins
 from bench.cold.deployed_sample import DeployedStart, deployed_start_of
 from bench.cold.summary import described, judged
-from bench.run_folder_read import StoredRun
+from bench.runs.read import StoredRun
 
 PAIRED: Final = ("response_s", "without_load_s")
 STEPS: Final = ("until its process began", "start-up", "model load", "first inference", "rest")

@@ -10,16 +10,16 @@ import numpy as np
 from bench.cold.sample import ColdStart
 from bench.cold.summary import PAIRED, STEPS
 from bench.load.report import figure, phases, told
-from bench.run_folder_page import conditions, figures, page_html, paragraph, plain_table
-from bench.run_folder_plots import legend_below, whole_ticks
-from bench.run_folder_quantities import (
+from bench.runs.page import conditions, figures, page_html, paragraph, plain_table
+from bench.runs.plots import legend_below, whole_ticks
+from bench.runs.quantities import (
     Phases,
     means_table,
     milliseconds,
     percentiles_table,
     quantity_words,
 )
-from bench.run_folder_read import StoredRun
+from bench.runs.read import StoredRun
 from results.report.plot_style import COLD, STAGES, TARGETS, Plot, drawn, finished
 
 _COLOURS: Final = (*list(STAGES.values())[:1], COLD, *list(STAGES.values())[2:], TARGETS["celery"])

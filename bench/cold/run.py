@@ -16,10 +16,10 @@ from bench.cold.sample import COLUMNS, ColdStart
 from bench.cold.starter import Starter
 from bench.cold.summary import analyse, starts_of
 from bench.load.pushes import Pushes
-from bench.run_folder import RunFolder
-from bench.run_folder_read import StoredRun, read_run
+from bench.runs.folder import RunFolder
+from bench.runs.read import StoredRun, read_run
 from model.registry import Registry
-from pipeline.settings import load_settings
+from pipeline.config.settings import load_settings
 from results.documents import Target
 
 Tell = Callable[[str], None]

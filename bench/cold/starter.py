@@ -16,14 +16,14 @@ from typing import Final
 
 from bench.cold.sample import ColdStart
 from bench.load.pushes import Pushes
-from bench.wall_clock import ahead_s, was_set
+from bench.runs.wall_clock import ahead_s, was_set
 from local.addresses import Addresses
 from local.options import StackOptions
+from local.orphan_reaper import Warden
 from local.ports import HOST, answers, choose_port
 from local.service import Child, Ended, Event, Line
 from local.services import UNSET, Layout, container, function
-from local.warden import Warden
-from pipeline.settings import Settings
+from pipeline.config.settings import Settings
 from results.documents import Target
 from results.errors import ResultsError
 from results.naming import image_name

@@ -11,12 +11,12 @@ from bench.cold.command import text_lines
 from bench.cold.report import METHOD, report_html, starts_tables, steps_plot
 from bench.cold.summary import PAIRED, analyse, quantities, starts_of
 from bench.load.report import phases
-from bench.run_folder import REPORT_NAME, write_text
-from bench.run_folder_page import figures, paragraph
-from bench.run_folder_plots import ecdf
-from bench.run_folder_quantities import means_table, percentiles_table
-from bench.run_folder_read import StoredRun
-from bench.run_title import title_of
+from bench.runs.folder import REPORT_NAME, write_text
+from bench.runs.page import figures, paragraph
+from bench.runs.plots import ecdf
+from bench.runs.quantities import means_table, percentiles_table
+from bench.runs.read import StoredRun
+from bench.runs.title import title_of
 
 __all__ = ["pair_sections", "results_of", "text_lines", "write_outputs"]
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from bench.cold.sample import ColdStart, cold_start_of
 from bench.load.summary import describe
-from bench.run_folder_read import StoredRun
+from bench.runs.read import StoredRun
 from results.statistics.bootstrap import TrialMeans
 from results.statistics.verdict import MIN_TRIALS, find
 

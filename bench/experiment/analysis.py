@@ -10,7 +10,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.cloud_targets import deployed_title, stand_ins
+from bench.cloud.targets import deployed_title, stand_ins
 from bench.experiment.conditions import conditions_of
 from bench.experiment.pairs import Pairs
 from bench.experiment.plan import METRICS, PHASES, Metric, Phase

@@ -7,15 +7,14 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Final
 
-from bench.cloud_options import check_cloud
 from bench.experiment.deployed import deployed_experiment, local_experiment
 from bench.experiment.plan import Experiment, load_experiment
 from bench.experiment.report import text_lines
 from bench.experiment.run import CompareOptions, run_compare
-from bench.run_ending import tell_ending
-from bench.run_folder_read import StoredRun
-from bench.run_folder_thresholds import check_thresholds, thresholds_of
-from pipeline.settings import load_settings
+from bench.runs.ending import tell_ending
+from bench.runs.read import StoredRun
+from bench.runs.thresholds import check_thresholds, thresholds_of
+from pipeline.config.settings import load_settings
 
 _RATIO: Final = ("ratio", "low", "high")
 _FAILED: Final = "failed_pairs"
@@ -32,7 +31,6 @@ def run_command(given: Mapping[str, Any], tell: Callable[[str], None]) -> int:
         BenchError, StackError and others: see run_compare.
     """
     thresholds = thresholds_of(given["fail_if"], (), (*_RATIO, _FAILED))
-    check_cloud(given)
     folder = given["out"] or Path(f"bench-compare-{time.strftime('%Y%m%d-%H%M%S')}")
     options = CompareOptions(_asked(given, tell), folder, load_settings().model_dir, given["owned"])
     run = run_compare(options, tell)

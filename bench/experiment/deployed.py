@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-from bench.cloud_targets import DeployedTarget, deployed_store, deployed_target
+from bench.cloud.targets import DeployedTarget, deployed_store, deployed_target
 from bench.errors import BenchError
 from bench.experiment.plan import Deployed, Experiment
 

@@ -8,11 +8,11 @@ from typing import Any, Final
 
 import numpy as np
 
-from bench.cloud_report import usage_lines, usage_table
-from bench.run_folder_page import conditions, figures, mapping_table, page_html, paragraph, plain_table
-from bench.run_folder_plots import whole_ticks
-from bench.run_folder_quantities import milliseconds
-from bench.run_folder_read import StoredRun
+from bench.cloud.report import usage_lines, usage_table
+from bench.runs.page import conditions, figures, mapping_table, page_html, paragraph, plain_table
+from bench.runs.plots import whole_ticks
+from bench.runs.quantities import milliseconds
+from bench.runs.read import StoredRun
 from results.report.plot_style import TARGETS, Plot, drawn, finished
 
 _METHOD: Final = (

@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from bench.cloud_services import Service, service_of_url
-from bench.cloud_targets import DeployedTarget, check_let_in
+from bench.cloud.metrics import Window, read_usage
+from bench.cloud.services import Service, service_of_url
+from bench.cloud.targets import DeployedTarget, check_let_in
 from bench.errors import BenchError
 from bench.experiment.analysis import analyse
 from bench.experiment.deployed import reach
@@ -19,11 +20,10 @@ from bench.experiment.pairs import pairs_of
 from bench.experiment.plan import Experiment, order_digest, order_of, parse_experiment
 from bench.experiment.report import report_html
 from bench.experiment.trial import COLUMNS, Arm
-from bench.load.cloud_metrics import Window, read_usage
-from bench.run_folder import RAW_NAME, RunFolder
-from bench.run_folder_environment import environment
-from bench.run_folder_raw import RawLog
-from bench.run_folder_read import StoredRun, read_run
+from bench.runs.environment import environment
+from bench.runs.folder import RAW_NAME, RunFolder
+from bench.runs.raw import RawLog
+from bench.runs.read import StoredRun, read_run
 from model.registry import ModelInfo, Registry
 
 COMMAND: Final = "compare"

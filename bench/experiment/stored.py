@@ -10,9 +10,9 @@ from bench.experiment.pairs import pairs_of
 from bench.experiment.report import intervals_plot, method, report_html, text_lines, verdicts_table
 from bench.experiment.run import experiment_of
 from bench.experiment.trial import COLUMNS, SETTINGS
-from bench.run_folder import REPORT_NAME, write_text
-from bench.run_folder_page import figures, paragraph
-from bench.run_folder_read import StoredRun
+from bench.runs.folder import REPORT_NAME, write_text
+from bench.runs.page import figures, paragraph
+from bench.runs.read import StoredRun
 
 __all__ = ["pair_sections", "results_of", "text_lines", "write_outputs"]
 

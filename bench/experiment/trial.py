@@ -13,7 +13,7 @@ from typing import Final, Literal
 
 import pycurl
 
-from bench.cloud_targets import DeployedTarget
+from bench.cloud.targets import DeployedTarget
 from bench.experiment.instance import Fresh, fresh_instance
 from bench.experiment.plan import Experiment, Injection, Phase
 from bench.load.pushes import Pushes

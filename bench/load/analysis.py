@@ -12,9 +12,9 @@ from bench.load.jtl import jtl
 from bench.load.report import report_html
 from bench.load.sample import Sample, sample_of
 from bench.load.summary import summarise
-from bench.run_folder import REPORT_NAME, write_text
-from bench.run_folder_read import StoredRun
-from bench.run_title import title_of
+from bench.runs.folder import REPORT_NAME, write_text
+from bench.runs.read import StoredRun
+from bench.runs.title import title_of
 
 JTL_NAME: Final = "requests.jtl"
 PHASES: Final = ("cold", "warm-up", "measured")

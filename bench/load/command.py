@@ -10,17 +10,17 @@ from typing import Any, Final
 import click
 import numpy as np
 
-from bench.cloud_report import usage_lines
+from bench.cloud.report import usage_lines
 from bench.load.analysis import samples_of
 from bench.load.jmeter_table import jmeter_lines
 from bench.load.report import phases
 from bench.load.run import LoadOptions, run_load
 from bench.load.schedule import Plan
 from bench.load.summary import quantities
-from bench.run_ending import tell_ending
-from bench.run_folder_read import StoredRun
-from bench.run_folder_thresholds import Threshold, check_thresholds, thresholds_of
-from pipeline.settings import load_settings
+from bench.runs.ending import tell_ending
+from bench.runs.read import StoredRun
+from bench.runs.thresholds import Threshold, check_thresholds, thresholds_of
+from pipeline.config.settings import load_settings
 from results.documents import Target
 
 _NUMBERS: Final = ("error_rate", "shed_rate", "ok_per_s", "requests", "error")

@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 
 from bench.load.sample import Sample
 from bench.load.summary import FEWEST
-from bench.run_folder_page import plain_table
-from bench.run_folder_quantities import milliseconds
+from bench.runs.page import plain_table
+from bench.runs.quantities import milliseconds
 
 COLUMNS: Final = {"load_time_s": "load time", "latency_s": "latency", "connect_s": "connect"}
 CAPTION: Final = "As JMeter's table has it: measured phase, milliseconds, mean ± SD"

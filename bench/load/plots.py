@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench.load.sample import Sample
-from bench.run_folder_plots import ecdf, legend_below, looks, plain_ticks
+from bench.runs.plots import ecdf, legend_below, looks, plain_ticks
 from results.report.plot_style import COLD, Plot, drawn, finished, spaced
 
 _POINTS: Final = 400

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from model.registry import ModelInfo
-from pipeline.clock import utc_now
-from pipeline.envelope import push_body, queued_message
-from pipeline.messages import TaskMessage
+from pipeline.protocol.clock import utc_now
+from pipeline.protocol.envelope import push_body, queued_message
+from pipeline.protocol.task_message import TaskMessage
 from results.documents import Target
 
 

@@ -8,13 +8,13 @@ from html import escape
 from pathlib import Path
 from typing import Any, Final
 
-from bench.cloud_report import usage_table
+from bench.cloud.report import usage_table
 from bench.load.jmeter_table import jmeter_table
 from bench.load.plots import load_plots
 from bench.load.sample import Sample
-from bench.run_folder_page import conditions, figures, page_html, paragraph, plain_table
-from bench.run_folder_quantities import Phases, means_table, percentiles_table
-from bench.run_folder_read import StoredRun
+from bench.runs.page import conditions, figures, page_html, paragraph, plain_table
+from bench.runs.quantities import Phases, means_table, percentiles_table
+from bench.runs.read import StoredRun
 
 _COUNTS: Final = (
     *("", "requests", "ok", "shed", "errors", "error rate", "shed rate", "ok/s"),

@@ -12,21 +12,21 @@ from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlsplit
 
-from bench.cloud_services import Service, service_of_url
-from bench.cloud_targets import DeployedTarget, check_let_in, deployed_target
+from bench.cloud.metrics import Window, read_usage
+from bench.cloud.services import Service, service_of_url
+from bench.cloud.targets import DeployedTarget, check_let_in, deployed_target
 from bench.errors import DiskFull
 from bench.load import resources, sample
 from bench.load.analysis import analyse, write_outputs
 from bench.load.ceiling import measure_ceiling
-from bench.load.cloud_metrics import Window, read_usage
 from bench.load.generator import Generator
 from bench.load.hosts import check_answers, check_host, is_local
 from bench.load.pushes import Pushes
 from bench.load.schedule import Plan, fingerprint
 from bench.load.workers import Worker, listening_pid, local_worker
-from bench.run_folder import RunFolder
-from bench.run_folder_raw import RawLog
-from bench.run_folder_read import StoredRun, read_run
+from bench.runs.folder import RunFolder
+from bench.runs.raw import RawLog
+from bench.runs.read import StoredRun, read_run
 from model.registry import ModelInfo, Registry
 from results.documents import Target
 

@@ -8,7 +8,7 @@ from typing import Any
 from bench.load.analysis import analyse, samples_of, write_outputs
 from bench.load.command import text_lines
 from bench.load.report import side_by_side
-from bench.run_folder_read import StoredRun
+from bench.runs.read import StoredRun
 
 __all__ = ["pair_sections", "results_of", "text_lines", "write_outputs"]
 

@@ -15,7 +15,7 @@ from local.options import StackOptions
 from local.ports import choose_port
 from local.services import Layout, container, function
 from local.supervisor import Supervisor
-from pipeline.settings import load_settings
+from pipeline.config.settings import load_settings
 from results.documents import Target
 
 LOG_NAME = "workers.log"

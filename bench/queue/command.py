@@ -10,14 +10,14 @@ from typing import Any, Final
 
 import click
 
-from bench.cloud_report import usage_lines
+from bench.cloud.report import usage_lines
 from bench.load.report import phases
 from bench.queue.report import marks
 from bench.queue.run import QueueOptions, run_queue
 from bench.queue.summary import measured_quantities, quantities, trips_of
-from bench.run_ending import tell_ending
-from bench.run_folder_read import StoredRun
-from bench.run_folder_thresholds import Threshold, check_thresholds, thresholds_of
+from bench.runs.ending import tell_ending
+from bench.runs.read import StoredRun
+from bench.runs.thresholds import Threshold, check_thresholds, thresholds_of
 from local.options import default_slots
 
 _BROKERS: Final = ("", "celery", "pubsub")

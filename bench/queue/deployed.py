@@ -6,13 +6,13 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
 
-from bench.cloud_services import services_of_topic
-from bench.cloud_targets import deployed_store, deployed_title, stand_ins
+from bench.cloud.metrics import Window
+from bench.cloud.services import services_of_topic
+from bench.cloud.targets import deployed_store, deployed_title, stand_ins
 from bench.errors import BenchError
-from bench.load.cloud_metrics import Window
 from bench.queue.follow import Flight
-from pipeline.pubsub_settings import PubSubAddress, is_pubsub
-from pipeline.settings import Settings, load_settings
+from pipeline.config.pubsub_settings import PubSubAddress, is_pubsub
+from pipeline.config.settings import Settings, load_settings
 from results.documents import Target
 from results.errors import StoreError
 from results.naming import manifest_name

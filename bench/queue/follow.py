@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from time import monotonic
 from typing import Any, Final, cast
 
-from bench.queue.trip import Outcome, Phase, Trip, of_record
-from bench.wall_clock import ahead_s, was_set
+from bench.queue.task_timing import Outcome, Phase, Trip, of_record
+from bench.runs.wall_clock import ahead_s, was_set
 from results.documents import Manifest, Target
 from results.errors import StoreError
 from results.job_state import JobState
@@ -31,7 +31,7 @@ class Flight:
         manifest: the job's.
         head: what its trips have in common.
         warm_up: it counts for the warm-up.
-        ahead_s: see `bench.wall_clock`, just before it was submitted.
+        ahead_s: see `bench.runs.wall_clock`, just before it was submitted.
         looked_at: when its state was last read.
     """
 

@@ -8,14 +8,14 @@ from typing import Final
 
 import numpy as np
 
-from bench.cloud_report import usage_table
+from bench.cloud.report import usage_table
 from bench.load.report import figure, phases, share, told
 from bench.queue.deployed import clock_lines
-from bench.queue.trip import Trip
-from bench.run_folder_page import conditions, figures, mapping_table, page_html, paragraph, plain_table
-from bench.run_folder_plots import ecdf, legend_below
-from bench.run_folder_quantities import Phases, means_table, percentiles_table
-from bench.run_folder_read import StoredRun
+from bench.queue.task_timing import Trip
+from bench.runs.page import conditions, figures, mapping_table, page_html, paragraph, plain_table
+from bench.runs.plots import ecdf, legend_below
+from bench.runs.quantities import Phases, means_table, percentiles_table
+from bench.runs.read import StoredRun
 from results.report.plot_style import COLD, STAGES, TARGETS, Plot, drawn, finished
 
 _COUNTS: Final = ("jobs", "tasks", "ok", "images", "redelivered")

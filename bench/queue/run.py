@@ -11,8 +11,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final, cast
 
+from bench.cloud.metrics import read_usage
 from bench.errors import BenchError
-from bench.load.cloud_metrics import read_usage
 from bench.load.schedule import Arrivals
 from bench.queue import deployed
 from bench.queue.deployed import deployed_settings
@@ -21,15 +21,15 @@ from bench.queue.report import report_html
 from bench.queue.schedule import due_times, fingerprint
 from bench.queue.submitters import Submitters
 from bench.queue.summary import analyse, trips_of
-from bench.queue.trip import COLUMNS
-from bench.run_folder import RunFolder
-from bench.run_folder_read import StoredRun, read_run
+from bench.queue.task_timing import COLUMNS
+from bench.runs.folder import RunFolder
+from bench.runs.read import StoredRun, read_run
 from local.options import Broker, StackOptions
 from local.stack import Stack, running
 from model.registry import Registry
+from pipeline.config.run_file import RunFile, find_run_file
+from pipeline.config.settings import Settings, load_settings
 from pipeline.errors import BrokerError
-from pipeline.run_file import RunFile, find_run_file
-from pipeline.settings import Settings, load_settings
 from producer.open_publisher import check_broker_reaches
 from producer.submit import JobRequest, draft_job
 from results.documents import Target

@@ -16,11 +16,11 @@ from bench.queue.report import (
     stages,
 )
 from bench.queue.summary import analyse, trips_of
-from bench.run_folder import REPORT_NAME, write_text
-from bench.run_folder_page import figures, paragraph
-from bench.run_folder_quantities import means_table, percentiles_table
-from bench.run_folder_read import StoredRun
-from bench.run_title import title_of
+from bench.runs.folder import REPORT_NAME, write_text
+from bench.runs.page import figures, paragraph
+from bench.runs.quantities import means_table, percentiles_table
+from bench.runs.read import StoredRun
+from bench.runs.title import title_of
 
 __all__ = ["pair_sections", "results_of", "text_lines", "write_outputs"]
 

@@ -10,9 +10,9 @@ from queue import Empty, SimpleQueue
 from typing import Final, Self
 
 from bench.queue.follow import Flight
-from bench.wall_clock import ahead_s
+from bench.runs.wall_clock import ahead_s
 from model.registry import Registry
-from pipeline.settings import Settings
+from pipeline.config.settings import Settings
 from producer.open_publisher import open_publisher
 from producer.publisher import Publisher
 from producer.submit import JobRequest, draft_job, submit

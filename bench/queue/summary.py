@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench.load.summary import describe, lagged
-from bench.queue.trip import Trip, trip_of
+from bench.queue.task_timing import Trip, trip_of
 from bench.queue.waiting import most_at_once, waits_s
-from bench.run_folder_read import StoredRun
+from bench.runs.read import StoredRun
 from results.statistics.proportion import wilson_interval
 
 PHASES: Final = ("measured", "warm-up", "cold", "clock set")

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.queue.trip import Trip
+from bench.queue.task_timing import Trip
 
 
 def most_at_once(trips: Sequence[Trip]) -> int:

@@ -7,12 +7,12 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Final
 
-from bench.run_folder_read import StoredRun
+from bench.runs.read import StoredRun
 from bench.scale.forecast import check, forecast
 from bench.scale.growth import growth_of
 from bench.scale.measure import Rounds, ok_of, rates_of, rounds_of, sizes_of
 from bench.scale.simulate import Cloud
-from results.cost_prices import load_prices
+from results.cost.prices import load_prices
 
 _SERVERS: Final = {"container": "gunicorn", "function": "functions-framework"}
 

@@ -8,14 +8,14 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from bench.run_ending import tell_ending
-from bench.run_folder_read import StoredRun
-from bench.run_folder_thresholds import Threshold, check_thresholds, thresholds_of
+from bench.runs.ending import tell_ending
+from bench.runs.read import StoredRun
+from bench.runs.thresholds import Threshold, check_thresholds, thresholds_of
 from bench.scale.report import text_lines
 from bench.scale.run import ScaleOptions, run_scale
 from bench.scale.simulate import Cloud
-from pipeline.settings import load_settings
-from results.cost_prices import load_prices
+from pipeline.config.settings import load_settings
+from results.cost.prices import load_prices
 
 _OF_A_SIZE: Final = {"images_per_s": "images_per_s", "efficiency": "efficiency", "failed": "shed"}
 """What `--fail-if` may ask of a size, as `efficiency(2)`, and the figure behind it."""

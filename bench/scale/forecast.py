@@ -10,8 +10,8 @@ from typing import Any
 from bench.scale.measure import Size
 from bench.scale.simulate import LABEL, Cloud, Outcome, simulate
 from producer.quote import ENTRY_BYTES, PNG_OVERHEAD_BYTES, RECORD_BYTES
-from results.cost import Usage, bill, billed_s, computing, kept, message_bytes, task_operations
-from results.cost_prices import Prices
+from results.cost.bill import Usage, bill, billed_s, computing, kept, message_bytes, task_operations
+from results.cost.prices import Prices
 from results.documents import Target
 
 _CHECK_TASKS = 2000

@@ -16,7 +16,7 @@ from bench.load.sample import COLUMNS as REQUEST_COLUMNS
 from bench.load.sample import Phase, Sample, sample_of
 from bench.load.schedule import Plan
 from bench.load.workers import local_worker
-from bench.run_folder_read import StoredRun
+from bench.runs.read import StoredRun
 from model.registry import ModelInfo
 from results.documents import Target
 

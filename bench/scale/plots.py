@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from bench.run_folder_plots import legend_below, plain_ticks
+from bench.runs.plots import legend_below, plain_ticks
 from bench.scale.simulate import LABEL
 from results.report.plot_style import MUTED, TARGETS, Plot, drawn, finished
 

@@ -6,8 +6,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from html import escape
 from typing import Any, Final
 
-from bench.run_folder_page import conditions, figures, page_html, plain_table
-from bench.run_folder_read import StoredRun
+from bench.runs.page import conditions, figures, page_html, plain_table
+from bench.runs.read import StoredRun
 from bench.scale import simulate
 from bench.scale.plots import rates_plot, times_plot
 from bench.scale.simulate import LABEL

@@ -9,14 +9,14 @@ from pathlib import Path
 import numpy as np
 
 from bench.load.sample import Sample
-from bench.run_folder import RunFolder
-from bench.run_folder_read import StoredRun, read_run
+from bench.runs.folder import RunFolder
+from bench.runs.read import StoredRun, read_run
 from bench.scale.analysis import analyse, simulates
 from bench.scale.measure import COLUMNS, Bench, rounds_of, run_size
 from bench.scale.report import report_html
 from bench.scale.simulate import Cloud
 from model.registry import ModelInfo, Registry
-from results.cost_prices import load_prices
+from results.cost.prices import load_prices
 from results.documents import Target
 
 

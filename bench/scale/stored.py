@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from bench.run_folder import REPORT_NAME, write_text
-from bench.run_folder_read import StoredRun
+from bench.runs.folder import REPORT_NAME, write_text
+from bench.runs.read import StoredRun
 from bench.scale.analysis import analyse as results_of
 from bench.scale.report import pair_sections, report_html, text_lines
 

@@ -11,7 +11,7 @@ from deploy.deployment import Deployment
 from deploy.doctor.check import Check, fail, ok, skipped
 from deploy.errors import DeployError, GcloudError, NotThere
 from deploy.gcloud import Runner, learn
-from deploy.plan import deploy_steps
+from deploy.plan.steps import deploy_steps
 from deploy.steps import Ensure, FixedFact, Learn
 
 AT_ONCE: Final = 6

@@ -21,9 +21,9 @@ from deploy.facts import (
     service_urls,
 )
 from deploy.gcloud import Runner
-from deploy.plan_container import PROBE, describe_service
+from deploy.plan.container import PROBE, describe_service
 from deploy.steps import JSON
-from pipeline.pubsub_settings import ACK_DEADLINE_S
+from pipeline.config.pubsub_settings import ACK_DEADLINE_S
 from results.documents import Target
 
 EVERYBODY: Final = ("allUsers", "allAuthenticatedUsers")

@@ -8,7 +8,7 @@ from deploy.deployment import DEAD_LETTER_PATH
 from deploy.doctor.check import Check, fail, ok
 from deploy.doctor.http_reason import HTTP_LIMIT_S, HTTP_OK, reason
 from deploy.facts import NONE, Document, Facts, differences, subscription_facts
-from pipeline.pubsub_settings import ACK_DEADLINE_S, MAX_DELIVERY_ATTEMPTS, RETENTION_S, PubSubAddress
+from pipeline.config.pubsub_settings import ACK_DEADLINE_S, MAX_DELIVERY_ATTEMPTS, RETENTION_S, PubSubAddress
 
 
 def emulator_checks(

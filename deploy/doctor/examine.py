@@ -13,9 +13,9 @@ from deploy.doctor.local_stack import delivery_deadline_s, stack_checks
 from deploy.doctor.model import model_checks, task_time_checks
 from deploy.doctor.store import STORE, store_checks
 from deploy.gcloud import Runner
-from pipeline.pubsub_settings import ACK_DEADLINE_S
-from pipeline.run_file import RunFile
-from pipeline.settings import Settings
+from pipeline.config.pubsub_settings import ACK_DEADLINE_S
+from pipeline.config.run_file import RunFile
+from pipeline.config.settings import Settings
 from results.documents import Target
 from results.stores.base import Store
 from results.stores.open import open_store

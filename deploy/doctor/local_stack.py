@@ -12,10 +12,10 @@ from deploy.doctor.check import Check, fail, ok, skipped, warn
 from deploy.doctor.emulator import emulator_checks
 from deploy.doctor.http_reason import HTTP_LIMIT_S, HTTP_OK, reason
 from deploy.doctor.processes import service_environments
+from pipeline.config.pubsub_settings import ACK_DEADLINE_S, PubSubAddress, is_pubsub
+from pipeline.config.run_file import RunFile
+from pipeline.config.settings import Settings
 from pipeline.errors import BrokerError, SettingsError
-from pipeline.pubsub_settings import ACK_DEADLINE_S, PubSubAddress, is_pubsub
-from pipeline.run_file import RunFile
-from pipeline.settings import Settings
 
 UP: Final = "diptych up"
 STOP_LIMIT_S: Final = 10
@@ -113,7 +113,7 @@ def broker_check(settings: Settings, up: str = UP) -> Check:
         settings: its `broker_url` must be set.
         up: the command that starts such a stack.
     """
-    from producer.celery_connection import connect
+    from producer.celery.connection import connect
 
     try:
         _, connection = connect(settings)

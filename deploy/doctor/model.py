@@ -14,7 +14,7 @@ from deploy.doctor.check import Check, fail, ok, skipped, warn
 from model.checkpoint import read_header
 from model.errors import ModelError
 from model.registry import ModelInfo, Registry
-from pipeline.settings import Settings
+from pipeline.config.settings import Settings
 from producer.plan import TASK_WORK_S, make_plan
 from results.documents import Manifest, Target
 from results.errors import DocumentError, JobNotFound, ResultsError, StoreError

@@ -1,1 +1,1 @@
-"""Commands of more than one part of the house: results, model."""
+"""The command line: every command of the project, what it prints, and the options it takes."""

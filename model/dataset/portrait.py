@@ -9,17 +9,21 @@ from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter
 
 from model.dataset.assets import Floats, Ints, load_assets
-from model.dataset.background import draw_background
-from model.dataset.camera import Camera, aim
-from model.dataset.eyes import draw_gaze, paint_eyes
-from model.dataset.glasses import draw_glasses
-from model.dataset.hair import make_beard, make_hair
-from model.dataset.hair_style import SHORT
-from model.dataset.light import ShadowMap
-from model.dataset.mesh import ramp, vertex_normals
-from model.dataset.rasteriser import Layer
-from model.dataset.scalp import beard_roots
-from model.dataset.scene import (
+from model.dataset.hair.hair import make_beard, make_hair
+from model.dataset.hair.hair_style import SHORT
+from model.dataset.hair.scalp import beard_roots
+from model.dataset.hair.strands import Strands
+from model.dataset.head.eyes import draw_gaze, paint_eyes
+from model.dataset.head.glasses import draw_glasses
+from model.dataset.head.mesh import ramp, vertex_normals
+from model.dataset.head.shapes import load_shapes
+from model.dataset.head.skin import beard_cover, paint_skin
+from model.dataset.portrait_parameters import Sitter, draw_sitter
+from model.dataset.rendering.background import draw_background
+from model.dataset.rendering.camera import Camera, aim
+from model.dataset.rendering.light import ShadowMap
+from model.dataset.rendering.rasteriser import Layer
+from model.dataset.rendering.scene import (
     CLOTH,
     EYES,
     LASHES,
@@ -32,11 +36,7 @@ from model.dataset.scene import (
     surfaces,
     visible_faces,
 )
-from model.dataset.shading import develop, shade_strands, shade_surfaces
-from model.dataset.shapes import load_shapes
-from model.dataset.sitter import Sitter, draw_sitter
-from model.dataset.skin import beard_cover, paint_skin
-from model.dataset.strands import Strands
+from model.dataset.rendering.shading import develop, shade_strands, shade_surfaces
 from model.dataset.streams import Stream, stream
 
 SUPERSAMPLING = 2

@@ -22,7 +22,7 @@ from openvino import opset13 as ops
 
 from model.config import GeneratorConfig
 from model.engines.kernels import quantise, to_subpixel, to_transposed
-from model.gate import ActivationRange
+from model.precision_gate import ActivationRange
 from model.protocol import Tensor, Weights
 
 Upsampling = Literal["transposed", "subpixel"]

@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 
 from model.descriptor import Descriptor
 from model.engines.isa import instruction_set
+from model.engines.onnx_file import external_files
 from model.engines.openvino_import import import_openvino
 from model.engines.precision import runs_bf16
 from model.errors import CheckpointError, EngineError, PaintError
-from model.onnx_file import external_files
 from model.protocol import Params
 from model.seeds import latents
 

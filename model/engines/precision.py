@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from model.errors import EngineError
-from model.gate import Gate
+from model.precision_gate import Gate
 
 _BF16: Final = ("avx512_core_bf16", "avx512_core_amx")
 # Without VNNI, products of uint8 and int8 are summed in 16 bits, which overflow.

@@ -12,11 +12,11 @@ from results.errors import ImageError, ObjectNotFound
 from results.gallery.html import page_file, page_html
 from results.gallery.place import Place
 from results.gallery.tile import Tile
+from results.imaging.png import PNG_TYPE
+from results.imaging.thumbnails import THUMBNAIL_SUFFIX, THUMBNAIL_TYPE, thumbnail
 from results.naming import image_name
 from results.parallel import map_in_order
-from results.png import PNG_TYPE
 from results.stores.base import Store
-from results.thumbnails import THUMBNAIL_SUFFIX, THUMBNAIL_TYPE, thumbnail
 
 PER_PAGE: Final = 240
 """Images of each target on one page."""

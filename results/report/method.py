@@ -5,8 +5,8 @@ from __future__ import annotations
 from html import escape
 from typing import Final
 
-from results.compare_documents import Comparison
-from results.compare_text import percent
+from results.comparison.format import percent
+from results.comparison.schema import Comparison
 from results.statistics.missing import MAX_MISSING, most_missing
 
 _TERMS: Final = (

@@ -9,9 +9,9 @@ from importlib.resources import files
 from itertools import chain
 from typing import Final
 
-from results.compare_columns import JobColumns
-from results.compare_documents import Comparison, Ratio, TrialRatio
-from results.compare_text import NAMES, notes, trial_interval
+from results.comparison.columns import JobColumns
+from results.comparison.format import NAMES, notes, trial_interval
+from results.comparison.schema import Comparison, Ratio, TrialRatio
 from results.report import tables
 from results.report.method import method_section
 from results.report.plot_style import Plot

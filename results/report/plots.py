@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from results.compare_columns import JobColumns
-from results.compare_documents import TrialRatio, Trials
-from results.compare_ratios import trial_values
-from results.compare_text import NAMES
+from results.comparison.columns import JobColumns
+from results.comparison.format import NAMES
+from results.comparison.ratios import trial_values
+from results.comparison.schema import TrialRatio, Trials
 from results.documents import Target
 from results.report.plot_style import COLD, INK, MUTED, TARGETS, Plot, drawn, finished, spaced
 

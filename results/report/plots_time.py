@@ -8,7 +8,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from results.compare_columns import JobColumns, TargetColumns
+from results.comparison.columns import JobColumns, TargetColumns
 from results.report.plot_style import COLD, STAGES, TARGETS, Plot, drawn, finished, spaced
 
 TASKS: Final = 24

@@ -7,11 +7,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from html import escape
 from typing import Final
 
-from results.compare_columns import JobColumns, seen_conditions
-from results.compare_documents import Comparison, Percentile, Ratio, Spread, TrialRatio
-from results.compare_quantities import CONDITIONS, QUANTITIES
-from results.compare_summary import PERCENTILES
-from results.compare_text import (
+from results.comparison.columns import JobColumns, seen_conditions
+from results.comparison.format import (
     NAMES,
     NOTHING,
     amount,
@@ -21,6 +18,9 @@ from results.compare_text import (
     throughput,
     trial_interval,
 )
+from results.comparison.metrics import CONDITIONS, QUANTITIES
+from results.comparison.schema import Comparison, Percentile, Ratio, Spread, TrialRatio
+from results.comparison.summary import PERCENTILES
 from results.statistics.quantiles import sample_needed
 
 _PERCENTILES_OF: Final = ("round_trip_s", "process_s", "latency_s", "cpu_s_per_image")

@@ -2,7 +2,7 @@
 
 Trials are resampled, never the tasks within them. The root's absolute value is what is looked up
 (Hall 1988): over equal-tailed bootstrap-t, BCa and percentiles it is the one whose intervals cover
-at 20 trials, heavy tails included. `python -m bench.interval_coverage` shows all four.
+at 20 trials, heavy tails included. `python -m benchmarks.statistics.interval_coverage` shows all four.
 """
 
 from __future__ import annotations

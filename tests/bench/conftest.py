@@ -6,9 +6,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from bench.oidc_issuer import LocalIssuer
-from pipeline.pubsub_settings import PubSubAddress
-from tests.pubsub_emulator import PubSubEmulator
+from benchmarks.delivery.oidc_issuer import LocalIssuer
+from pipeline.config.pubsub_settings import PubSubAddress
+from tests.support.servers.pubsub_emulator import PubSubEmulator
 
 
 @pytest.fixture

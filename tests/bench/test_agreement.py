@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import pytest
 
-from bench.agreement_figures import Agreement, Figures, Request, Round, agreements, figures
-from bench.agreement_jmeter import jmeter_requests
-from bench.agreement_report import report
-from bench.agreement_server import Delays, delayed_server, told
-from bench.agreement_tools import hey_requests, honoured, wrk_figures
 from bench.errors import BenchError
 from bench.load.generator import Generator
 from bench.load.sample import Sample
 from bench.load.schedule import Plan
-from tests.bench.http_target import http_target
+from benchmarks.generator.figures import Agreement, Figures, Request, Round, agreements, figures
+from benchmarks.generator.jmeter import jmeter_requests
+from benchmarks.generator.report import report
+from benchmarks.generator.server import Delays, delayed_server, told
+from benchmarks.generator.tools import hey_requests, honoured, wrk_figures
+from tests.support.servers.http_target import http_target
 
 WRK = """Running 1s test @ http://127.0.0.1:37209/
   1 threads and 2 connections

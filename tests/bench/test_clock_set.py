@@ -17,14 +17,14 @@ from bench.queue.command import text_lines
 from bench.queue.follow import Flight, Follower
 from bench.queue.report import report_html
 from bench.queue.summary import analyse, measured_quantities
-from bench.queue.trip import COLUMNS, Trip
-from bench.run_folder import RunFolder
-from bench.run_folder_read import StoredRun, read_run
-from bench.wall_clock import ahead_s, was_set
+from bench.queue.task_timing import COLUMNS, Trip
+from bench.runs.folder import RunFolder
+from bench.runs.read import StoredRun, read_run
+from bench.runs.wall_clock import ahead_s, was_set
 from model.registry import Registry
-from pipeline.settings import load_settings
+from pipeline.config.settings import load_settings
 from results.stores.directory import DirectoryStore
-from tests.results.compare_jobs import put, put_manifest
+from tests.support.builders.compare_jobs import put, put_manifest
 
 TASK_S = 0.4
 """Round trip of every task."""

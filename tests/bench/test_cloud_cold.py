@@ -12,17 +12,17 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 
-from bench.cli import bench
 from bench.cold import deployed_sample
 from bench.cold.deployed_sample import DeployedStart, deployed_start_of
 from bench.cold.deployed_summary import STEPS, results_of_rows, steps_of
 from bench.errors import BenchError
-from bench.oidc_issuer import EMAIL, LocalIssuer
-from bench.run_folder_read import StoredRun, read_run
-from bench.run_kinds import read_again, side_by_side
-from bench.tiny_model import NAME, write_tiny_model
-from tests.bench.cloud_run import CloudRun, Instance, cloud_run, gcloud
-from tests.gcs_server import GcsServer
+from bench.runs.kinds import read_again, side_by_side
+from bench.runs.read import StoredRun, read_run
+from benchmarks.delivery.oidc_issuer import EMAIL, LocalIssuer
+from benchmarks.delivery.tiny_model import NAME, write_tiny_model
+from diptych.commands.bench.commands import bench
+from tests.support.cloud.cloud_run import CloudRun, Instance, cloud_run, gcloud
+from tests.support.servers.gcs_server import GcsServer
 
 
 @pytest.fixture

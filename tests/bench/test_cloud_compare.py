@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
-from bench.cli import bench
+from bench.cloud import metrics as cloud_metrics
 from bench.errors import BenchError, HostRefused
 from bench.experiment.analysis import analyse
 from bench.experiment.deployed import deployed_experiment
@@ -18,14 +18,14 @@ from bench.experiment.pairs import pairs_of
 from bench.experiment.plan import load_experiment, parse_experiment
 from bench.experiment.run import CompareOptions, run_compare
 from bench.experiment.trial import COLUMNS
-from bench.load import cloud_metrics
-from bench.oidc_issuer import EMAIL, LocalIssuer
-from bench.run_folder_read import read_run
-from bench.run_kinds import read_again
-from bench.tiny_model import NAME, write_tiny_model
-from tests.bench.cloud_run import CloudRun, cloud_run, gcloud
-from tests.bench.monitoring import monitoring
-from tests.gcs_server import GcsServer
+from bench.runs.kinds import read_again
+from bench.runs.read import read_run
+from benchmarks.delivery.oidc_issuer import EMAIL, LocalIssuer
+from benchmarks.delivery.tiny_model import NAME, write_tiny_model
+from diptych.commands.bench.commands import bench
+from tests.support.cloud.cloud_run import CloudRun, cloud_run, gcloud
+from tests.support.cloud.monitoring import monitoring
+from tests.support.servers.gcs_server import GcsServer
 
 FILE = """
 [targets]

@@ -8,14 +8,14 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 
-from bench.cli import bench
+from bench.cloud import metrics as cloud_metrics
 from bench.errors import BenchError
-from bench.load import cloud_metrics
-from bench.oidc_issuer import EMAIL, LocalIssuer
-from bench.run_folder_read import read_run
-from bench.tiny_model import NAME, write_tiny_model
-from tests.bench.cloud_run import CloudRun, cloud_run, gcloud
-from tests.bench.monitoring import monitoring
+from bench.runs.read import read_run
+from benchmarks.delivery.oidc_issuer import EMAIL, LocalIssuer
+from benchmarks.delivery.tiny_model import NAME, write_tiny_model
+from diptych.commands.bench.commands import bench
+from tests.support.cloud.cloud_run import CloudRun, cloud_run, gcloud
+from tests.support.cloud.monitoring import monitoring
 
 
 def load(service: CloudRun, out: Path, *arguments: str) -> Result:

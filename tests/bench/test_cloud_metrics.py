@@ -7,13 +7,13 @@ from typing import Any
 
 import pytest
 
-from bench.cloud_report import usage_lines, usage_table
-from bench.cloud_services import Service, service_of_url, services_of_topic
-from bench.load import cloud_metrics
-from bench.load.cloud_metrics import Window, cloud_usage, read_usage
+from bench.cloud import metrics as cloud_metrics
+from bench.cloud.metrics import Window, cloud_usage, read_usage
+from bench.cloud.report import usage_lines, usage_table
+from bench.cloud.services import Service, service_of_url, services_of_topic
 from deploy.deployment import TARGETS, Deployment
-from deploy.plan_function import function_steps
-from tests.bench.monitoring import BILLED, INSTANCES, Monitoring, monitoring
+from deploy.plan.function import function_steps
+from tests.support.cloud.monitoring import BILLED, INSTANCES, Monitoring, monitoring
 
 STARTED_S = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC).timestamp()
 
@@ -109,8 +109,8 @@ def test_the_last_minutes_are_waited_for_unless_nothing_is_permitted(
 ) -> None:
     now, told = [STARTED_S + 50], list[str]()
     monkeypatch.setattr(cloud_metrics, "google_headers", lambda _: {"Authorization": "Bearer right"})
-    monkeypatch.setattr("bench.load.cloud_metrics.time.time", lambda: now[0])
-    monkeypatch.setattr("bench.load.cloud_metrics.time.sleep", lambda s: now.__setitem__(0, now[0] + s + 1))
+    monkeypatch.setattr("bench.cloud.metrics.time.time", lambda: now[0])
+    monkeypatch.setattr("bench.cloud.metrics.time.sleep", lambda s: now.__setitem__(0, now[0] + s + 1))
 
     def read(api: Monitoring, project: str = "my-project", *, patient: bool = True) -> dict[str, object]:
         monkeypatch.setattr(cloud_metrics, "ENDPOINT", api.url)

@@ -11,21 +11,21 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 
-from bench.cli import bench
+from bench.cloud import metrics as cloud_metrics
 from bench.errors import BenchError
-from bench.load import cloud_metrics
-from bench.oidc_issuer import LocalIssuer
 from bench.queue.deployed import clock_lines
-from bench.queue.trip import trip_of
-from bench.relay import PushSettings, Relay
-from bench.run_folder_read import read_run
-from bench.run_kinds import read_again
-from bench.tiny_model import NAME, write_tiny_model
+from bench.queue.task_timing import trip_of
+from bench.runs.kinds import read_again
+from bench.runs.read import read_run
+from benchmarks.delivery.oidc_issuer import LocalIssuer
+from benchmarks.delivery.relay import PushSettings, Relay
+from benchmarks.delivery.tiny_model import NAME, write_tiny_model
+from diptych.commands.bench.commands import bench
+from pipeline.config.pubsub_settings import PubSubAddress
 from pipeline.errors import RequestError
-from pipeline.pubsub_settings import PubSubAddress
-from tests.bench.cloud_run import CloudRun, cloud_run
-from tests.bench.monitoring import monitoring
-from tests.gcs_server import GcsServer
+from tests.support.cloud.cloud_run import CloudRun, cloud_run
+from tests.support.cloud.monitoring import monitoring
+from tests.support.servers.gcs_server import GcsServer
 
 
 @pytest.fixture

@@ -14,11 +14,11 @@ import psutil
 import pytest
 from click.testing import CliRunner
 
-from bench.cli import bench
 from bench.cold.imports import imports_of
 from bench.cold.sample import ColdStart, cold_start_of
 from bench.cold.summary import STEPS, analyse, steps_of
-from bench.run_folder_read import read_run
+from bench.runs.read import read_run
+from diptych.commands.bench.commands import bench
 from local.services import container
 
 BROKEN = (sys.executable, "-c", "raise SystemExit('no worker today')")

@@ -7,12 +7,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bench.engines import Case, _run
-from bench.png_encoders import compare_encoders
-from bench.random_models import CHANNELS, LATENT_SIZES, giga_macs
+from benchmarks.engines.png_encoders import compare_encoders
+from benchmarks.engines.random_models import CHANNELS, LATENT_SIZES, giga_macs
+from benchmarks.engines.speed import Case, _run
 from model.config import GeneratorConfig
 from model.registry import Registry
-from tests.model.random_checkpoints import save_random
+from tests.support.builders.random_checkpoints import save_random
 
 
 @pytest.mark.parametrize(

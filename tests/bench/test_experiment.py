@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from bench.cli import bench
 from bench.errors import BenchError
 from bench.experiment.analysis import analyse, samples_per_arm
 from bench.experiment.pairs import pairs_of
@@ -17,11 +16,12 @@ from bench.experiment.plan import Experiment, load_experiment, order_of, parse_e
 from bench.experiment.report import text_lines
 from bench.experiment.run import CompareOptions, run_compare
 from bench.experiment.trial import COLUMNS
-from bench.run_folder import RunFolder
-from bench.run_folder_read import read_run
-from bench.run_kinds import read_again
-from bench.tiny_model import NAME, write_tiny_model
-from tests.bench.experiments import EXPERIMENT
+from bench.runs.folder import RunFolder
+from bench.runs.kinds import read_again
+from bench.runs.read import read_run
+from benchmarks.delivery.tiny_model import NAME, write_tiny_model
+from diptych.commands.bench.commands import bench
+from tests.support.builders.experiments import EXPERIMENT
 
 TARGETS = {"container": "container", "function": "function"}
 

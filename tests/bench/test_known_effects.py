@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from bench.known_effects import EFFECTS, KINDS, judge, run, summary, trials
+from benchmarks.statistics.known_effects import EFFECTS, KINDS, judge, run, summary, trials
 
 
 def chosen(out: Path, **changed: Any) -> argparse.Namespace:

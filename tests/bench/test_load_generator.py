@@ -13,8 +13,8 @@ from bench.load.generator import Account, Generator
 from bench.load.sample import Sample
 from bench.load.schedule import Plan, fingerprint, first_due
 from bench.load.summary import describe, lag_told, lagged, quantities, summarise
-from tests.bench.http_target import http_target
-from tests.valkey import free_port
+from tests.support.servers.http_target import http_target
+from tests.support.servers.valkey import free_port
 
 
 def generate(url: str, plan: Plan, **options: Any) -> tuple[list[Sample], Account]:

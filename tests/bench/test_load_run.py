@@ -15,17 +15,17 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
-from bench.cli import bench
+from bench.cloud.tokens import IdToken, audience_of
 from bench.errors import BenchError, HostRefused
 from bench.load.hosts import check_host
-from bench.load.tokens import IdToken, audience_of
-from bench.oidc_issuer import AUDIENCE, EMAIL, LocalIssuer, SigningKey, claims_now
-from bench.run_folder_read import read_run
-from pipeline.push_auth import push_auth_of
-from pipeline.settings import Settings
-from tests.bench.http_target import HttpTarget, http_target
-from tests.pipeline.fakes import wait_until
-from tests.valkey import free_port
+from bench.runs.read import read_run
+from benchmarks.delivery.oidc_issuer import AUDIENCE, EMAIL, LocalIssuer, SigningKey, claims_now
+from diptych.commands.bench.commands import bench
+from pipeline.auth.push_auth import push_auth_of
+from pipeline.config.settings import Settings
+from tests.support.builders.fakes import wait_until
+from tests.support.servers.http_target import HttpTarget, http_target
+from tests.support.servers.valkey import free_port
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from bench.page import lines, measure
+from benchmarks.browsing.page import lines, measure
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser

@@ -14,13 +14,13 @@ import psutil
 import pytest
 from click.testing import CliRunner
 
-from bench.cli import bench
 from bench.errors import BenchError
 from bench.queue.schedule import due_times, fingerprint
-from bench.queue.trip import COLUMNS, Trip, trip_of
+from bench.queue.task_timing import COLUMNS, Trip, trip_of
 from bench.queue.waiting import most_at_once, waits_s
-from bench.run_folder_read import read_run
-from pipeline.run_file import find_run_file
+from bench.runs.read import read_run
+from diptych.commands.bench.commands import bench
+from pipeline.config.run_file import find_run_file
 
 
 def test_jobs_through_a_stack_of_its_own(tmp_path: Path) -> None:

@@ -13,22 +13,22 @@ from typing import Any
 
 import pytest
 
-from bench.oidc_issuer import AUDIENCE, EMAIL, LocalIssuer, SigningKey, claims_now
-from bench.relay import Faults, PushSettings, Relay
-from pipeline.messages import TaskMessage
-from pipeline.pubsub_settings import PubSubAddress
-from pipeline.push_auth import push_auth_of
-from pipeline.settings import Settings
-from producer.pubsub_publisher import PubSubPublisher
+from benchmarks.delivery.oidc_issuer import AUDIENCE, EMAIL, LocalIssuer, SigningKey, claims_now
+from benchmarks.delivery.relay import Faults, PushSettings, Relay
+from pipeline.auth.push_auth import push_auth_of
+from pipeline.config.pubsub_settings import PubSubAddress
+from pipeline.config.settings import Settings
+from pipeline.protocol.task_message import TaskMessage
+from producer.pubsub.publisher import PubSubPublisher
 from results.documents import DeadLetter, load
 from results.naming import deadletter_name, record_name
 from results.stores.open import open_store
-from tests.pipeline.checkpoints import save_tiny
-from tests.pipeline.fakes import wait_until
-from tests.pipeline.tasks import a_task
-from tests.pubsub_emulator import PubSubEmulator
-from tests.valkey import free_port
-from tests.worker_container.gunicorn_worker import Worker
+from tests.support.builders.checkpoints import save_tiny
+from tests.support.builders.fakes import wait_until
+from tests.support.builders.tasks import a_task
+from tests.support.servers.gunicorn_worker import Worker
+from tests.support.servers.pubsub_emulator import PubSubEmulator
+from tests.support.servers.valkey import free_port
 
 
 @dataclass

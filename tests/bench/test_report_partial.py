@@ -15,19 +15,19 @@ import psutil
 import pytest
 from click.testing import CliRunner, Result
 
-from bench.cli import bench
 from bench.load import generator as generator_module
-from bench.run_folder_raw import RawLog
-from bench.run_folder_read import StoredRun, read_run
-from bench.tiny_model import NAME, write_tiny_model
+from bench.runs.raw import RawLog
+from bench.runs.read import StoredRun, read_run
+from benchmarks.delivery.tiny_model import NAME, write_tiny_model
+from diptych.commands.bench.commands import bench
 from local import stack as stack_module
 from local.errors import StackError
 from local.options import StackOptions
 from local.services import container
 from local.stack import Stack
-from tests.bench.experiments import EXPERIMENT
-from tests.bench.full_disk import FullDisk
-from tests.bench.http_target import http_target
+from tests.support.builders.experiments import EXPERIMENT
+from tests.support.builders.full_disk import FullDisk
+from tests.support.servers.http_target import http_target
 
 QUEUE = ("--jobs", "6", "--images", "1", "--rate", "4/s", "--target", "container", "--model", NAME)
 ASKED = {
@@ -73,7 +73,7 @@ def test_a_disk_that_fills_up_ends_the_run_and_keeps_its_rows(
         room = len(",".join(columns)) + (500 if kind == "queue" else 420)
         return RawLog(path, columns, FullDisk(path, room))  # type: ignore[arg-type]
 
-    monkeypatch.setattr("bench.run_folder.RawLog", short_of_room)
+    monkeypatch.setattr("bench.runs.folder.RawLog", short_of_room)
     out = tmp_path / "run"
     with http_target(lambda _: (204, {})) as target:
         url = ("--target", "container", "--container-url", target.url)

@@ -12,12 +12,12 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from bench.cli import bench
 from bench.errors import BenchError
-from bench.run_folder_read import read_run
-from bench.tiny_model import NAME, write_tiny_model
-from tests.bench.experiments import EXPERIMENT
-from tests.bench.http_target import http_target
+from bench.runs.read import read_run
+from benchmarks.delivery.tiny_model import NAME, write_tiny_model
+from diptych.commands.bench.commands import bench
+from tests.support.builders.experiments import EXPERIMENT
+from tests.support.servers.http_target import http_target
 
 KINDS = ("load", "queue", "cold", "compare", "scale")
 

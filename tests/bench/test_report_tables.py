@@ -12,7 +12,7 @@ import pytest
 from bench.load.jmeter_table import jmeter_figures, jmeter_lines, jmeter_table
 from bench.load.jtl import jtl
 from bench.load.sample import Sample
-from bench.run_folder_quantities import means_table, milliseconds, percentiles_table
+from bench.runs.quantities import means_table, milliseconds, percentiles_table
 
 ONE = Sample(
     target="container",

@@ -10,13 +10,13 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from bench.cli import bench
 from bench.errors import BenchError, DiskFull
-from bench.run_folder import RunFolder
-from bench.run_folder_raw import RawLog
-from bench.run_folder_read import read_run
-from bench.run_folder_thresholds import check_thresholds, parse_threshold
-from tests.bench.full_disk import FullDisk
+from bench.runs.folder import RunFolder
+from bench.runs.raw import RawLog
+from bench.runs.read import read_run
+from bench.runs.thresholds import check_thresholds, parse_threshold
+from diptych.commands.bench.commands import bench
+from tests.support.builders.full_disk import FullDisk
 
 
 def a_folder(path: Path) -> RunFolder:

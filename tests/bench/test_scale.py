@@ -14,14 +14,14 @@ from statistics import median
 import pytest
 from click.testing import CliRunner, Result
 
-from bench.cli import bench
 from bench.load.sample import Sample
-from bench.run_folder_read import read_run
+from bench.runs.read import read_run
 from bench.scale.forecast import on_paper_s
 from bench.scale.growth import Growth, growth_of
 from bench.scale.measure import Bench, Size, run_size
 from bench.scale.simulate import LABEL, Cloud, simulate
-from bench.tiny_model import NAME, write_tiny_model
+from benchmarks.delivery.tiny_model import NAME, write_tiny_model
+from diptych.commands.bench.commands import bench
 from local.errors import StackError
 from local.services import container
 

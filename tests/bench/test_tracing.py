@@ -15,18 +15,18 @@ from typing import Any
 import pytest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
-from bench.relay import PushSettings, Relay
-from pipeline.pubsub_settings import PubSubAddress
-from tests.pipeline.checkpoints import save_tiny
-from tests.pipeline.fakes import wait_until
-from tests.pipeline.tasks import a_task
-from tests.worker_container.gunicorn_worker import Worker
+from benchmarks.delivery.relay import PushSettings, Relay
+from pipeline.config.pubsub_settings import PubSubAddress
+from tests.support.builders.checkpoints import save_tiny
+from tests.support.builders.fakes import wait_until
+from tests.support.builders.tasks import a_task
+from tests.support.servers.gunicorn_worker import Worker
 
 PUBLISH = """
 import sys
 from contextlib import closing
-from pipeline.messages import decode_task
-from pipeline.settings import load_settings
+from pipeline.protocol.task_message import decode_task
+from pipeline.config.settings import load_settings
 from producer.open_publisher import open_publisher
 with closing(open_publisher(load_settings())) as publisher:
     publisher.publish([decode_task(sys.stdin.buffer.read())])

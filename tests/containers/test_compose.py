@@ -7,9 +7,17 @@ import re
 import pytest
 
 from deploy.deployment import Deployment
-from pipeline.pubsub_settings import PubSubAddress
-from tests.containers.compose_file import COMMANDS, PROFILES, ROOT, WORKERS, each_service, read, services
-from tests.containers.docker_file import instructions, stages
+from pipeline.config.pubsub_settings import PubSubAddress
+from tests.support.builders.compose_file import (
+    COMMANDS,
+    PROFILES,
+    ROOT,
+    WORKERS,
+    each_service,
+    read,
+    services,
+)
+from tests.support.builders.docker_file import instructions, stages
 
 GIB = 1024**3
 
@@ -88,7 +96,7 @@ class TestEachProfile:
         assert len({tuple(each[field] for field in fields) for each in told}) == 1
 
     def test_time_to_end_is_longer_than_a_worker_takes(self, profile: str) -> None:
-        from pipeline.settings import Settings
+        from pipeline.config.settings import Settings
 
         drain_s = Settings.model_fields["drain_s"].default
         for name in WORKERS:

@@ -9,8 +9,8 @@ import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-from tests.containers.compose_file import ROOT
-from tests.containers.docker_file import instructions, stages
+from tests.support.builders.compose_file import ROOT
+from tests.support.builders.docker_file import instructions, stages
 
 IMAGES = ("cli", "page", "set-up", "gcs", "celery", "function", "container")
 SERVERS = ("page", "set-up", "gcs", "celery", "function", "container")

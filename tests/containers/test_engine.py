@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 import requests
 
-from tests.containers.compose_file import COMMANDS, PROFILES, WORKERS, services
-from tests.containers.compose_stack import BUILD_LIMIT_S, ComposeStack, lacks_engine
+from tests.support.builders.compose_file import COMMANDS, PROFILES, WORKERS, services
+from tests.support.servers.compose_stack import BUILD_LIMIT_S, ComposeStack, lacks_engine
 
 pytestmark = [pytest.mark.containers, pytest.mark.slow, pytest.mark.timeout(BUILD_LIMIT_S + 900)]
 
@@ -86,7 +86,7 @@ def test_nothing_is_lost_though_every_container_crashes(stack: ComposeStack) -> 
 
 
 def test_a_model_of_ones_own_is_painted(stack: ComposeStack, tmp_path: Path) -> None:
-    from bench.tiny_model import write_tiny_model
+    from benchmarks.delivery.tiny_model import write_tiny_model
 
     tmp_path.chmod(0o755)
     model = write_tiny_model(tmp_path)

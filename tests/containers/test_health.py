@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 from redis import Redis
 
-from tests.containers.compose_file import ROOT
-from tests.valkey import ValkeyServer, free_port
+from tests.support.builders.compose_file import ROOT
+from tests.support.servers.valkey import ValkeyServer, free_port
 
 
 def health(*arguments: str, broker: str = "") -> tuple[int, str]:

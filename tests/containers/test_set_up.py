@@ -9,17 +9,17 @@ from types import ModuleType
 
 import pytest
 
-from pipeline.pubsub_settings import PubSubAddress
-from pipeline.settings import Settings
+from pipeline.config.pubsub_settings import PubSubAddress
+from pipeline.config.settings import Settings
 from producer.open_publisher import open_publisher
 from producer.publish import all_tasks, publish_runs
 from results import naming
 from results.documents import JSON_TYPE, dump
 from results.stores.open import open_store
-from tests.containers.script import load
-from tests.gcs_server import GcsServer, find_binary
 from tests.producer.conftest import make_manifest
-from tests.pubsub_emulator import PubSubEmulator, find_command
+from tests.support.builders.script import load
+from tests.support.servers.gcs_server import GcsServer, find_binary
+from tests.support.servers.pubsub_emulator import PubSubEmulator, find_command
 
 pytestmark = pytest.mark.slow
 

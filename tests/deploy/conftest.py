@@ -13,8 +13,8 @@ import pytest
 from deploy.deployment import Deployment
 from deploy.execute import Executor
 from deploy.gcloud import ROOT, Finished, Runner, Tell, launch_process
-from deploy.plan import deploy_steps
-from tests.deploy import fake_gcloud
+from deploy.plan.steps import deploy_steps
+from tests.support.cloud import fake_gcloud
 
 CHANGING = ("create", "update", "delete", "deploy", "submit", "enable ", " rm ", "add-iam", "remove-iam")
 
@@ -97,9 +97,8 @@ def installed(project: FakeProject, tmp_path: Path, monkeypatch: pytest.MonkeyPa
     programs = tmp_path / "bin"
     programs.mkdir()
     program = programs / "gcloud"
-    call = (
-        f'PYTHONPATH="{ROOT}" exec "{sys.executable}" -S -m tests.deploy.fake_gcloud "{project.folder}" "$@"'
-    )
+    module = "tests.support.cloud.fake_gcloud"
+    call = f'PYTHONPATH="{ROOT}" exec "{sys.executable}" -S -m {module} "{project.folder}" "$@"'
     program.write_text(f"#!/bin/sh\n{call}\n")
     program.chmod(0o755)
     monkeypatch.setenv("PATH", f"{programs}:{os.environ['PATH']}")

@@ -12,7 +12,7 @@ from click.testing import CliRunner, Result
 
 from diptych.cli import main
 from tests.deploy.conftest import FakeProject
-from tests.gcs_server import GcsServer, find_binary
+from tests.support.servers.gcs_server import GcsServer, find_binary
 
 PLACE = ("--project", "my-project", "--region", "us-central1")
 BUCKET = "storage buckets/gs://my-project-diptych"

@@ -13,8 +13,8 @@ from deploy.doctor.cloud_plan import again
 from deploy.doctor.examine import cloud_checks
 from deploy.gcloud import Runner
 from tests.deploy.conftest import FakeProject
-from tests.deploy.drifts import DRIFTS, Drift
 from tests.deploy.test_execute import deploy
+from tests.support.cloud.drifts import DRIFTS, Drift
 
 
 def look(project: FakeProject, deployment: Deployment) -> dict[str, Check]:

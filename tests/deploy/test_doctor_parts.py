@@ -17,7 +17,7 @@ from deploy.doctor.local_stack import equal_resources, visibility_check
 from deploy.doctor.model import judged, model_checks, percentile
 from deploy.doctor.store import clock_check, disk_check, store_checks
 from model.registry import Registry
-from pipeline.settings import Settings
+from pipeline.config.settings import Settings
 from results.stores.directory import DirectoryStore
 
 SETTINGS = Settings()

@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 import requests
 
-from pipeline.pubsub_settings import PubSubAddress
-from tests.local.up_process import ANY_PORTS, DIPTYCH, StackProcess, environment
-from tests.pubsub_emulator import find_command
+from pipeline.config.pubsub_settings import PubSubAddress
+from tests.support.servers.pubsub_emulator import find_command
+from tests.support.servers.up_process import ANY_PORTS, DIPTYCH, StackProcess, environment
 
 MORE_PORTS = ("--port-pubsub", "0", "--port-gcs", "0", "--no-page")
 

@@ -11,8 +11,8 @@ from deploy.deployment import Deployment
 from deploy.errors import DeployError
 from deploy.execute import Executor
 from deploy.gcloud import Runner
-from deploy.plan import deploy_steps
-from deploy.removal import destroy_steps
+from deploy.plan.removal import destroy_steps
+from deploy.plan.steps import deploy_steps
 from deploy.steps import Ensure, Step
 from tests.deploy.conftest import FakeProject
 

@@ -17,12 +17,12 @@ from deploy.command import Command
 from deploy.deployment import Deployment
 from deploy.doctor.examine import cloud_checks
 from deploy.gcloud import ROOT, Runner
-from deploy.plan import deploy_steps
-from deploy.removal import destroy_steps
+from deploy.plan.removal import destroy_steps
+from deploy.plan.steps import deploy_steps
 from deploy.steps import Learn
 from tests.deploy.conftest import FakeProject
-from tests.deploy.drifts import DRIFTS
-from tests.deploy.real_gcloud import RealGcloud, find_gcloud
+from tests.support.cloud.drifts import DRIFTS
+from tests.support.cloud.real_gcloud import RealGcloud, find_gcloud
 
 VARIABLES = {
     "PROJECT_NUMBER": "123456",

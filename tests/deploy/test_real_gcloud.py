@@ -11,10 +11,10 @@ from deploy.deployment import Deployment
 from deploy.doctor.cloud_plan import step_check
 from deploy.execute import Executor
 from deploy.gcloud import Runner
-from deploy.plan import deploy_steps
+from deploy.plan.steps import deploy_steps
 from deploy.steps import Ensure, Step
-from tests.deploy.real_gcloud import find_gcloud
-from tests.pubsub_emulator import PubSubEmulator, find_command
+from tests.support.cloud.real_gcloud import find_gcloud
+from tests.support.servers.pubsub_emulator import PubSubEmulator, find_command
 
 MADE_HERE = ("topic ", "subscription diptych")
 """Titles of what the emulator can hold. It knows no IAM policies."""

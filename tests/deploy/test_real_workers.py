@@ -11,9 +11,9 @@ import pytest
 from deploy.deployment import Deployment
 from deploy.execute import Executor
 from deploy.gcloud import Runner
-from deploy.plan import deploy_steps
-from tests.deploy.google_stub import Google, google
-from tests.deploy.real_gcloud import find_gcloud
+from deploy.plan.steps import deploy_steps
+from tests.support.cloud.google_stub import Google, google
+from tests.support.cloud.real_gcloud import find_gcloud
 
 TITLES = ("bucket ", "rules of expiry", "expiry of results", "Cloud Run service ", "function ")
 

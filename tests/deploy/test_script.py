@@ -12,7 +12,7 @@ import pytest
 from deploy.command import Command, gcloud
 from deploy.deployment import Deployment
 from deploy.gcloud import ROOT
-from deploy.removal import destroy_steps
+from deploy.plan.removal import destroy_steps
 from deploy.script import deploy_script, destroy_script
 from tests.deploy.conftest import FakeProject
 from tests.deploy.test_execute import deploy, new_project, steps_of

@@ -9,7 +9,7 @@ from click.testing import CliRunner, Result
 
 from diptych.cli import main
 from results.stores.directory import DirectoryStore
-from tests.results.pictures import write_job
+from tests.support.builders.pictures import write_job
 
 
 @pytest.fixture

@@ -13,8 +13,9 @@ import click
 import pytest
 from click.testing import CliRunner
 
-from diptych import __version__, cli
-from diptych.cli import COMMANDS, Entry, main, run_and_exit
+from diptych import __version__
+from diptych.cli import COMMANDS, main, run_and_exit
+from diptych.lazy_group import Entry
 from pipeline.errors import RequestError
 
 HEAVY = ("celery", "kombu", "pydantic", "requests", "rich", "numpy", "torch", "openvino", "flask")
@@ -49,7 +50,7 @@ def test_help_lists_every_command_and_the_version_is_told() -> None:
     assert CliRunner().invoke(main, ["--version"]).output == f"diptych {__version__}\n"
 
 
-@pytest.mark.parametrize("name", [name for name, entry in COMMANDS.items() if entry.module == "producer.cli"])
+@pytest.mark.parametrize("name", [name for name, entry in COMMANDS.items() if ".jobs." in entry.module])
 def test_every_command_of_the_producer_has_help(name: str) -> None:
     result = CliRunner().invoke(main, [name, "--help"])
     assert result.exit_code == 0
@@ -125,7 +126,7 @@ def sleeper(monkeypatch: pytest.MonkeyPatch) -> None:
         raise KeyboardInterrupt
 
     monkeypatch.setitem(COMMANDS, "sleep", Entry("x", "y", "Sleep."))
-    monkeypatch.setattr(cli, "load_command", lambda _: sleep)
+    monkeypatch.setattr(Entry, "load", lambda _: sleep)
 
 
 @pytest.mark.usefixtures("sleeper")

@@ -11,8 +11,8 @@ from click.testing import CliRunner, Result
 from PIL import Image
 
 from diptych.cli import main
-from tests.model import own_engines
-from tests.model.onnx_files import save_onnx
+from tests.support.builders import own_engines
+from tests.support.builders.onnx_files import save_onnx
 
 Run = Callable[..., Result]
 

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from diptych.cli import main
-from diptych.commands import model_pictures
+from diptych.commands.model import pictures as model_pictures
 from model.checkpoint import digest
 from model.engines.load import load_engine
 from model.engines.openvino import OpenVinoEngine
@@ -22,8 +22,8 @@ from model.registry import Registry
 from model.seeds import image_seed
 from results.naming import model_name
 from results.stores.directory import DirectoryStore
-from tests.model.onnx_files import save_onnx
-from tests.model.random_checkpoints import save_random
+from tests.support.builders.onnx_files import save_onnx
+from tests.support.builders.random_checkpoints import save_random
 
 Run = Callable[..., Result]
 

@@ -13,7 +13,7 @@ from results import naming
 from results.documents import JSON_TYPE, dump
 from results.stores.directory import DirectoryStore
 from tests.diptych.conftest import run
-from tests.results.pictures import JOB, manifest
+from tests.support.builders.pictures import JOB, manifest
 
 RECORD = f"jobs/{JOB}/function/records/000001.json"
 MANIFEST = naming.manifest_name(JOB)

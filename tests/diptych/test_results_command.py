@@ -15,7 +15,7 @@ from results import naming
 from results.documents import JSON_TYPE, dump
 from results.stores.directory import DirectoryStore
 from tests.diptych.conftest import run
-from tests.results.pictures import DIGEST, JOB, manifest, write_image, write_task
+from tests.support.builders.pictures import DIGEST, JOB, manifest, write_image, write_task
 
 
 def output(store: DirectoryStore, *arguments: str) -> str:

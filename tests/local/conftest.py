@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.local.up_process import ANY_PORTS, StackProcess
+from tests.support.servers.up_process import ANY_PORTS, StackProcess
 
 Start = Callable[..., StackProcess]
 

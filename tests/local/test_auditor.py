@@ -13,21 +13,21 @@ from pathlib import Path
 import pytest
 from redis import Redis
 
-from local import auditor as module
-from local.auditor import Auditor
-from local.celery_backing import lost_in_broker
-from pipeline.celery_settings import queue_name
-from pipeline.run_file import find_run_file
-from pipeline.settings import Settings
-from producer.celery_publisher import CeleryPublisher
+from local import lost_task_monitor as module
+from local.celery.backend import lost_in_broker
+from local.lost_task_monitor import Auditor
+from pipeline.config.celery_settings import queue_name
+from pipeline.config.run_file import find_run_file
+from pipeline.config.settings import Settings
+from producer.celery.publisher import CeleryPublisher
 from producer.publish import all_tasks, publish_runs
 from results import naming
 from results.documents import JSON_TYPE, Manifest, dump
 from results.stores.directory import DirectoryStore
 from tests.local.conftest import Start
 from tests.local.test_up import diptych, main_process
-from tests.local.up_process import ANY_PORTS, StackProcess, wait_until
-from tests.valkey import ValkeyServer
+from tests.support.servers.up_process import ANY_PORTS, StackProcess, wait_until
+from tests.support.servers.valkey import ValkeyServer
 
 CONTAINER = queue_name("container")
 
@@ -43,7 +43,7 @@ def valkey(tmp_path: Path) -> Iterator[ValkeyServer]:
 @pytest.fixture(autouse=True)
 def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "RETRY_S", 0.1)
-    monkeypatch.setattr("producer.audit.LOOK_PAUSE_S", 0.01)
+    monkeypatch.setattr("producer.lost_tasks.LOOK_PAUSE_S", 0.01)
 
 
 def submitted(store: DirectoryStore, settings: Settings, job_id: str) -> None:

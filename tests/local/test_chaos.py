@@ -1,4 +1,4 @@
-"""Delivery under failure, scaled down for CI; `python -m bench.chaos` is the full one."""
+"""Delivery under failure, scaled down for CI; `python -m benchmarks.delivery.chaos` is the full one."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from bench.chaos import Chaos, run_chaos
-from bench.killer import VICTIMS, plan_kills
+from benchmarks.delivery.chaos import Chaos, run_chaos
+from benchmarks.delivery.killer import VICTIMS, plan_kills
 from producer.submit import JobRequest
 
 pytestmark = pytest.mark.stack

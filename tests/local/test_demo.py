@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from results.png import decode
+from results.imaging.png import decode
 from tests.local.conftest import Start
-from tests.local.up_process import environment, wait_until
+from tests.support.servers.up_process import environment, wait_until
 
 pytestmark = pytest.mark.stack
 
@@ -52,20 +52,20 @@ def test_an_interrupted_demo_leaves_nothing_running(start: Start, number: signal
 
 DROPPED = """
 import os, sys
-import local.demo
+import diptych.commands.stack.demo
 from diptych.cli import main
 
 class Signalled:
     def __del__(self):
         os.kill(os.getpid(), {number})
 
-real = local.demo.submit
+real = diptych.commands.stack.demo.submit
 
 def submit(*arguments):
     Signalled()
     return real(*arguments)
 
-local.demo.submit = submit
+diptych.commands.stack.demo.submit = submit
 sys.argv = ["diptych", "demo", "-n", "400"]
 sys.exit(main())
 """

@@ -13,7 +13,7 @@ import pytest
 from local.errors import StackError
 from local.folder import StackFolder, is_running
 from local.ports import answers, choose_port
-from pipeline.run_file import RunFile, find_run_file
+from pipeline.config.run_file import RunFile, find_run_file
 
 
 def test_one_stack_at_a_time(tmp_path: Path) -> None:

@@ -6,10 +6,10 @@ import subprocess
 import time
 from pathlib import Path
 
-from local.gcs_server import BUCKET, gcs_argv, gcs_lacks
 from local.http_call import call
-from tests.gcs_server import find_binary
-from tests.valkey import free_port
+from local.pubsub.gcs_server import BUCKET, gcs_argv, gcs_lacks
+from tests.support.servers.gcs_server import find_binary
+from tests.support.servers.valkey import free_port
 
 
 def test_what_a_killed_server_was_writing_hides_no_bucket(tmp_path: Path) -> None:

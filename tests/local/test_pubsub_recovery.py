@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from local import pubsub_recovery
-from local.pubsub_recovery import Window, republish_lost
-from pipeline.settings import Settings
+from local.pubsub import recovery as pubsub_recovery
+from local.pubsub.recovery import Window, republish_lost
+from pipeline.config.settings import Settings
 from producer.publish import all_tasks, publish_runs
 from results import naming
 from results.documents import JSON_TYPE

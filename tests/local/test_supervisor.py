@@ -18,10 +18,10 @@ import pytest
 from local import supervisor as module
 from local.console import Console
 from local.errors import StackError
+from local.orphan_reaper import Warden
 from local.service import Child, Ended, Event, Role, Service
 from local.supervisor import Supervisor
-from local.warden import Warden
-from tests.local.up_process import runs, wait_until
+from tests.support.servers.up_process import runs, wait_until
 
 
 def service(name: str, code: str, *, role: Role = Role.WORKER, lack: str = "", **env: str) -> Service:

@@ -13,12 +13,12 @@ import psutil
 import pytest
 import requests
 
-from pipeline.run_file import find_run_file
+from pipeline.config.run_file import find_run_file
 from results.job_state import JobState, JobStatus
 from results.naming import image_name
 from results.stores.open import open_store
 from tests.local.conftest import Start
-from tests.local.up_process import ANY_PORTS, DIPTYCH, StackProcess, environment, runs, wait_until
+from tests.support.servers.up_process import ANY_PORTS, DIPTYCH, StackProcess, environment, runs, wait_until
 
 pytestmark = pytest.mark.stack
 

@@ -9,15 +9,15 @@ from pathlib import Path
 
 import pytest
 
-from bench.tally import tally
-from pipeline.run_file import RunFile, run_file_path
+from benchmarks.delivery.audit_counts import tally
+from pipeline.config.run_file import RunFile, run_file_path
 from results.job_state import JobState, JobStatus
 from results.stores.open import open_store
-from tests.gcs_server import find_binary
 from tests.local.conftest import Start
 from tests.local.test_up import diptych, main_process, submit
-from tests.local.up_process import StackProcess, wait_until
-from tests.pubsub_emulator import find_command
+from tests.support.servers.gcs_server import find_binary
+from tests.support.servers.pubsub_emulator import find_command
+from tests.support.servers.up_process import StackProcess, wait_until
 
 PORTS = [part for name in ("pubsub", "gcs", "container", "function") for part in (f"--port-{name}", "0")]
 UP = ("up", "--broker", "pubsub", "--no-page", *PORTS)

@@ -18,8 +18,8 @@ from model.errors import CheckpointError, DigestError, EngineError, FormError, P
 from model.families import validate_params
 from model.folders import user_model_dir
 from model.registry import Registry
-from tests.model.onnx_files import save_onnx
-from tests.model.random_checkpoints import save_random
+from tests.support.builders.onnx_files import save_onnx
+from tests.support.builders.random_checkpoints import save_random
 
 TEXT = ("prompt", "negative_prompt", "steps", "guidance", "height", "width")
 

@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from diptych.commands.model import model
+from diptych.commands.model.group import model
 from model.averaging import average_checkpoints
 from model.checkpoint import load_checkpoint, save_checkpoint
 from model.errors import CheckpointError
-from tests.pipeline.checkpoints import save_tiny
+from tests.support.builders.checkpoints import save_tiny
 
 
 def test_the_mean_lies_half_way(tmp_path: Path) -> None:

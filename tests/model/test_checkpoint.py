@@ -16,7 +16,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bench.random_models import random_weights
+from benchmarks.engines.random_models import random_weights
 from model.checkpoint import digest, load_checkpoint, read_header, save_checkpoint
 from model.config import GeneratorConfig
 from model.errors import CheckpointError

@@ -16,11 +16,11 @@ if not os.environ.get("CI"):  # what is missing skips on a laptop and fails in C
 
 from model.dataset import assets
 from model.dataset.errors import AssetsError
+from model.dataset.hair.scalp import Hairline
+from model.dataset.head.shapes import load_shapes
 from model.dataset.manifest import FacesConfig
 from model.dataset.portrait import render_portrait
-from model.dataset.scalp import Hairline
-from model.dataset.shapes import load_shapes
-from model.dataset.sitter import Sitter, draw_sitter
+from model.dataset.portrait_parameters import Sitter, draw_sitter
 from model.dataset.streams import stream
 from model.dataset.writer import render_face
 from model.seeds import image_seed

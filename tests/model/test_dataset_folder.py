@@ -21,7 +21,7 @@ if not os.environ.get("CI"):  # what is missing skips on a laptop and fails in C
     pytest.importorskip("numba", reason="numba is not installed: pip install -e '.[faces]'")
     pytest.importorskip("scipy", reason="scipy is not installed: pip install -e '.[faces]'")
 
-from diptych.commands.model_dataset import dataset
+from diptych.commands.model.dataset import dataset
 from model.dataset import manifest, writer
 from model.dataset.errors import FacesError
 from model.dataset.manifest import FacesConfig, open_folder
@@ -175,7 +175,7 @@ class TestCommand:
 
     def test_ctrl_c_keeps_what_is_there_and_leaves_no_process(self, tmp_path: Path) -> None:
         folder = tmp_path / "faces"
-        program = "from diptych.commands.model_dataset import dataset; dataset()"
+        program = "from diptych.commands.model.dataset import dataset; dataset()"
         options = [
             "faces",
             "--count",

@@ -18,7 +18,7 @@ from model.errors import CheckpointError, DigestError, EngineError, FormError, M
 from model.families import Params, validate_params
 from model.protocol import Engine
 from model.registry import ModelInfo, Registry
-from tests.model.pipelines import SIDE, need_diffusers, save_plain_pipeline, save_text_pipeline
+from tests.support.builders.pipelines import SIDE, need_diffusers, save_plain_pipeline, save_text_pipeline
 
 SEEDS = [3, 2**63 - 1, 12345]
 COMMIT = "0123456789abcdef0123456789abcdef01234567"

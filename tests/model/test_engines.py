@@ -16,7 +16,7 @@ from model.errors import CheckpointError, DigestError, EngineError
 from model.protocol import Engine
 from model.registry import ModelInfo, Registry
 from model.seeds import image_seed
-from tests.model.random_checkpoints import save_random
+from tests.support.builders.random_checkpoints import save_random
 
 SEEDS = [image_seed(7, index) for index in range(8)]
 

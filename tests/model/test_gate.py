@@ -16,13 +16,13 @@ from diptych.cli import main
 from model.checkpoint import load_checkpoint, read_tensors, save_checkpoint
 from model.engines.isa import instruction_set
 from model.engines.load import load_engine
-from model.engines.measure_gate import choose_range
+from model.engines.measure_precision import choose_range
 from model.engines.precision import choose_precision, runs_bf16, runs_int8
 from model.errors import EngineError
-from model.gate import ActivationRange, Gate, PrecisionFigures
+from model.precision_gate import ActivationRange, Gate, PrecisionFigures
 from model.registry import ModelInfo, Registry
 from model.seeds import image_seed
-from tests.model.random_checkpoints import save_random
+from tests.support.builders.random_checkpoints import save_random
 
 SEEDS = [image_seed(11, index) for index in range(6)]
 LAYERS = {"blocks.1.conv1": ActivationRange(low=-0.1, high=0.5, exponents=(0, 1))}

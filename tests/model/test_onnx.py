@@ -11,12 +11,12 @@ import pytest
 from model.adding.add import add_model
 from model.adding.request import AddRequest
 from model.engines.load import load_engine
+from model.engines.onnx_file import external_files
 from model.errors import CheckpointError, DigestError, EngineError, FormError, ModelError
-from model.onnx_file import external_files
 from model.protocol import Engine, LatentEngine
 from model.registry import ModelInfo, Registry
 from model.seeds import latents
-from tests.model.onnx_files import save_onnx
+from tests.support.builders.onnx_files import save_onnx
 
 SEEDS = [3, 2**63 - 1, 12345, 7, 7]
 

@@ -17,7 +17,7 @@ from model.engines.load import load_engine
 from model.errors import DigestError, EngineError, FormError, PaintError
 from model.protocol import Engine
 from model.registry import ModelInfo
-from tests.model import own_engines
+from tests.support.builders import own_engines
 
 _numbers = itertools.count()
 

@@ -14,7 +14,7 @@ from model.calibration import Calibration, load_calibrations, save_calibration
 from model.errors import CheckpointError, DigestError, ParamsError, UnknownModelError
 from model.families import validate_params
 from model.registry import Registry, file_digest
-from tests.model.random_checkpoints import save_random
+from tests.support.builders.random_checkpoints import save_random
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ from model.engines.torch_gpu import BATCH, TorchGpuEngine
 from model.errors import EngineError
 from model.registry import Registry
 from model.seeds import image_seed
-from tests.model.random_checkpoints import save_random
+from tests.support.builders.random_checkpoints import save_random
 
 DEVICES = [
     "cpu",

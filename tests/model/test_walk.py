@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from model.interpolation import walk
 from model.seeds import latents
-from model.walk import walk
 
 STOPS = latents([1, 2, 3], 64)
 

@@ -16,13 +16,13 @@ import torch
 from click.testing import CliRunner, Result
 
 from diptych.cli import main
-from model import zoo
+from model.adding import zoo
 from model.engines.load import load_engine
 from model.errors import CheckpointError
 from model.registry import Registry
 from model.seeds import latents
-from tests.model import zoo_files
-from tests.model.zoo_files import SETTINGS, random_state
+from tests.support.builders import zoo_files
+from tests.support.builders.zoo_files import SETTINGS, random_state
 
 CHANNELS = (24, 16, 12)
 STATE = random_state(CHANNELS, 20, seed=0)

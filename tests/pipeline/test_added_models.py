@@ -14,22 +14,22 @@ from model.engines.load import load_engine
 from model.errors import ParamsError
 from model.registry import Registry
 from model.seeds import image_seed
-from pipeline.clock import utc_now
-from pipeline.engine_cache import EngineCache
-from pipeline.messages import TaskMessage, decode_task
-from pipeline.outcomes import Outcome
-from pipeline.process import process_task
-from pipeline.runtime import Runtime
-from pipeline.settings import Settings
+from pipeline.config.settings import Settings
+from pipeline.models.engine_cache import EngineCache
+from pipeline.protocol.clock import utc_now
+from pipeline.protocol.outcomes import Outcome
+from pipeline.protocol.task_message import TaskMessage, decode_task
+from pipeline.worker.process import process_task
+from pipeline.worker.runtime import Runtime
 from producer.publish import task_message
 from producer.submit import JobRequest, draft_job
 from results.documents import Failure, load
+from results.imaging.png import decode, read_provenance
 from results.naming import image_name
-from results.png import decode, read_provenance
-from tests.model import own_engines
-from tests.model.onnx_files import save_onnx
-from tests.model.pipelines import need_diffusers, save_text_pipeline
-from tests.pipeline.fakes import a_delivery
+from tests.support.builders import own_engines
+from tests.support.builders.fakes import a_delivery
+from tests.support.builders.onnx_files import save_onnx
+from tests.support.builders.pipelines import need_diffusers, save_text_pipeline
 
 
 @pytest.fixture

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.dead_letters import COUNT_ATTRIBUTE, SOURCE_ATTRIBUTE, bury_envelope, dead_targets
-from pipeline.envelope import Envelope
 from pipeline.errors import MessageError
-from pipeline.messages import TaskMessage, decode_task
+from pipeline.protocol.envelope import Envelope
+from pipeline.protocol.task_message import TaskMessage, decode_task
+from pipeline.worker.pubsub_dead_letters import COUNT_ATTRIBUTE, SOURCE_ATTRIBUTE, bury_envelope, dead_targets
 from results.documents import DeadLetter, load
 from results.naming import record_name
 from results.stores.directory import DirectoryStore

@@ -11,8 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.clock import parse_rfc3339, rfc3339
-from pipeline.envelope import (
+from pipeline.errors import MessageError
+from pipeline.protocol.clock import parse_rfc3339, rfc3339
+from pipeline.protocol.envelope import (
     MAX_BODY_BYTES,
     Envelope,
     decode_cloud_event,
@@ -21,9 +22,8 @@ from pipeline.envelope import (
     push_body,
     queued_message,
 )
-from pipeline.errors import MessageError
-from pipeline.messages import MAX_MESSAGE_BYTES, decode_task
-from tests.pipeline.tasks import a_task
+from pipeline.protocol.task_message import MAX_MESSAGE_BYTES, decode_task
+from tests.support.builders.tasks import a_task
 
 PUBLISHED = datetime(2026, 11, 24, 9, 30, 0, 250_000, tzinfo=UTC)
 

@@ -14,20 +14,20 @@ from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from pipeline.clock import utc_now
-from pipeline.envelope import push_body, queued_message
-from pipeline.handle import handle_cloud_event, handle_oversize, handle_push
-from pipeline.http_answer import http_answer
-from pipeline.outcomes import Outcome, Result
+from pipeline.protocol.clock import utc_now
+from pipeline.protocol.envelope import push_body, queued_message
+from pipeline.protocol.http_status import http_answer
+from pipeline.protocol.outcomes import Outcome, Result
+from pipeline.worker.handler import handle_cloud_event, handle_oversize, handle_push
 from results.documents import Rejection, load
 from results.errors import StoreError
 from results.naming import record_name
 from results.record import Record
 from results.stores.base import Store
 from results.stores.open import open_store
-from tests.pipeline.fakes import QuickEngine, a_runtime
-from tests.pipeline.stores import FaultyStore
-from tests.pipeline.tasks import a_task
+from tests.support.builders.fakes import QuickEngine, a_runtime
+from tests.support.builders.stores import FaultyStore
+from tests.support.builders.tasks import a_task
 
 SUBSCRIPTION = "projects/local/subscriptions/diptych-container"
 
@@ -155,7 +155,7 @@ def test_one_line_for_each_delivery_with_labels_and_trace(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     runtime = a_runtime(tmp_path, monkeypatch)
-    with caplog.at_level(logging.INFO, logger="pipeline.handle"):
+    with caplog.at_level(logging.INFO, logger="pipeline.worker.handler"):
         handle_push(body(task_index=4, first_index=9), runtime, trace="a" * 32)
     (line,) = caplog.records
     assert line.getMessage().startswith("job-a task 4: done (recorded)")

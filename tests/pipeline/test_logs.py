@@ -11,9 +11,9 @@ from datetime import UTC, datetime
 import pytest
 from werkzeug.datastructures import Headers
 
-from pipeline.logs import configure_logging, fields
-from pipeline.settings import Settings
-from pipeline.trace import trace_id, trace_id_of
+from pipeline.config.settings import Settings
+from pipeline.protocol.trace_ids import trace_id, trace_id_of
+from pipeline.telemetry.logs import configure_logging, fields
 
 TRACE = "0af7651916cd43dd8448eb211c80319c"
 TRACEPARENT = f"00-{TRACE}-b7ad6b7169203331-01"

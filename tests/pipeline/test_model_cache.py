@@ -13,17 +13,17 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.checkpoint_folder import STALE_PART_S, CheckpointFolder
+from pipeline.config.settings import Settings
 from pipeline.errors import CacheError
-from pipeline.model_cache import ModelCache
-from pipeline.process import process_task
-from pipeline.runtime import Runtime
-from pipeline.settings import Settings
+from pipeline.models.checkpoint_folder import STALE_PART_S, CheckpointFolder
+from pipeline.models.disk_cache import ModelCache
+from pipeline.worker.process import process_task
+from pipeline.worker.runtime import Runtime
 from results.naming import model_name
 from results.stores.directory import DirectoryStore
-from tests.pipeline.checkpoints import save_tiny
-from tests.pipeline.fakes import a_delivery
-from tests.pipeline.tasks import a_task
+from tests.support.builders.checkpoints import save_tiny
+from tests.support.builders.fakes import a_delivery
+from tests.support.builders.tasks import a_task
 
 SIZE = 100
 
@@ -123,7 +123,7 @@ def test_parts_of_dead_processes_are_removed(tmp_path: Path) -> None:
 FETCHER = """
 import sys, time
 from pathlib import Path
-from pipeline.checkpoint_folder import CheckpointFolder
+from pipeline.models.checkpoint_folder import CheckpointFolder
 folder, digest, me = Path(sys.argv[1]), sys.argv[2], sys.argv[3]
 other = {"a": "b", "b": "a"}[me]
 
@@ -209,7 +209,7 @@ def test_a_full_disk_gives_the_task_back_and_leaves_nothing_half_written(
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     with monkeypatch.context() as full:
-        full.setattr("pipeline.checkpoint_folder.os.fsync", no_space)
+        full.setattr("pipeline.models.checkpoint_folder.os.fsync", no_space)
         result = process_task(a_task(model_digest=digest), a_delivery(), runtime)
     assert (result.outcome, result.reason, result.at_fault) == ("retry", "model_cache_unusable", True)
     assert "No space left" in result.detail

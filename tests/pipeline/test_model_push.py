@@ -10,11 +10,11 @@ import pytest
 from model.errors import CheckpointError, DigestError
 from model.registry import Registry
 from pipeline.errors import RequestError
-from pipeline.model_push import push_model
+from pipeline.models.push import push_model
 from results.naming import model_name
 from results.stores.base import Store
-from tests.pipeline.checkpoints import pushed, save_tiny
-from tests.pipeline.stores import FaultyStore
+from tests.support.builders.checkpoints import pushed, save_tiny
+from tests.support.builders.stores import FaultyStore
 
 
 def test_pushing_again_sends_nothing(store: Store, models: Path) -> None:

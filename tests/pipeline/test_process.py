@@ -13,19 +13,19 @@ from types import SimpleNamespace
 import pytest
 
 from model.seeds import image_seed
-from pipeline.clock import utc_now
-from pipeline.outcomes import Outcome
-from pipeline.process import process_task
-from pipeline.runtime import Runtime
+from pipeline.protocol.clock import utc_now
+from pipeline.protocol.outcomes import Outcome
+from pipeline.worker.process import process_task
+from pipeline.worker.runtime import Runtime
 from results.documents import JSON_TYPE, Duplicate
 from results.errors import ObjectExists
+from results.imaging.png import decode, pixel_sha256, read_provenance
 from results.naming import image_name, images_prefix, record_name
-from results.png import decode, pixel_sha256, read_provenance
 from results.stores.open import open_store
-from tests.pipeline.fakes import QuickEngine, a_delivery, a_runtime
-from tests.pipeline.job_objects import JOB, cancel, names, only, read_record
-from tests.pipeline.stores import FaultyStore
-from tests.pipeline.tasks import a_task
+from tests.support.builders.fakes import QuickEngine, a_delivery, a_runtime
+from tests.support.builders.job_objects import JOB, cancel, names, only, read_record
+from tests.support.builders.stores import FaultyStore
+from tests.support.builders.tasks import a_task
 
 
 class Clock:
@@ -34,7 +34,7 @@ class Clock:
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.ahead_s = 0.0
         moved = SimpleNamespace(monotonic=lambda: time.monotonic() + self.ahead_s)
-        monkeypatch.setattr("pipeline.watch.time", moved)
+        monkeypatch.setattr("pipeline.worker.stop_conditions.time", moved)
 
 
 def test_done_leaves_images_and_a_record(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

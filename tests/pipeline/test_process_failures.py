@@ -10,16 +10,16 @@ from typing import Any
 import pytest
 
 from model.errors import CheckpointError, UnknownModelError
-from pipeline.outcomes import Outcome
-from pipeline.process import process_task
+from pipeline.protocol.outcomes import Outcome
+from pipeline.worker.process import process_task
 from results.documents import JSON_TYPE, Failure
 from results.errors import StoreError
 from results.naming import image_name, images_prefix, record_name
 from results.stores.open import open_store
-from tests.pipeline.fakes import QuickEngine, a_delivery, a_runtime
-from tests.pipeline.job_objects import JOB, names, only
-from tests.pipeline.stores import FaultyStore
-from tests.pipeline.tasks import a_task
+from tests.support.builders.fakes import QuickEngine, a_delivery, a_runtime
+from tests.support.builders.job_objects import JOB, names, only
+from tests.support.builders.stores import FaultyStore
+from tests.support.builders.tasks import a_task
 
 
 def test_stored_image_of_another_seed_fails_the_task(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

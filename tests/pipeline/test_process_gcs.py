@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from pipeline.outcomes import Outcome
-from pipeline.process import process_task
-from pipeline.runtime import Runtime
-from pipeline.settings import Settings
+from pipeline.config.settings import Settings
+from pipeline.protocol.outcomes import Outcome
+from pipeline.worker.process import process_task
+from pipeline.worker.runtime import Runtime
 from results.documents import load
 from results.naming import image_name, record_name
 from results.record import Record
 from results.stores.gcs import GcsStore
-from tests.pipeline.checkpoints import save_tiny
-from tests.pipeline.fakes import a_delivery
-from tests.pipeline.tasks import a_task
+from tests.support.builders.checkpoints import save_tiny
+from tests.support.builders.fakes import a_delivery
+from tests.support.builders.tasks import a_task
 
 
 def test_a_task_on_gcs(tmp_path: Path, gcs_store: GcsStore) -> None:

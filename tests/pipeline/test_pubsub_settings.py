@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from pipeline.config.pubsub_settings import PubSubAddress
+from pipeline.config.settings import Settings
 from pipeline.errors import SettingsError
-from pipeline.pubsub_settings import PubSubAddress
-from pipeline.settings import Settings
 
 
 def test_names_what_belongs_to_a_topic() -> None:

@@ -10,18 +10,18 @@ from typing import Any
 
 import pytest
 
-from bench.oidc_issuer import AUDIENCE, EMAIL, LocalIssuer, SigningKey, claims_now, segment
-from pipeline.errors import SettingsError
-from pipeline.push_auth import STRIPPED, PushAuth, Refusal, push_auth_of
-from pipeline.push_auth_certs import (
+from benchmarks.delivery.oidc_issuer import AUDIENCE, EMAIL, LocalIssuer, SigningKey, claims_now, segment
+from pipeline.auth.certificates import (
     CertificateCache,
     Certificates,
     CertificatesUnavailable,
     fetch_certificates,
 )
-from pipeline.push_auth_token import Expected
-from pipeline.settings import Settings
-from tests.valkey import free_port
+from pipeline.auth.id_token import Expected
+from pipeline.auth.push_auth import STRIPPED, PushAuth, Refusal, push_auth_of
+from pipeline.config.settings import Settings
+from pipeline.errors import SettingsError
+from tests.support.servers.valkey import free_port
 
 KEY, OTHER = SigningKey("one"), SigningKey("two")
 

@@ -14,23 +14,23 @@ from model.checkpoint import digest as hash_file
 from model.engines.load import load_engine
 from model.errors import DigestError, UnknownModelError
 from model.registry import ModelInfo, Registry
-from pipeline.clock import utc_now
-from pipeline.engine_cache import CAPACITY, EngineCache
-from pipeline.envelope import push_body, queued_message
-from pipeline.handle import handle_push
-from pipeline.model_source import ModelSource
-from pipeline.outcomes import Outcome, Result
-from pipeline.runtime import Runtime
-from pipeline.settings import Settings
+from pipeline.config.settings import Settings
+from pipeline.models.engine_cache import CAPACITY, EngineCache
+from pipeline.models.fetch import ModelSource
+from pipeline.protocol.clock import utc_now
+from pipeline.protocol.envelope import push_body, queued_message
+from pipeline.protocol.outcomes import Outcome, Result
+from pipeline.worker.handler import handle_push
+from pipeline.worker.runtime import Runtime
 from results.documents import Failure, load
 from results.errors import StoreError
 from results.naming import image_name, model_name, record_name
 from results.record import Record
 from results.stores.base import Store
-from tests.pipeline.checkpoints import pushed, save_tiny
-from tests.pipeline.fakes import QuickEngine
-from tests.pipeline.stores import FaultyStore
-from tests.pipeline.tasks import a_task
+from tests.support.builders.checkpoints import pushed, save_tiny
+from tests.support.builders.fakes import QuickEngine
+from tests.support.builders.stores import FaultyStore
+from tests.support.builders.tasks import a_task
 
 
 class ReadingStore(FaultyStore):

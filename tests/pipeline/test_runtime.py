@@ -14,16 +14,16 @@ import pytest
 from diptych import __version__
 from model.errors import CheckpointError, DigestError, UnknownModelError
 from model.registry import ModelInfo
-from pipeline.drain import Drain
-from pipeline.engine_cache import CAPACITY, EngineCache
+from pipeline.config.settings import Settings
 from pipeline.errors import SettingsError
-from pipeline.instance import cpu_model, this_instance
-from pipeline.metering import Meter
-from pipeline.runtime import LazyRuntime, Runtime
-from pipeline.settings import Settings
+from pipeline.models.engine_cache import CAPACITY, EngineCache
+from pipeline.worker.instance import cpu_model, this_instance
+from pipeline.worker.metering import Meter
+from pipeline.worker.runtime import LazyRuntime, Runtime
+from pipeline.worker.shutdown import Drain
 from results.errors import StoreError
-from tests.pipeline.checkpoints import save_tiny
-from tests.pipeline.fakes import QuickEngine, a_runtime, wait_until
+from tests.support.builders.checkpoints import save_tiny
+from tests.support.builders.fakes import QuickEngine, a_runtime, wait_until
 
 
 class CountingLoader:
@@ -61,7 +61,7 @@ def test_runtime_is_built_once_by_many_threads(tmp_path: Path, monkeypatch: pyte
 def test_runtime_is_built_anew_after_a_fork(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     lazy = LazyRuntime(lambda: a_runtime(tmp_path, monkeypatch))
     first = lazy.get()
-    monkeypatch.setattr("pipeline.runtime.os.getpid", lambda: os.getppid())
+    monkeypatch.setattr("pipeline.worker.runtime.os.getpid", lambda: os.getppid())
     second = lazy.get()
     assert second is not first
     assert lazy.get() is second

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from pipeline.config.run_file import RunFile, find_run_file, run_file_path
+from pipeline.config.settings import default_store_url, load_settings
 from pipeline.errors import SettingsError
-from pipeline.run_file import RunFile, find_run_file, run_file_path
-from pipeline.settings import default_store_url, load_settings
 
 
 def write_run_file(folder: Path, pid: int) -> RunFile:

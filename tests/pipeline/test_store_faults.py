@@ -7,19 +7,19 @@ from typing import Any
 
 import pytest
 
-from pipeline.clock import utc_now
-from pipeline.envelope import push_body, queued_message
-from pipeline.handle import handle_dead_letter, handle_push
-from pipeline.http_answer import HttpAnswer, http_answer
-from pipeline.runtime import Runtime
+from pipeline.protocol.clock import utc_now
+from pipeline.protocol.envelope import push_body, queued_message
+from pipeline.protocol.http_status import HttpAnswer, http_answer
+from pipeline.worker.handler import handle_dead_letter, handle_push
+from pipeline.worker.runtime import Runtime
 from results.documents import Target, load
 from results.naming import image_name, record_name
 from results.record import Record
 from results.stores.gcs import GcsStore
-from tests.gcs_fault_proxy import ALWAYS, GcsFaultProxy
-from tests.gcs_server import GcsServer
-from tests.pipeline.fakes import QuickEngine, a_runtime
-from tests.pipeline.tasks import a_task
+from tests.support.builders.fakes import QuickEngine, a_runtime
+from tests.support.builders.tasks import a_task
+from tests.support.servers.gcs_fault_proxy import ALWAYS, GcsFaultProxy
+from tests.support.servers.gcs_server import GcsServer
 
 TARGETS: tuple[Target, ...] = ("container", "function")
 IMAGES = 3

@@ -14,17 +14,17 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 from opentelemetry.trace import SpanKind, StatusCode
 
 from model.errors import UnknownModelError
-from pipeline.clock import utc_now
-from pipeline.envelope import TRACE_ATTRIBUTE, push_body, queued_message
+from pipeline.config.settings import Settings
 from pipeline.errors import SettingsError
-from pipeline.handle import handle_cloud_event, handle_push
-from pipeline.outcomes import Result
-from pipeline.runtime import Runtime
-from pipeline.settings import Settings
-from pipeline.tracing import NoTracing, check_tracing
-from pipeline.tracing_otel import OtelTracing
-from tests.pipeline.fakes import QuickEngine, a_runtime
-from tests.pipeline.tasks import a_task
+from pipeline.protocol.clock import utc_now
+from pipeline.protocol.envelope import TRACE_ATTRIBUTE, push_body, queued_message
+from pipeline.protocol.outcomes import Result
+from pipeline.telemetry.opentelemetry_spans import OtelTracing
+from pipeline.telemetry.tracing import NoTracing, check_tracing
+from pipeline.worker.handler import handle_cloud_event, handle_push
+from pipeline.worker.runtime import Runtime
+from tests.support.builders.fakes import QuickEngine, a_runtime
+from tests.support.builders.tasks import a_task
 
 TRACE, SPAN = "4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"
 
@@ -126,8 +126,8 @@ def test_the_logs_name_the_span_s_trace(runtime: Runtime, caplog: pytest.LogCapt
 def test_off_imports_nothing_of_opentelemetry_s_sdk(tmp_path: Path) -> None:
     code = f"""
 import sys
-from pipeline.runtime import Runtime
-from pipeline.settings import Settings
+from pipeline.worker.runtime import Runtime
+from pipeline.config.settings import Settings
 runtime = Runtime(Settings(store_url={tmp_path.as_uri()!r}), "container")
 with runtime.tracing.delivery(None, {{}}) as span:
     assert span.trace_id is None and runtime.tracing.stages() is None
@@ -144,7 +144,7 @@ def test_off_is_the_default(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
 
 
 def test_asked_for_and_not_installed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("pipeline.tracing.find_spec", lambda _: None)
+    monkeypatch.setattr("pipeline.telemetry.tracing.find_spec", lambda _: None)
     check_tracing(Settings(tracing="off"))
     with pytest.raises(SettingsError, match="pip install") as caught:
         check_tracing(Settings(tracing="otlp"))

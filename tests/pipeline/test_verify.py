@@ -15,26 +15,26 @@ from click.testing import CliRunner, Result
 
 from diptych.cli import main
 from model.registry import Registry
-from pipeline.model_push import push_model
-from pipeline.outcomes import Delivery
-from pipeline.process import process_task
-from pipeline.repaint import Repainter
-from pipeline.runtime import Runtime
-from pipeline.settings import Settings
-from pipeline.verify import Candidate, Finding, Verdict, Verifier
-from pipeline.verify_job import JobPictures
+from pipeline.config.settings import Settings
+from pipeline.models.push import push_model
+from pipeline.protocol.outcomes import Delivery
+from pipeline.verification.job_images import JobPictures
+from pipeline.verification.regenerator import Repainter
+from pipeline.verification.verifier import Candidate, Finding, Verdict, Verifier
+from pipeline.worker.process import process_task
+from pipeline.worker.runtime import Runtime
 from producer.publish import task_message
 from producer.submit import JobRequest, draft_job
 from results.documents import JSON_TYPE, Manifest, dump, load
+from results.imaging.png import PNG_TYPE, decode, encode, pixel_sha256, read_provenance
 from results.naming import image_name, manifest_name, model_name, record_name
-from results.png import PNG_TYPE, decode, encode, pixel_sha256, read_provenance
 from results.record import Record
 from results.stores.base import Store
 from results.stores.directory import DirectoryStore
-from tests.pipeline.checkpoints import save_tiny
-from tests.pipeline.fakes import QuickEngine
-from tests.pipeline.tasks import DIGEST
-from tests.results.pictures import picture, provenance
+from tests.support.builders.checkpoints import save_tiny
+from tests.support.builders.fakes import QuickEngine
+from tests.support.builders.pictures import picture, provenance
+from tests.support.builders.tasks import DIGEST
 
 JOB = "job-a"
 Run = Callable[..., Result]

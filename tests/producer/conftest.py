@@ -10,15 +10,15 @@ from typing import Any
 import pytest
 from redis import Redis
 
+from pipeline.config.settings import Settings
 from pipeline.errors import BrokerError
-from pipeline.messages import TaskMessage
-from pipeline.settings import Settings
-from producer.celery_publisher import CeleryPublisher
+from pipeline.protocol.task_message import TaskMessage
+from producer.celery.publisher import CeleryPublisher
 from producer.publish import all_tasks, publish_runs
 from results import naming
 from results.documents import JSON_TYPE, Manifest, dump
 from results.stores.directory import DirectoryStore
-from tests.valkey import ValkeyServer
+from tests.support.servers.valkey import ValkeyServer
 
 JOB = "a-job"
 NOW = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)

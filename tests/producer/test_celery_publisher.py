@@ -11,15 +11,15 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.celery_settings import queue_name
+from pipeline.config.celery_settings import queue_name
+from pipeline.config.settings import Settings
 from pipeline.errors import BrokerError
-from pipeline.messages import decode_task
-from pipeline.settings import Settings
-from producer.celery_publisher import CeleryPublisher
+from pipeline.protocol.task_message import decode_task
+from producer.celery.publisher import CeleryPublisher
 from producer.publish import task_message
 from results.documents import Target
 from tests.producer.conftest import NOW, make_manifest
-from tests.valkey import ValkeyServer, free_port
+from tests.support.servers.valkey import ValkeyServer, free_port
 
 TARGETS: tuple[Target, ...] = ("container", "function", "celery")
 
@@ -72,8 +72,7 @@ def test_a_broker_url_that_makes_no_sense_is_an_error() -> None:
 
 
 def test_celery_is_imported_only_to_publish() -> None:
-    code = (
-        "import sys, producer.celery_publisher, producer.cli, producer.submit; print('celery' in sys.modules)"
-    )
+    modules = "sys, producer.celery.publisher, diptych.commands.jobs.commands, producer.submit"
+    code = f"import {modules}; print('celery' in sys.modules)"
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert result.stdout.strip() == "False"

@@ -9,15 +9,15 @@ from contextlib import closing
 import pytest
 from redis import Redis
 
+from pipeline.config.settings import Settings
 from pipeline.errors import BrokerError
-from pipeline.settings import Settings
-from producer.celery_publisher import CeleryPublisher
-from producer.celery_queue import PAGE_MESSAGES, CeleryQueue, QueuedTask
+from producer.celery.publisher import CeleryPublisher
+from producer.celery.queue import PAGE_MESSAGES, CeleryQueue, QueuedTask
 from producer.publish import all_tasks, publish_runs
 from results.stores.directory import DirectoryStore
-from tests.producer.broker import CONTAINER, note_unacknowledged, pop, waiting
 from tests.producer.conftest import JOB, stored_job
-from tests.valkey import free_port
+from tests.support.servers.broker import CONTAINER, note_unacknowledged, pop, waiting
+from tests.support.servers.valkey import free_port
 
 
 def test_a_message_that_a_worker_takes_during_a_look_is_seen(

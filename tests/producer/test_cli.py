@@ -12,16 +12,16 @@ import pytest
 from click.testing import CliRunner, Result
 
 from diptych.cli import main
+from diptych.commands.jobs.output import push_bar
 from model.registry import Registry
-from pipeline.celery_settings import queue_name
-from pipeline.clock import utc_now
-from producer.cli_output import push_bar
+from pipeline.config.celery_settings import queue_name
+from pipeline.protocol.clock import utc_now
 from results import naming
 from results.documents import JSON_TYPE, DeadLetter, dump
 from results.stores.directory import DirectoryStore
-from tests.pipeline.checkpoints import save_tiny
 from tests.producer.conftest import end_task
-from tests.valkey import ValkeyServer, free_port
+from tests.support.builders.checkpoints import save_tiny
+from tests.support.servers.valkey import ValkeyServer, free_port
 
 Run = Callable[..., Result]
 
@@ -141,7 +141,7 @@ def test_a_broker_that_is_down_leaves_a_job_that_can_be_resumed(run: Run, valkey
 def test_resume_lost_says_what_it_found(
     run: Run, valkey: ValkeyServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("producer.audit.LOOK_PAUSE_S", 0.0)
+    monkeypatch.setattr("producer.lost_tasks.LOOK_PAUSE_S", 0.0)
     run(*SUBMIT)
     nothing: dict[str, Any] = {
         "job_id": "j",

@@ -15,18 +15,18 @@ from click.testing import CliRunner, Result
 from redis import Redis
 
 from diptych.cli import main
-from pipeline.clock import utc_now
-from pipeline.dead_letters import COUNT_ATTRIBUTE, SOURCE_ATTRIBUTE
-from pipeline.messages import decode_task
-from pipeline.pubsub_settings import PubSubAddress
+from pipeline.config.pubsub_settings import PubSubAddress
+from pipeline.protocol.clock import utc_now
+from pipeline.protocol.task_message import decode_task
+from pipeline.worker.pubsub_dead_letters import COUNT_ATTRIBUTE, SOURCE_ATTRIBUTE
 from producer.publish import task_message
 from results import naming
 from results.documents import JSON_TYPE, DeadLetter, Failure, Manifest, Target, dump
 from results.stores.directory import DirectoryStore
-from tests.producer.broker import waiting
 from tests.producer.conftest import JOB, NOW, end_task, stored_job
-from tests.pubsub_emulator import PubSubEmulator
-from tests.valkey import ValkeyServer, free_port
+from tests.support.servers.broker import waiting
+from tests.support.servers.pubsub_emulator import PubSubEmulator
+from tests.support.servers.valkey import ValkeyServer, free_port
 
 RESERVE_LIMIT_S = 20.0
 

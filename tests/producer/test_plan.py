@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pipeline.config.pubsub_settings import ACK_DEADLINE_S
 from pipeline.errors import RequestError
-from pipeline.pubsub_settings import ACK_DEADLINE_S
 from producer.plan import MAX_COUNT, MAX_TASKS, make_plan
 
 

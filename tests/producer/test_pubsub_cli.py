@@ -13,16 +13,16 @@ import pytest
 from click.testing import CliRunner, Result
 
 from diptych.cli import main
-from pipeline.messages import decode_task
-from pipeline.pubsub_settings import PubSubAddress
+from pipeline.config.pubsub_settings import PubSubAddress
+from pipeline.protocol.task_message import decode_task
 from results.job_state import JobState
 from results.naming import failure_name, record_name
 from results.stores.base import Store
 from results.stores.open import open_store
 from results.target_state import TaskState
-from tests.gcs_server import GcsServer
-from tests.pipeline.checkpoints import save_tiny
-from tests.pubsub_emulator import PubSubEmulator
+from tests.support.builders.checkpoints import save_tiny
+from tests.support.servers.gcs_server import GcsServer
+from tests.support.servers.pubsub_emulator import PubSubEmulator
 
 Run = Callable[..., Result]
 SUBMIT = ("submit", "-n", 10, "-m", "tiny", "--seed", 7, "--job", "j", "--images-per-task", 3)
@@ -103,8 +103,9 @@ def test_what_only_a_redis_offers_is_refused_in_a_line(run: Run, bucket: Store) 
 
 def test_the_command_line_starts_without_google_s_libraries() -> None:
     code = (
-        "import sys, producer.cli, producer.cli_dlq, producer.open_publisher, producer.pubsub_publisher, "
-        "producer.dlq_reserve; print([name for name in ('google.auth', 'google.pubsub_v1', 'grpc', 'celery')"
+        "import sys, diptych.commands.jobs.commands, diptych.commands.jobs.dlq, producer.open_publisher,"
+        " producer.pubsub.publisher, producer.pubsub.dead_letter_pull; print(["
+        "name for name in ('google.auth', 'google.pubsub_v1', 'grpc', 'celery')"
         " if name in sys.modules])"
     )
     assert subprocess.check_output([sys.executable, "-c", code], text=True).strip() == "[]"

@@ -11,22 +11,22 @@ from typing import Any
 import grpc  # type: ignore[import-untyped]
 import pytest
 
+from pipeline.config.pubsub_settings import PubSubAddress
+from pipeline.config.settings import Settings
 from pipeline.errors import BrokerError, RequestError
-from pipeline.messages import TaskMessage, decode_task
-from pipeline.pubsub_settings import PubSubAddress
-from pipeline.settings import Settings
-from producer import pubsub_connection
+from pipeline.protocol.task_message import TaskMessage, decode_task
 from producer.publish import CHUNK_TASKS, all_tasks, publish_runs, task_message
-from producer.pubsub_publisher import PubSubPublisher
+from producer.pubsub import connection as pubsub_connection
+from producer.pubsub.publisher import PubSubPublisher
 from producer.republish import resume
 from results.documents import Manifest
 from results.job_state import JobState
 from results.stores.directory import DirectoryStore
 from results.target_state import TaskState
 from tests.producer.conftest import NOW, make_manifest, stored_job
-from tests.producer.tcp_proxy import TcpProxy
-from tests.pubsub_emulator import PubSubEmulator
-from tests.valkey import free_port
+from tests.support.servers.pubsub_emulator import PubSubEmulator
+from tests.support.servers.tcp_proxy import TcpProxy
+from tests.support.servers.valkey import free_port
 
 Open = Callable[..., PubSubPublisher]
 

@@ -16,9 +16,9 @@ from model.registry import Registry
 from pipeline.errors import RequestError
 from producer.quote import Quote, check_budget, make_quote
 from producer.submit import Draft, JobRequest, draft_job
-from results.cost_prices import SHIPPED, load_prices
+from results.cost.prices import SHIPPED, load_prices
 from results.stores.directory import DirectoryStore
-from tests.pipeline.checkpoints import save_tiny
+from tests.support.builders.checkpoints import save_tiny
 
 Run = Callable[..., Result]
 

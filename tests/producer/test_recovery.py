@@ -13,21 +13,21 @@ from pathlib import Path
 import pytest
 from redis import Redis
 
-from pipeline.celery_settings import queue_name, task_name
+from pipeline.config.celery_settings import queue_name, task_name
+from pipeline.config.settings import Settings
 from pipeline.errors import RequestError
-from pipeline.settings import Settings
-from producer.celery_connection import connect
-from producer.celery_publisher import CeleryPublisher
-from producer.celery_queue import CeleryQueue
+from producer.celery.connection import connect
+from producer.celery.publisher import CeleryPublisher
+from producer.celery.queue import CeleryQueue
 from producer.publish import Run, all_tasks, publish_runs
 from producer.recovery import Recovery, recover_lost, resume_lost
 from producer.republish import cancel, resume, retry
 from results import naming
 from results.documents import Target
 from results.stores.directory import DirectoryStore
-from tests.producer.broker import CONTAINER, note_unacknowledged, pop, task_in, waiting
 from tests.producer.conftest import JOB, end_task, stored_job
-from worker_celery.parcel import Parcel
+from tests.support.servers.broker import CONTAINER, note_unacknowledged, pop, task_in, waiting
+from worker_celery.queued_delivery import Parcel
 
 QUEUES = (CONTAINER, queue_name("function"))
 
@@ -201,8 +201,8 @@ def test_resume_lost_publishes_also_what_never_reached_the_broker(
 DIES_IN_THE_WINDOW = """
 import os, signal, sys
 import kombu.transport.redis
-from pipeline.settings import Settings
-from producer.celery_connection import connect
+from pipeline.config.settings import Settings
+from producer.celery.connection import connect
 
 kombu.transport.redis.QoS.append = lambda *_: os.kill(os.getpid(), signal.SIGKILL)
 app, connection = connect(Settings(broker_url=sys.argv[1]))

@@ -6,8 +6,8 @@ import os
 
 import pytest
 
-from pipeline.run_file import RunFile
-from pipeline.settings import Settings
+from pipeline.config.run_file import RunFile
+from pipeline.config.settings import Settings
 from producer.stack_warnings import stack_warnings
 from results.documents import Target
 

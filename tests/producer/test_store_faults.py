@@ -15,10 +15,10 @@ from results.naming import published_name
 from results.stores.base import Store
 from results.stores.open import open_store
 from results.target_state import TaskState
-from tests.gcs_fault_proxy import ALWAYS, GcsFaultProxy
-from tests.gcs_server import GcsServer
-from tests.pipeline.checkpoints import save_tiny
-from tests.valkey import ValkeyServer, free_port
+from tests.support.builders.checkpoints import save_tiny
+from tests.support.servers.gcs_fault_proxy import ALWAYS, GcsFaultProxy
+from tests.support.servers.gcs_server import GcsServer
+from tests.support.servers.valkey import ValkeyServer, free_port
 
 Run = Callable[..., Result]
 SUBMIT = ("submit", "-n", 10, "-m", "tiny", "--seed", 7, "--job", "j", "--images-per-task", 3)

@@ -18,9 +18,9 @@ from results.job_state import load_manifest
 from results.naming import manifest_name, model_name
 from results.stores.base import ObjectInfo
 from results.stores.directory import DirectoryStore
-from tests.pipeline.checkpoints import save_tiny
-from tests.pipeline.stores import FaultyStore
 from tests.producer.conftest import ListPublisher
+from tests.support.builders.checkpoints import save_tiny
+from tests.support.builders.stores import FaultyStore
 
 
 @pytest.fixture(scope="module")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from producer.wording import counted, listed
+from producer.text import counted, listed
 
 
 def test_counts_have_their_plural() -> None:

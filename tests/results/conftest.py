@@ -9,7 +9,7 @@ import pytest
 from results.stores.base import Store
 from results.stores.directory import DirectoryStore
 from results.stores.gcs import GcsStore
-from tests.gcs_server import GcsServer
+from tests.support.servers.gcs_server import GcsServer
 
 
 @pytest.fixture

@@ -6,15 +6,15 @@ from datetime import timedelta
 
 import pytest
 
-from results.compare import compare_job
-from results.compare_documents import Comparison
+from results.comparison.compare import compare_job
+from results.comparison.schema import Comparison
 from results.documents import JSON_TYPE, DeadLetter, Failure, Target, dump
 from results.errors import JobNotFound
 from results.naming import deadletter_name, failure_name, manifest_name
 from results.stores.base import Store
 from results.stores.directory import DirectoryStore
-from tests.results.compare_jobs import COLD, entries, put, put_manifest
-from tests.results.pictures import JOB, START, manifest, write_job
+from tests.support.builders.compare_jobs import COLD, entries, put, put_manifest
+from tests.support.builders.pictures import JOB, START, manifest, write_job
 
 
 @pytest.fixture

@@ -9,15 +9,15 @@ from typing import Any
 
 import pytest
 
-from results.compare import compare, compare_job, read_trials
-from results.compare_documents import Comparison, TrialRatio, Warmth
+from results.comparison.compare import compare, compare_job, read_trials
+from results.comparison.schema import Comparison, TrialRatio, Warmth
 from results.documents import JSON_TYPE, DeadLetter, Target, dump
 from results.naming import deadletter_name, record_name, records_prefix
 from results.statistics.verdict import MIN_TRIALS
 from results.stores.base import Store
 from results.stores.directory import DirectoryStore
-from tests.results.compare_jobs import COLD, entries, put, put_manifest, put_trial, text_of
-from tests.results.pictures import JOB, START, write_job
+from tests.support.builders.compare_jobs import COLD, entries, put, put_manifest, put_trial, text_of
+from tests.support.builders.pictures import JOB, START, write_job
 
 Damage = Callable[[bytes], bytes]
 NAME = record_name(JOB, "function", 1)

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from results.compare import compare as compare_trials
-from results.compare import compare_job, read_trials
+from results.comparison.compare import compare as compare_trials
+from results.comparison.compare import compare_job, read_trials
 from results.documents import JSON_TYPE, Target, dump
 from results.naming import manifest_name
 from results.stores.base import Store
 from results.stores.directory import DirectoryStore
-from tests.results.compare_jobs import COLD, entries, put, put_manifest, put_trial, text_of
-from tests.results.pictures import JOB, manifest
+from tests.support.builders.compare_jobs import COLD, entries, put, put_manifest, put_trial, text_of
+from tests.support.builders.pictures import JOB, manifest
 
 
 def test_one_job_is_told_whole(directory_store: DirectoryStore) -> None:

@@ -8,12 +8,12 @@ from typing import Any
 
 import pytest
 
-from results.compare import ComparisonError, compare, read_trials
-from results.compare_documents import Comparison, TrialRatio
+from results.comparison.compare import ComparisonError, compare, read_trials
+from results.comparison.schema import Comparison, TrialRatio
 from results.statistics.verdict import MIN_TRIALS
 from results.stores.directory import DirectoryStore
-from tests.results.compare_jobs import put, put_manifest, put_trial
-from tests.results.pictures import START
+from tests.support.builders.compare_jobs import put, put_manifest, put_trial
+from tests.support.builders.pictures import START
 
 
 @pytest.fixture(autouse=True)

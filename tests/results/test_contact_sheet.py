@@ -13,14 +13,14 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from results import naming
-from results.contact_sheet import Panel, agreement, contact_sheet, sample_indices
 from results.documents import JSON_TYPE, Manifest, dump
 from results.errors import JobNotFound
-from results.likeness import psnr_db
-from results.png import decode
-from results.sheet_canvas import EMPTY, LABEL_HEIGHT, MARGIN, TILE_GAP, Canvas, Tile
+from results.imaging.contact_sheet import Panel, agreement, contact_sheet, sample_indices
+from results.imaging.png import decode
+from results.imaging.sheet_canvas import EMPTY, LABEL_HEIGHT, MARGIN, TILE_GAP, Canvas, Tile
+from results.imaging.similarity import psnr_db
 from results.stores.base import Store
-from tests.results.pictures import JOB, manifest, picture, write_image, write_job
+from tests.support.builders.pictures import JOB, manifest, picture, write_image, write_job
 
 
 def occurrences(sheet: NDArray[np.uint8], tile: NDArray[np.uint8]) -> int:

@@ -8,15 +8,15 @@ from typing import Any
 import pytest
 
 from results import naming
-from results.cost import SUBMISSION, Usage, bill, billed_s, message_bytes, task_operations
-from results.cost_actual import job_cost
-from results.cost_prices import SHIPPED, PriceError, Prices, load_prices
-from results.cost_table import dollars
+from results.cost.actual import job_cost
+from results.cost.bill import SUBMISSION, Usage, bill, billed_s, message_bytes, task_operations
+from results.cost.prices import SHIPPED, PriceError, Prices, load_prices
+from results.cost.table import dollars
 from results.documents import JSON_TYPE, Duplicate, Failure, Params, dump
 from results.errors import JobNotFound
 from results.stores.base import Store
-from tests.pipeline.tasks import a_task
-from tests.results.pictures import JOB, START, manifest, record, write_image, write_job
+from tests.support.builders.pictures import JOB, START, manifest, record, write_image, write_job
+from tests.support.builders.tasks import a_task
 
 WORK: dict[str, Any] = {
     "process_s": 1.01,

@@ -13,7 +13,7 @@ from results.documents import Failure, Manifest, PublishedChunk, dump, load
 from results.errors import DocumentError
 from results.naming import MAX_INDEX, MAX_TASK
 from results.record import Record
-from tests.results.pictures import DIGEST, START, manifest, record
+from tests.support.builders.pictures import DIGEST, START, manifest, record
 
 STAMPS = st.datetimes(datetime(2020, 1, 1), datetime(2100, 1, 1), timezones=st.just(UTC))
 VALUES = st.none() | st.booleans() | st.integers(-(2**53), 2**53) | st.text(max_size=20)

@@ -12,7 +12,15 @@ from results.documents import JSON_TYPE, dump
 from results.download import Download
 from results.errors import ImageError
 from results.stores.base import Store
-from tests.results.pictures import JOB, manifest, picture, provenance, write_image, write_job, write_task
+from tests.support.builders.pictures import (
+    JOB,
+    manifest,
+    picture,
+    provenance,
+    write_image,
+    write_job,
+    write_task,
+)
 
 
 @pytest.fixture

@@ -26,7 +26,7 @@ from results.export.samples import ExportError, Source
 from results.export.single import Tally
 from results.stores.base import Store
 from results.stores.directory import DirectoryStore
-from tests.results.pictures import JOB, manifest, record, write_image, write_job, write_task
+from tests.support.builders.pictures import JOB, manifest, record, write_image, write_job, write_task
 
 SHARD = 4
 

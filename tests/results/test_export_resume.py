@@ -21,8 +21,8 @@ from results.export.run import FORMS, Form, export_to_path, is_sharded
 from results.export.samples import ExportError, Source
 from results.stores.base import Store
 from results.stores.directory import DirectoryStore
-from tests.results.pictures import JOB, manifest, write_job, write_task
 from tests.results.test_export import a_source, export, files
+from tests.support.builders.pictures import JOB, manifest, write_job, write_task
 
 SLOW_READ_S = 0.02
 ONE_FILE: tuple[Form, ...] = ("zip", "tar", "csv", "jsonl")

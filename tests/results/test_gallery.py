@@ -17,7 +17,7 @@ from results.job_state import JobState
 from results.naming import image_name, manifest_name
 from results.stores.base import Store
 from results.stores.directory import DirectoryStore
-from tests.results.pictures import JOB, manifest, write_image, write_job
+from tests.support.builders.pictures import JOB, manifest, write_image, write_job
 
 
 class Links(HTMLParser):

@@ -15,9 +15,9 @@ import pytest
 from results.errors import ObjectExists, ObjectNotFound, StoreError
 from results.stores.base import Store
 from results.stores.gcs import SINGLE_REQUEST_BYTES, GcsStore
-from tests.gcs_fault_proxy import ALWAYS, GcsFaultProxy
-from tests.gcs_server import GcsServer
-from tests.valkey import free_port
+from tests.support.servers.gcs_fault_proxy import ALWAYS, GcsFaultProxy
+from tests.support.servers.gcs_server import GcsServer
+from tests.support.servers.valkey import free_port
 
 BINARY = "application/octet-stream"
 DATA = random.Random(1).randbytes(5000)

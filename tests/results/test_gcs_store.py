@@ -16,8 +16,8 @@ from results.errors import ObjectExists, StoreError
 from results.stores.gcs import GcsStore
 from results.stores.gcs_errors import client_errors, store_error
 from results.stores.open import open_store
-from tests.gcs_server import GcsServer
-from tests.valkey import free_port
+from tests.support.servers.gcs_server import GcsServer
+from tests.support.servers.valkey import free_port
 
 BINARY = "application/octet-stream"
 

@@ -7,10 +7,10 @@ import hashlib
 import pytest
 
 from results.errors import ImageConflict, ImageError, ObjectNotFound
-from results.images import read_stored_image, store_image
-from results.png import encode, pixel_sha256
+from results.imaging.png import encode, pixel_sha256
+from results.imaging.stored_images import read_stored_image, store_image
 from results.stores.base import Store
-from tests.results.pictures import picture, provenance
+from tests.support.builders.pictures import picture, provenance
 
 NAME = "jobs/job-a/container/images/00000003.png"
 PIXELS = picture(3)

@@ -19,8 +19,8 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from results.errors import ImageError
-from results.png import MAX_SIDE, decode, encode, pixel_sha256, read_provenance
-from tests.results.pictures import picture, provenance
+from results.imaging.png import MAX_SIDE, decode, encode, pixel_sha256, read_provenance
+from tests.support.builders.pictures import picture, provenance
 
 SHAPES = st.tuples(st.integers(1, 9), st.integers(1, 9), st.just(3))
 

@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from results.errors import ImageError
-from results.provenance import Provenance, same_picture
-from tests.results.pictures import DIGEST, provenance
+from results.imaging.provenance import Provenance, same_picture
+from tests.support.builders.pictures import DIGEST, provenance
 
 NUMBERS = st.integers(-(2**53), 2**53) | st.floats(allow_nan=False, allow_infinity=False)
 VALUES = st.none() | st.booleans() | st.text() | NUMBERS

@@ -21,7 +21,7 @@ from results.records import (
     round_trip_s,
 )
 from results.stores.base import Store
-from tests.results.pictures import JOB, START, record, write_job
+from tests.support.builders.pictures import JOB, START, record, write_job
 
 
 def test_records_come_back_with_the_stores_time(store: Store) -> None:

@@ -9,13 +9,13 @@ from xml.etree import ElementTree
 
 import pytest
 
-from results.compare import compare, read_trials
+from results.comparison.compare import compare, read_trials
 from results.documents import Target
 from results.naming import record_name
 from results.report.page import report_html
 from results.stores.directory import DirectoryStore
-from tests.results.compare_jobs import COLD, entries, put, put_manifest, put_trial
-from tests.results.pictures import JOB
+from tests.support.builders.compare_jobs import COLD, entries, put, put_manifest, put_trial
+from tests.support.builders.pictures import JOB
 
 MADE = datetime(2026, 11, 25, tzinfo=UTC)
 VOID = {"meta", "path", "use", "rect"}

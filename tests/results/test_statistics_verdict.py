@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from bench.interval_coverage import DISTRIBUTIONS, bca, clustered_log_ratios, percentile
+from benchmarks.statistics.interval_coverage import DISTRIBUTIONS, bca, clustered_log_ratios, percentile
 from results.statistics.bootstrap import TrialMeans
 from results.statistics.verdict import Verdict, find
 

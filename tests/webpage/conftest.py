@@ -12,9 +12,9 @@ from local.stack import Stack, running
 from results.stores.base import Store
 from results.stores.directory import DirectoryStore
 from results.stores.open import open_store
-from tests.gcs_server import GcsServer
-from tests.results.pictures import manifest, write_job
-from tests.webpage.page_server import PageServer
+from tests.support.builders.pictures import manifest, write_job
+from tests.support.servers.gcs_server import GcsServer
+from tests.support.servers.page_server import PageServer
 
 
 @pytest.fixture(scope="session")

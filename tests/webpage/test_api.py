@@ -16,9 +16,9 @@ from PIL import Image
 from results.naming import image_name, manifest_name, record_name
 from results.stores.base import Store
 from results.stores.directory import DirectoryStore
-from tests.results.pictures import JOB, manifest, write_job
-from tests.valkey import ValkeyServer
-from tests.webpage.page_server import PageServer
+from tests.support.builders.pictures import JOB, manifest, write_job
+from tests.support.servers.page_server import PageServer
+from tests.support.servers.valkey import ValkeyServer
 
 Place = tuple[Store, PageServer]
 

@@ -11,12 +11,12 @@ import pytest
 
 from results.gallery.place import FolderPlace
 from results.gallery.write import write_gallery
+from results.imaging.png import encode
 from results.naming import image_name, record_name
-from results.png import encode
 from results.stores.directory import DirectoryStore
-from tests.results.pictures import JOB, manifest, picture, provenance, write_job
-from tests.webpage.page_server import PageServer
-from tests.webpage.watching import is_wider_than_the_screen, tab, wait_until
+from tests.support.builders.pictures import JOB, manifest, picture, provenance, write_job
+from tests.support.servers.page_server import PageServer
+from tests.support.servers.watching import is_wider_than_the_screen, tab, wait_until
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Route

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from local.stack import Stack
-from tests.webpage.watching import tab
+from tests.support.servers.watching import tab
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page, Route

@@ -14,9 +14,9 @@ import pytest
 from results.documents import JSON_TYPE, dump
 from results.naming import manifest_name
 from results.stores.directory import DirectoryStore
-from tests.results.pictures import JOB, manifest
-from tests.webpage.page_server import PageServer
-from webpage.page import MAX_STREAMS
+from tests.support.builders.pictures import JOB, manifest
+from tests.support.servers.page_server import PageServer
+from webpage.app_state import MAX_STREAMS
 
 BODY = {"count": 4, "model": "faces-64"}
 

@@ -17,13 +17,13 @@ from typing import Any
 
 import pytest
 
-from pipeline.celery_settings import worker_argv
-from pipeline.messages import TaskMessage
-from pipeline.settings import Settings
-from producer.celery_publisher import CeleryPublisher
+from pipeline.config.celery_settings import worker_argv
+from pipeline.config.settings import Settings
+from pipeline.protocol.task_message import TaskMessage
+from producer.celery.publisher import CeleryPublisher
 from results.documents import Target
 from results.stores.directory import DirectoryStore
-from tests.valkey import ValkeyServer
+from tests.support.servers.valkey import ValkeyServer
 
 WAIT_LIMIT_S = 30.0
 

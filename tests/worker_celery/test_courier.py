@@ -7,17 +7,17 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.clock import utc_now
-from pipeline.envelope import queued_message
-from pipeline.settings import Settings
+from pipeline.config.settings import Settings
+from pipeline.protocol.clock import utc_now
+from pipeline.protocol.envelope import queued_message
 from results.documents import DeadLetter, load
 from results.naming import deadletter_name
 from results.stores.directory import DirectoryStore
 from tests.worker_celery.conftest import task
-from worker_celery import courier as courier_module
-from worker_celery.answer import Answer, AnswerKind
-from worker_celery.courier import Courier
-from worker_celery.parcel import Parcel
+from worker_celery import deliverer as courier_module
+from worker_celery.deliverer import Courier
+from worker_celery.push_response import Answer, AnswerKind
+from worker_celery.queued_delivery import Parcel
 
 SETTINGS = Settings(backoff_min_s=0.01, backoff_max_s=0.05, push_attempts=3)
 PARCEL = Parcel("container", queued_message(task(4), "m1", utc_now()))

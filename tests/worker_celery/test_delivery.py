@@ -11,15 +11,15 @@ from typing import Any
 
 from celery import Celery
 
-from pipeline.celery_settings import DELIVER_TASK, celery_config, queue_name
-from pipeline.envelope import decode_push
-from pipeline.messages import decode_task
-from pipeline.settings import Settings
-from producer.celery_publisher import CeleryPublisher
+from pipeline.config.celery_settings import DELIVER_TASK, celery_config, queue_name
+from pipeline.config.settings import Settings
+from pipeline.protocol.envelope import decode_push
+from pipeline.protocol.task_message import decode_task
+from producer.celery.publisher import CeleryPublisher
 from results.documents import DeadLetter, Rejection, load
 from results.naming import deadletter_name
 from results.stores.directory import DirectoryStore
-from tests.valkey import ValkeyServer
+from tests.support.servers.valkey import ValkeyServer
 from tests.worker_celery.conftest import HttpTarget, Reply, Workers, slowly, task, wait_until
 
 

@@ -9,21 +9,21 @@ from typing import Any
 import pytest
 
 from model.errors import CheckpointError
-from pipeline.clock import utc_now
-from pipeline.envelope import queued_message
-from pipeline.runtime import LazyRuntime, Runtime
+from pipeline.protocol.clock import utc_now
+from pipeline.protocol.envelope import queued_message
+from pipeline.worker.runtime import LazyRuntime, Runtime
 from results.documents import Failure, load
 from results.errors import StoreError
 from results.naming import failures_prefix, record_name
 from results.record import Record
 from results.stores.directory import DirectoryStore
-from tests.pipeline.fakes import QuickEngine, a_runtime
-from tests.pipeline.stores import FaultyStore
-from tests.pipeline.tasks import a_task
-from worker_celery.answer import AnswerKind
-from worker_celery.painter import Painter
-from worker_celery.parcel import Parcel
-from worker_celery.shared_drain import SharedDrain
+from tests.support.builders.fakes import QuickEngine, a_runtime
+from tests.support.builders.stores import FaultyStore
+from tests.support.builders.tasks import a_task
+from worker_celery.in_process import Painter
+from worker_celery.push_response import AnswerKind
+from worker_celery.queued_delivery import Parcel
+from worker_celery.shared_shutdown import SharedDrain
 
 
 def parcel(attempt: int = 0, busy: int = 0) -> Parcel:

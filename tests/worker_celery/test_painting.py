@@ -9,15 +9,15 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.celery_settings import queue_name
-from pipeline.messages import TaskMessage
-from producer.celery_publisher import CeleryPublisher
+from pipeline.config.celery_settings import queue_name
+from pipeline.protocol.task_message import TaskMessage
+from producer.celery.publisher import CeleryPublisher
 from results.documents import Failure, load
 from results.naming import failures_prefix, images_prefix, record_name, records_prefix
 from results.record import Record
 from results.stores.directory import DirectoryStore
-from tests.pipeline.checkpoints import save_tiny
-from tests.valkey import ValkeyServer
+from tests.support.builders.checkpoints import save_tiny
+from tests.support.servers.valkey import ValkeyServer
 from tests.worker_celery.conftest import Workers, task, wait_until
 
 RECORD = record_name("a-job", "celery", 0)

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.errors import MessageError
-from worker_celery.parcel import MAX_ERROR_CHARS, Parcel
+from worker_celery.queued_delivery import MAX_ERROR_CHARS, Parcel
 
 MESSAGE = {"messageId": "m1", "data": "e30="}
 

@@ -7,14 +7,14 @@ from email.utils import format_datetime
 
 import pytest
 
-from pipeline.clock import utc_now
+from pipeline.config.settings import Settings
 from pipeline.errors import SettingsError
-from pipeline.settings import Settings
-from tests.valkey import free_port
+from pipeline.protocol.clock import utc_now
+from tests.support.servers.valkey import free_port
 from tests.worker_celery.conftest import HttpTarget, slowly
-from worker_celery.answer import AnswerKind
-from worker_celery.parcel import Parcel
-from worker_celery.pusher import HttpPusher
+from worker_celery.http_push import HttpPusher
+from worker_celery.push_response import AnswerKind
+from worker_celery.queued_delivery import Parcel
 
 PARCEL = Parcel("container", {"messageId": "m1", "data": "e30="})
 

@@ -6,13 +6,13 @@ from typing import Any
 
 import pytest
 
-from pipeline.celery_settings import queue_name
-from pipeline.settings import Settings
-from producer.celery_publisher import CeleryPublisher
+from pipeline.config.celery_settings import queue_name
+from pipeline.config.settings import Settings
+from producer.celery.publisher import CeleryPublisher
 from results.documents import Target
-from tests.valkey import ValkeyServer
+from tests.support.servers.valkey import ValkeyServer
 from tests.worker_celery.conftest import HttpTarget, Workers, slowly, task, wait_until
-from worker_celery.precheck import caution
+from worker_celery.startup_checks import caution
 
 
 @pytest.mark.parametrize(

@@ -11,16 +11,16 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from model.errors import CheckpointError
-from pipeline.clock import utc_now
-from pipeline.envelope import MAX_BODY_BYTES, push_body, queued_message
+from pipeline.config.settings import Settings
 from pipeline.errors import SettingsError
-from pipeline.runtime import LazyRuntime, Runtime
-from pipeline.settings import Settings
+from pipeline.protocol.clock import utc_now
+from pipeline.protocol.envelope import MAX_BODY_BYTES, push_body, queued_message
+from pipeline.worker.runtime import LazyRuntime, Runtime
 from results.documents import Rejection, load
 from results.naming import record_name
-from tests.pipeline.checkpoints import save_tiny
-from tests.pipeline.fakes import QuickEngine, a_runtime
-from tests.pipeline.tasks import a_task
+from tests.support.builders.checkpoints import save_tiny
+from tests.support.builders.fakes import QuickEngine, a_runtime
+from tests.support.builders.tasks import a_task
 from worker_container.app import EXTENSION, create_app, serving
 
 
@@ -142,7 +142,7 @@ class TestReady:
         def unexpected(path: Path) -> None:
             raise CheckpointError(f"{path} was read again")
 
-        monkeypatch.setattr("pipeline.engine_cache.load_checkpoint", unexpected)
+        monkeypatch.setattr("pipeline.models.engine_cache.load_checkpoint", unexpected)
         assert client.get("/health/ready").status_code == 200
 
     def test_missing(self, client: FlaskClient, models: Path) -> None:

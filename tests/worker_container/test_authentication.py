@@ -11,11 +11,11 @@ from typing import Any
 import pytest
 from flask.testing import FlaskClient
 
-from bench.oidc_issuer import AUDIENCE, EMAIL, LocalIssuer
+from benchmarks.delivery.oidc_issuer import AUDIENCE, EMAIL, LocalIssuer
+from pipeline.config.settings import Settings
 from pipeline.errors import SettingsError
-from pipeline.runtime import Runtime
-from pipeline.settings import Settings
-from tests.pipeline.fakes import a_runtime
+from pipeline.worker.runtime import Runtime
+from tests.support.builders.fakes import a_runtime
 from tests.worker_container.test_app import app_over, body
 from worker_container.app import create_app
 

@@ -9,17 +9,17 @@ from typing import Any
 import pytest
 from flask.testing import FlaskClient
 
-from pipeline.clock import utc_now
-from pipeline.dead_letters import COUNT_ATTRIBUTE, SOURCE_ATTRIBUTE
-from pipeline.envelope import MAX_BODY_BYTES, push_body, queued_message
-from pipeline.runtime import Runtime
+from pipeline.protocol.clock import utc_now
+from pipeline.protocol.envelope import MAX_BODY_BYTES, push_body, queued_message
+from pipeline.worker.pubsub_dead_letters import COUNT_ATTRIBUTE, SOURCE_ATTRIBUTE
+from pipeline.worker.runtime import Runtime
 from results.documents import DeadLetter, load
 from results.errors import StoreError
 from results.naming import deadletter_name, record_name
 from results.stores.open import open_store
-from tests.pipeline.fakes import a_runtime
-from tests.pipeline.stores import FaultyStore
-from tests.pipeline.tasks import a_task
+from tests.support.builders.fakes import a_runtime
+from tests.support.builders.stores import FaultyStore
+from tests.support.builders.tasks import a_task
 from tests.worker_container.test_app import app_over
 
 PUSH = "projects/local/subscriptions/diptych-dead-letters-push"

@@ -12,16 +12,16 @@ import psutil
 import pytest
 import requests
 
-from pipeline.messages import TaskMessage
+from pipeline.protocol.task_message import TaskMessage
 from results.documents import load
 from results.naming import images_prefix, record_name
 from results.record import Record
 from results.stores.base import Store
 from results.stores.open import open_store
-from tests.pipeline.checkpoints import save_tiny
-from tests.pipeline.fakes import wait_until
-from tests.pipeline.tasks import a_task
-from tests.worker_container.gunicorn_worker import Worker
+from tests.support.builders.checkpoints import save_tiny
+from tests.support.builders.fakes import wait_until
+from tests.support.builders.tasks import a_task
+from tests.support.servers.gunicorn_worker import Worker
 
 JOB = "job-a"
 

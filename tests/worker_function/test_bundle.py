@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from packaging.utils import canonicalize_name
 
-from tests.worker_function.server import run_alone, write_constraints
+from tests.support.servers.function_worker import run_alone, write_constraints
 from worker_function.bundle import BundleError, pinned, stage
 
 
@@ -49,9 +49,9 @@ def test_checkpoints_come_along(bundle: Path) -> None:
 
 
 def test_the_version_comes_along(bundle: Path) -> None:
-    from pipeline.instance import version
+    from pipeline.worker.instance import version
 
-    assert run_alone(bundle, "from pipeline.instance import version; print(version())") == version()
+    assert run_alone(bundle, "from pipeline.worker.instance import version; print(version())") == version()
 
 
 def test_tracing_is_packed_on_order(bundle: Path, tmp_path: Path, constraints: Path) -> None:
@@ -78,7 +78,9 @@ def test_every_requirement_is_pinned(bundle: Path) -> None:
 
 def test_what_serving_imports_is_required(bundle: Path) -> None:
     """A dependency that the core takes on later must not be missing from the deployed function alone."""
-    modules = "main, model.engines.openvino, results.png, results.stores.directory, results.stores.gcs"
+    modules = (
+        "main, model.engines.openvino, results.imaging.png, results.stores.directory, results.stores.gcs"
+    )
     code = f"import {modules}, sys; print(*sys.modules)"
     roots = {name.partition(".")[0] for name in run_alone(bundle, code).split()}
     owners = importlib.metadata.packages_distributions()

@@ -14,21 +14,21 @@ from cloudevents.conversion import to_binary, to_structured
 from cloudevents.http import CloudEvent
 
 from model.registry import Registry
-from pipeline.clock import utc_now
-from pipeline.envelope import push_body, queued_message
-from pipeline.messages import TaskMessage
-from pipeline.model_push import push_model
+from pipeline.models.push import push_model
+from pipeline.protocol.clock import utc_now
+from pipeline.protocol.envelope import push_body, queued_message
+from pipeline.protocol.task_message import TaskMessage
 from results.documents import load
 from results.naming import record_name
 from results.record import Record
 from results.stores.base import Store
 from results.stores.open import open_store
-from tests.gcs_fault_proxy import gcs_fault_proxy
-from tests.gcs_server import GcsServer, find_binary
-from tests.pipeline.checkpoints import save_tiny
-from tests.pipeline.fakes import wait_until
-from tests.pipeline.tasks import a_task
-from tests.worker_function.server import FunctionServer, write_constraints
+from tests.support.builders.checkpoints import save_tiny
+from tests.support.builders.fakes import wait_until
+from tests.support.builders.tasks import a_task
+from tests.support.servers.function_worker import FunctionServer, write_constraints
+from tests.support.servers.gcs_fault_proxy import gcs_fault_proxy
+from tests.support.servers.gcs_server import GcsServer, find_binary
 from worker_function.bundle import stage
 
 JSON = {"Content-Type": "application/json"}

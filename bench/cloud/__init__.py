@@ -1,0 +1,1 @@
+"""Deployed targets: where they answer, who lets us in, what they were billed for."""

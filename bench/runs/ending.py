@@ -1,0 +1,33 @@
+"""How a benchmark's command ends: what it says at its end, and its exit status."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Final
+
+from bench.runs.folder import REPORT_NAME
+from bench.runs.read import StoredRun
+
+FAILED_EXIT: Final = 3
+PARTIAL_EXIT: Final = 4
+INTERRUPTED_EXIT: Final = 130
+
+
+def tell_ending(
+    run: StoredRun, lines: Iterable[str], failed: Sequence[str], tell: Callable[[str], None]
+) -> int:
+    """Tell how a run went; returns the exit status: 0, 3 a threshold failed, 4 partial, 130 Ctrl-C.
+
+    Args:
+        run: the finished run.
+        lines: the run in a few lines.
+        failed: thresholds that it fails, a line each.
+        tell: given lines for the user.
+    """
+    for line in (*lines, *(f"FAILED {line}" for line in failed), f"report: {run.path / REPORT_NAME}"):
+        tell(line)
+    if run.status == "interrupted":
+        return INTERRUPTED_EXIT
+    if run.partial:
+        return PARTIAL_EXIT
+    return FAILED_EXIT if failed else 0

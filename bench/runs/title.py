@@ -1,0 +1,28 @@
+"""What a run measured, in words that claim no more: one machine says nothing of two cloud products."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from bench.cloud.targets import deployed_title, stand_ins
+
+SERVERS: Final[Mapping[str, str]] = {
+    "container": "gunicorn",
+    "function": "functions-framework",
+    "celery": "a Celery worker",
+}
+
+
+def title_of(what: str, configuration: Mapping[str, Any]) -> str:
+    """The title of a run.
+
+    Args:
+        what: "Load at".
+        configuration: of the run: its `targets`, and if they were deployed ones `cloud`, and where they are.
+    """
+    names = [str(name) for name in configuration.get("targets") or ()]
+    if configuration.get("cloud"):
+        urls, store_url = configuration.get("urls") or {}, configuration.get("store_url") or ""
+        return deployed_title(f"{what} {' and '.join(names)}", stand_ins([*urls.values()], store_url))
+    return f"{what} {' and '.join(SERVERS.get(name, name) for name in names)} on this machine"

@@ -1,0 +1,1 @@
+"""The developers' own measurements; not part of the wheel."""

@@ -1,0 +1,1 @@
+"""Sizes and cold starts of the container images."""

@@ -1,0 +1,1 @@
+"""Delivery under failure and under load: kills, redeliveries, queue overhead, publishing rates."""

@@ -1,0 +1,211 @@
+"""How fast a job gets onto the queue: `submit` to Google's Pub/Sub emulator and to Valkey, taking turns.
+
+python -m benchmarks.delivery.publish_rate [--tasks 5000] [--rounds 5] [--images 1000000] [--json]
+
+Every submission is a process of its own, so that its peak memory is its own. At the end a job of --images
+images, in tasks of 256, goes to each: its memory beside that of a job of one task is what a large job costs.
+The emulator keeps messages in memory; Valkey syncs each write to its disk, as the local stack's does.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing, contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from statistics import median
+from typing import Final
+
+from benchmarks.delivery.tiny_model import write_tiny_model
+from local.celery.broker import broker_argv, broker_lacks, broker_url
+from local.errors import StackError
+from local.http_call import call
+from local.ports import HOST, choose_port
+from local.pubsub.emulator import emulator_argv, emulator_command, emulator_lacks
+from model.registry import Registry
+from pipeline.config.pubsub_settings import PubSubAddress
+from pipeline.config.settings import Settings
+from pipeline.protocol.task_message import MAX_IMAGES_PER_TASK
+from producer.open_publisher import open_publisher
+from producer.submit import JobRequest, draft_job, submit
+from results.documents import Target
+from results.stores.open import open_store
+
+TARGETS: Final[tuple[Target, ...]] = ("container", "function")
+START_LIMIT_S: Final = 60.0
+QUEUES: Final = ("pubsub", "valkey")
+
+
+@dataclass(frozen=True, slots=True)
+class Submission:
+    """One job, submitted by a process of its own.
+
+    Args:
+        queue: which broker.
+        tasks: per target; on Pub/Sub one message serves both, on Valkey each has its own.
+        messages: put onto the queue.
+        wall_s: of `submit`: manifest, messages, acknowledgements, markers.
+        rss_peak_bytes: of the process.
+    """
+
+    queue: str
+    tasks: int
+    messages: int
+    wall_s: float
+    rss_peak_bytes: int
+
+
+def submit_once(queue: str, url: str, folder: Path, count: int, images_per_task: int) -> Submission:
+    """Submit one job from this process.
+
+    Args:
+        queue: one of QUEUES.
+        url: the broker's.
+        folder: with the model and the store.
+        count: images.
+        images_per_task: 1 to 256.
+    """
+    settings = Settings(broker_url=url, model_dir=folder / "models")
+    store = open_store((folder / "store").as_uri())
+    name = next(path.stem for path in (folder / "models").glob("*.safetensors"))
+    request = JobRequest(model=name, count=count, targets=TARGETS, seed=1, images_per_task=images_per_task)
+    draft = draft_job(request, Registry(settings.model_dir))
+    with closing(open_publisher(settings)) as publisher:
+        started_s = time.monotonic()
+        submission = submit(store, publisher, draft, push=False)
+        wall_s = time.monotonic() - started_s
+    tasks = draft.manifest.task_count
+    # ru_maxrss is in KiB on Linux, in bytes on macOS.
+    unit = 1 if sys.platform == "darwin" else 1024
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
+    return Submission(queue, tasks, tasks if queue == "pubsub" else submission.messages, wall_s, peak)
+
+
+def _in_a_process(queue: str, url: str, folder: Path, count: int, images_per_task: int) -> Submission:
+    arguments = [queue, url, str(folder), str(count), str(images_per_task)]
+    argv = [sys.executable, "-m", "benchmarks.delivery.publish_rate", "--once", *arguments]
+    done = subprocess.run(argv, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise StackError(f"a submission to {queue} failed: {done.stderr.strip()[-500:]}")
+    return Submission(**json.loads(done.stdout))
+
+
+@contextmanager
+def brokers(folder: Path) -> Iterator[dict[str, str]]:
+    """Start both; yield their URLs by name. Raises StackError if one cannot be started."""
+    emulator_port = choose_port(0, "Pub/Sub emulator", "")
+    address = PubSubAddress("local", "diptych-tasks", f"{HOST}:{emulator_port}")
+    valkey = folder / "valkey"
+    valkey.mkdir()
+    with ExitStack() as stack:
+        stack.enter_context(_process(emulator_argv(emulator_command(), folder, emulator_port)))
+        _wait(lambda: emulator_lacks(emulator_port))
+        # Only now that the first is in use: two ports that are free may be the same.
+        valkey_port = choose_port(0, "broker", "")
+        stack.enter_context(_process(broker_argv(valkey, valkey_port)))
+        _wait(lambda: broker_lacks(valkey_port))
+        topic = {"topic": address.topic_path}
+        call(emulator_port, "PUT", f"/v1/{address.topic_path}", {})
+        # Somebody for whom the emulator keeps the messages.
+        call(emulator_port, "PUT", f"/v1/{address.subscription_path('look')}", topic)
+        yield {"pubsub": address.url, "valkey": broker_url(valkey_port)}
+
+
+def measure(tasks: int, rounds: int, images: int) -> list[Submission]:
+    """Submit to both queues in turns.
+
+    Args:
+        tasks: of one image each, per round.
+        rounds: how many.
+        images: of the large job; 0 leaves it out.
+    Raises:
+        StackError: a broker did not start, or a submission failed.
+    """
+    with tempfile.TemporaryDirectory(prefix="diptych-bench-") as name:
+        folder = Path(name)
+        write_tiny_model(folder / "models")
+        with brokers(folder) as urls:
+            plan = [(tasks, 1)] * rounds
+            # Memory: one task against very many images.
+            plan += [(1, 1), (images, MAX_IMAGES_PER_TASK)] if images else []
+            return [
+                _in_a_process(queue, urls[queue], folder, count, per_task)
+                for count, per_task in plan
+                for queue in QUEUES
+            ]
+
+
+def report(found: list[Submission], tasks: int, rounds: int) -> list[str]:
+    """What it came to, in lines."""
+    lines = []
+    rates: dict[str, list[float]] = {}
+    for queue in QUEUES:
+        runs = [run for run in found if run.queue == queue]
+        timed, rest = runs[:rounds], runs[rounds:]
+        rates[queue] = [run.messages / run.wall_s for run in timed]
+        task_rates = [run.tasks / run.wall_s for run in timed]
+        lines.append(
+            f"{queue:<7} {tasks:,} tasks for two targets: {median(rates[queue]):,.0f} messages/s,"
+            f" {median(task_rates):,.0f} tasks/s (median of {rounds}; {min(rates[queue]):,.0f} to"
+            f" {max(rates[queue]):,.0f} messages/s)"
+        )
+        for run in rest:
+            lines.append(
+                f"{queue:<7} a job of {run.tasks:,} tasks: {run.wall_s:.2f} s, peak memory of the producer"
+                f" {run.rss_peak_bytes / 1e6:.0f} MB"
+            )
+    return lines
+
+
+@contextmanager
+def _process(argv: tuple[str, ...]) -> Iterator[None]:
+    process = subprocess.Popen(
+        argv, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
+    try:
+        yield
+    finally:
+        process.kill()
+        process.wait()
+
+
+def _wait(lacks: Callable[[], str]) -> None:
+    deadline = time.monotonic() + START_LIMIT_S
+    while why := lacks():
+        if time.monotonic() > deadline:
+            raise StackError(f"a broker did not start: {why}")
+        time.sleep(0.05)
+
+
+def main() -> None:
+    """The command line."""
+    parser = argparse.ArgumentParser(description="Measure how fast jobs get onto the queue.")
+    parser.add_argument("--tasks", type=int, default=5000, help="of one image each, per round")
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--images", type=int, default=1_000_000, help="of the large job; 0: none")
+    parser.add_argument("--json", action="store_true", help="print JSON")
+    parser.add_argument("--once", nargs=5, help=argparse.SUPPRESS)
+    chosen = parser.parse_args()
+    if chosen.once:
+        queue, url, folder, count, per_task = chosen.once
+        print(json.dumps(asdict(submit_once(queue, url, Path(folder), int(count), int(per_task)))))
+        return
+    try:
+        found = measure(chosen.tasks, chosen.rounds, chosen.images)
+    except StackError as error:
+        sys.exit(f"error: {error}")
+    if chosen.json:
+        print(json.dumps([asdict(run) for run in found]))
+        return
+    print("\n".join(report(found, chosen.tasks, chosen.rounds)))
+
+
+if __name__ == "__main__":
+    main()

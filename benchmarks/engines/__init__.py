@@ -1,0 +1,1 @@
+"""Inference engines and PNG encoders side by side."""

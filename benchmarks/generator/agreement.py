@@ -1,0 +1,159 @@
+"""Does the load generator agree with independent tools? The same push, the same endpoint, the same minute.
+
+python -m benchmarks.generator.agreement [--endpoint delayed|container|busy] [--rounds 5] [--json]
+
+The tools are Debian's: apt-get install wrk hey jmeter jmeter-http (2.13). Those that are there are run.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import random
+import shutil
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Final
+
+from bench.errors import BenchError
+from bench.load.pushes import Pushes
+from bench.load.workers import local_worker
+from benchmarks.generator.figures import LIMIT, Figures, Round, agreements
+from benchmarks.generator.jmeter import jmeter, jmeter_missing
+from benchmarks.generator.report import report
+from benchmarks.generator.server import Delays, delayed_server, told
+from benchmarks.generator.tool import Load
+from benchmarks.generator.tools import hey, ours, wrk
+from local.errors import StackError
+from model.registry import Registry
+
+TOOLS: Final[dict[str, Callable[[Load], Figures]]] = {"ours": ours, "wrk": wrk, "hey": hey, "jmeter": jmeter}
+ENDPOINTS: Final = ("delayed", "container", "busy")
+_WAIT: Final = "DIPTYCH_SLOT_WAIT_S"
+
+
+def installed(without: Sequence[str] = ()) -> list[str]:
+    """Names of the tools that are there, ours first.
+
+    Raises:
+        BenchError: ours is alone.
+    """
+    there = [name for name in ("wrk", "hey") if shutil.which(name)]
+    if not jmeter_missing():
+        there.append("jmeter")
+    chosen = [name for name in there if name not in without]
+    if not chosen:
+        raise BenchError("there is no tool to compare with: apt-get install wrk hey jmeter jmeter-http")
+    return ["ours", *chosen]
+
+
+@contextmanager
+def endpoint(name: str, delays: Delays) -> Iterator[tuple[str, bytes]]:
+    """Open one of ENDPOINTS; yields its URL and what to post.
+
+    Raises:
+        BenchError, StackError: it does not start.
+    """
+    body = Pushes("load-agreement", Registry(None).get("faces-64"), "container", 1, 1).body(0, 1)
+    if name == "delayed":
+        with delayed_server(delays) as url:
+            yield url, body
+        return
+    before = os.environ.get(_WAIT)
+    if name == "busy":
+        os.environ[_WAIT] = "0"  # who finds the slot taken is refused at once
+    try:
+        with (
+            tempfile.TemporaryDirectory(prefix="dta-") as folder,
+            local_worker("container", Path(folder)) as worker,
+        ):
+            yield worker.url, body
+    finally:
+        os.environ.pop(_WAIT, None)
+        if before is not None:
+            os.environ[_WAIT] = before
+
+
+def measure(
+    where: str, tools: Sequence[str], rounds: int, seconds: int, users: int, *, delays: Delays, seed: int = 1
+) -> list[Round]:
+    """Run every tool in each round, the order by lot.
+
+    Raises:
+        BenchError: a tool fails.
+        StackError: the container does not start.
+    """
+    lots, found = random.Random(seed), []
+    with tempfile.TemporaryDirectory(prefix="dta-") as name, endpoint(where, delays) as (url, body):
+        load = Load(url, body, users, seconds, Path(name))
+        ours(replace(load, users=1, seconds=1))  # loads the container's model, and paints the one image
+        for _ in range(rounds):
+            order = lots.sample(list(tools), len(tools))
+            began_s = time.perf_counter()
+            figures, server = {}, {}
+            for tool in order:
+                if where == "delayed":
+                    told(url)
+                figures[tool] = TOOLS[tool](load)
+                if where == "delayed":
+                    server[tool] = told(url)
+            found.append(Round(tuple(order), time.perf_counter() - began_s, figures, server))
+    return found
+
+
+def main() -> None:
+    """The command line."""
+    parser = argparse.ArgumentParser(description="Compare with wrk, hey and JMeter.")
+    parser.add_argument(
+        "--endpoint", choices=ENDPOINTS, default="delayed", help="busy: a container that sheds"
+    )
+    parser.add_argument("--first-ms", type=float, default=30.0, help="delayed: until the first byte")
+    parser.add_argument("--rest-ms", type=float, default=20.0, help="delayed: from there to the last byte")
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--seconds", type=int, default=5)
+    parser.add_argument("--users", type=int, default=10)
+    parser.add_argument("--seed", type=int, default=1, help="of the tools' order")
+    parser.add_argument(
+        "--without", choices=[name for name in TOOLS if name != "ours"], action="append", default=[]
+    )
+    parser.add_argument("--json", action="store_true", help="print JSON")
+    chosen = parser.parse_args()
+    delays = Delays(chosen.first_ms / 1000, chosen.rest_ms / 1000)
+    try:
+        tools = installed(chosen.without)
+        rounds = measure(
+            chosen.endpoint,
+            tools,
+            chosen.rounds,
+            chosen.seconds,
+            chosen.users,
+            delays=delays,
+            seed=chosen.seed,
+        )
+    except (BenchError, StackError) as error:
+        sys.exit(f"error: {error}")
+    print(json.dumps(_document(rounds), indent=2) if chosen.json else "\n".join(report(rounds)))
+
+
+def _document(rounds: Sequence[Round]) -> dict[str, object]:
+    compared = [
+        {
+            **asdict(one),
+            "middle": one.middle,
+            "interval": one.interval,
+            "coverage": one.coverage,
+            "agrees": one.agrees,
+        }
+        for one in agreements(rounds)
+    ]
+    return {"limit": LIMIT, "agreements": compared, "rounds": [asdict(one) for one in rounds]}
+
+
+if __name__ == "__main__":
+    main()

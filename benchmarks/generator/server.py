@@ -1,0 +1,116 @@
+"""An endpoint whose response time is known: the first byte after a fixed delay, the rest after another.
+
+python -m benchmarks.generator.server FIRST_MS REST_MS      prints the port that it listens on, on 127.0.0.1
+
+It sheds nothing, keeps connections, and has a clock of its own beside the tools': `GET` gives, in JSON, how
+long the answers since the last `GET` took, from the request's last byte to the handing over of theirs.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import http.client
+import json
+import sys
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from statistics import median
+from typing import Final
+from urllib.parse import urlsplit
+
+from bench.errors import BenchError
+from bench.load.server_process import server_process
+
+_HEAD: Final = b"HTTP/1.1 200 OK\r\nContent-Type: application/octet-stream\r\nContent-Length: %d\r\n\r\n"
+_FIRST: Final = _HEAD % 1024 + b"-" * 512
+_REST: Final = b"-" * 512
+_LENGTH: Final = b"content-length:"
+
+
+@dataclass(frozen=True, slots=True)
+class Delays:
+    """Seconds from a request's last byte to the answer's first one, and from there to its last."""
+
+    first_s: float = 0.03
+    rest_s: float = 0.02
+
+
+class _Answering(asyncio.Protocol):
+    def __init__(self, delays: Delays, kept: list[tuple[float, float]]) -> None:
+        self._delays, self._kept = delays, kept
+        self._held = b""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
+        self._transport = transport  # asyncio has set TCP_NODELAY: the rest does not wait for an ACK
+
+    def data_received(self, data: bytes) -> None:
+        self._held += data
+        end = self._held.find(b"\r\n\r\n")
+        if end < 0:
+            return
+        head = self._held[:end].lower()
+        at = head.find(_LENGTH)
+        length = int(head[at + len(_LENGTH) :].partition(b"\r\n")[0]) if at >= 0 else 0
+        if len(self._held) < end + 4 + length:
+            return
+        self._held = b""  # none of the tools sends its next request before this one's answer
+        if head.startswith(b"get "):
+            self._tell()
+            return
+        loop = asyncio.get_running_loop()
+        began_s = loop.time()
+        loop.call_at(began_s + self._delays.first_s, self._first, began_s)
+
+    def _first(self, began_s: float) -> None:
+        loop = asyncio.get_running_loop()
+        self._transport.write(_FIRST)
+        # Counted from the request, so that a late first byte does not make the last one later still.
+        due_s = began_s + self._delays.first_s + self._delays.rest_s
+        loop.call_at(due_s, self._rest, began_s, loop.time() - began_s)
+
+    def _rest(self, began_s: float, first_s: float) -> None:
+        self._transport.write(_REST)
+        self._kept.append((first_s, asyncio.get_running_loop().time() - began_s))
+
+    def _tell(self) -> None:
+        told: dict[str, float] = {"answers": len(self._kept)}
+        if self._kept:
+            for index, name in enumerate(("first_byte_s", "response_s")):
+                told[name] = median(one[index] for one in self._kept)
+        self._kept.clear()
+        text = json.dumps(told).encode()
+        self._transport.write(_HEAD % len(text) + text)
+
+
+async def _serve(delays: Delays) -> None:
+    kept: list[tuple[float, float]] = []
+    server = await asyncio.get_running_loop().create_server(
+        lambda: _Answering(delays, kept), "127.0.0.1", 0, backlog=1024
+    )
+    print(server.sockets[0].getsockname()[1], flush=True)
+    await server.serve_forever()
+
+
+def told(url: str) -> dict[str, float]:
+    """Medians, in seconds, of the answers since the last time, by the server's own clock."""
+    address = urlsplit(url)
+    connection = http.client.HTTPConnection(address.hostname or "", address.port, timeout=10)
+    try:
+        connection.request("GET", "/")
+        values: dict[str, float] = json.loads(connection.getresponse().read())
+        return values
+    except (OSError, http.client.HTTPException, ValueError) as error:
+        raise BenchError(f"the delayed server does not say how long its answers took: {error}") from error
+    finally:
+        connection.close()
+
+
+def delayed_server(delays: Delays) -> AbstractContextManager[str]:
+    """Run it in a process of its own; gives its URL. Raises BenchError if it does not start."""
+    arguments = [f"{1000 * one:g}" for one in (delays.first_s, delays.rest_s)]
+    return server_process("benchmarks.generator.server", arguments)
+
+
+if __name__ == "__main__":
+    asyncio.run(_serve(Delays(*(float(one) / 1000 for one in sys.argv[1:3]))))

@@ -1,0 +1,1 @@
+"""Whether intervals and verdicts hold where the truth is known."""

@@ -1,0 +1,196 @@
+"""The first steps: the APIs, the service accounts, the topics, the bucket and the image repository."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any, Final
+
+from deploy.command import PYTHON_PROGRAM, Command, Variables, gcloud
+from deploy.deployment import APIS, TARGETS, Deployment
+from deploy.facts import bucket_facts, differences, last_part
+from deploy.plan.subscriptions import reserve_subscription
+from deploy.steps import JSON, Ensure, Learn, Step, grant, under_condition
+
+ACCOUNTS: Final = {
+    "container": "Diptych: the container worker",
+    "function": "Diptych: the function worker",
+    "push": "Diptych: who Pub/Sub calls the workers as",
+    "build": "Diptych: builds images",
+}
+WORKER_ROLES: Final = ("roles/storage.objectCreator", "roles/storage.objectViewer")
+"""Write new objects and read: a worker can neither overwrite nor delete."""
+LIFECYCLE_FILE: Final = "build/lifecycle.json"
+
+
+def foundation_steps(deployment: Deployment) -> list[Step]:
+    """What both targets stand on."""
+    return [
+        Learn(
+            title=f"project {deployment.project}",
+            variable="PROJECT_NUMBER",
+            ask=gcloud("projects describe", deployment.project, "--format=value(projectNumber)"),
+            pattern=r"[0-9]+",
+        ),
+        _apis(deployment),
+        *(_account(deployment, role, title) for role, title in ACCOUNTS.items()),
+        *(_agent(deployment, api) for api in ("pubsub", "eventarc")),
+        _topic(deployment, deployment.queue.topic),
+        _topic(deployment, deployment.queue.dead_letter_topic),
+        grant(
+            f"Pub/Sub may publish to {deployment.queue.dead_letter_topic}",
+            "pubsub topics",
+            (deployment.queue.dead_letter_topic, f"--project={deployment.project}"),
+            deployment.pubsub_agent,
+            "roles/pubsub.publisher",
+        ),
+        reserve_subscription(deployment),
+        *_bucket(deployment),
+        *(_worker_role(deployment, target, role) for target in TARGETS for role in WORKER_ROLES),
+        *_repository(deployment),
+    ]
+
+
+def _apis(deployment: Deployment) -> Ensure:
+    project = f"--project={deployment.project}"
+
+    def lacks(document: Any, _: Variables) -> str:
+        enabled = {each.get("config", {}).get("name") for each in document}
+        missing = [api for api in APIS if api not in enabled]
+        return f"not enabled: {', '.join(missing)}" if missing else ""
+
+    enable = gcloud("services enable", *APIS, project)
+    return Ensure(
+        title="APIs",
+        find=gcloud("services list", "--enabled", project, JSON),
+        make=enable,
+        change=enable,
+        lacks=lacks,
+        repeatable=True,
+    )
+
+
+def _account(deployment: Deployment, role: str, title: str) -> Ensure:
+    project = f"--project={deployment.project}"
+    email = deployment.account(role)
+    return Ensure(
+        title=f"service account {email.partition('@')[0]}",
+        find=gcloud("iam service-accounts describe", email, project, JSON),
+        make=gcloud(
+            "iam service-accounts create", email.partition("@")[0], f"--display-name={title}", project
+        ),
+    )
+
+
+def _agent(deployment: Deployment, api: str) -> Ensure:
+    """Google makes these accounts at the first use of an API, which may be after we name them."""
+    return Ensure(
+        title=f"service agent of {api}",
+        make=gcloud(
+            "beta services identity create",
+            f"--service={api}.googleapis.com",
+            f"--project={deployment.project}",
+        ),
+        repeatable=True,
+    )
+
+
+def _topic(deployment: Deployment, name: str) -> Ensure:
+    project = f"--project={deployment.project}"
+    return Ensure(
+        title=f"topic {name}",
+        find=gcloud("pubsub topics describe", name, project, JSON),
+        make=gcloud("pubsub topics create", name, project),
+    )
+
+
+def _bucket(deployment: Deployment) -> list[Step]:
+    project, url = f"--project={deployment.project}", deployment.bucket_url
+    flags = ("--uniform-bucket-level-access", "--public-access-prevention")
+    wanted = {"uniform access": "on", "public access prevention": "enforced"}
+    bucket = Ensure(
+        title=f"bucket {deployment.bucket}",
+        find=gcloud("storage buckets describe", url, project, JSON),
+        make=gcloud("storage buckets create", url, f"--location={deployment.region}", *flags, project),
+        change=gcloud("storage buckets update", url, *flags, project),
+        lacks=lambda document, _: differences(wanted, bucket_facts(document)),
+        hint=" (bucket names are the whole world's: if somebody else has this one, give --bucket)",
+    )
+    return [bucket, *_expiry(deployment)]
+
+
+def _expiry(deployment: Deployment) -> list[Step]:
+    """Nothing in the bucket is ever deleted, or what is older than the user says."""
+    project, days = f"--project={deployment.project}", deployment.retain_days
+    wanted = {"expiry": f"after {days} days" if days else "never"}
+    rules = f"--lifecycle-file={LIFECYCLE_FILE}" if days else "--clear-lifecycle"
+    update = gcloud("storage buckets update", deployment.bucket_url, rules, project)
+    expiry = Ensure(
+        title=f"expiry of results: {wanted['expiry']}",
+        find=gcloud("storage buckets describe", deployment.bucket_url, project, JSON),
+        make=update,
+        change=update,
+        lacks=lambda document, _: differences(wanted, bucket_facts(document)),
+        repeatable=True,
+        tailored=True,
+    )
+    if not days:
+        return [expiry]
+    write = Command((PYTHON_PROGRAM, "-m", "deploy.lifecycle", str(days), LIFECYCLE_FILE))
+    return [Ensure(title=f"rules of expiry in {LIFECYCLE_FILE}", make=write, repeatable=True), expiry]
+
+
+def _worker_role(deployment: Deployment, target: str, role: str) -> Ensure:
+    verb = {"objectCreator": "write new objects to", "objectViewer": "read"}[
+        last_part(role).partition(".")[2]
+    ]
+    return grant(
+        f"the {target} may {verb} {deployment.bucket}",
+        "storage buckets",
+        (deployment.bucket_url, f"--project={deployment.project}"),
+        deployment.account(target),
+        role,
+    )
+
+
+def _repository(deployment: Deployment) -> list[Step]:
+    """Where images lie, and what the account that builds them may do."""
+    project = f"--project={deployment.project}"
+    place = (f"--location={deployment.region}", project)
+    build = deployment.account("build")
+    on_project = ("projects", (deployment.project,), build)
+    # Function and image builds read their sources from buckets of these names, and from no other.
+    sources = " || ".join(
+        f'resource.name.startsWith("projects/_/buckets/{name}")'
+        for name in ("gcf-v2-sources-${PROJECT_NUMBER}", f"{deployment.project}_cloudbuild")
+    )
+    return [
+        Ensure(
+            title=f"image repository {deployment.repository}",
+            find=gcloud("artifacts repositories describe", deployment.repository, *place, JSON),
+            make=gcloud(
+                "artifacts repositories create",
+                deployment.repository,
+                "--repository-format=docker",
+                *place,
+            ),
+        ),
+        grant(
+            f"builds may push images to {deployment.repository}",
+            "artifacts repositories",
+            (deployment.repository, *place),
+            build,
+            "roles/artifactregistry.writer",
+        ),
+        _unconditional(grant("builds may write logs", *on_project, "roles/logging.logWriter")),
+        under_condition(
+            grant("builds may read their sources", *on_project, "roles/storage.objectViewer"),
+            "build-sources",
+            sources,
+        ),
+    ]
+
+
+def _unconditional(step: Ensure) -> Ensure:
+    """Said in words: gcloud asks where other bindings of the policy have conditions."""
+    make = step.make.adding("--condition=None")
+    return replace(step, make=make, change=make)

@@ -1,0 +1,14 @@
+"""The steps of a deployment, in the order in which they can be done."""
+
+from __future__ import annotations
+
+from deploy.deployment import Deployment
+from deploy.plan.container import container_steps
+from deploy.plan.foundation import foundation_steps
+from deploy.plan.function import function_steps
+from deploy.steps import Step
+
+
+def deploy_steps(deployment: Deployment) -> list[Step]:
+    """All steps: what both targets stand on, the container, the function."""
+    return [*foundation_steps(deployment), *container_steps(deployment), *function_steps(deployment)]

@@ -1,0 +1,54 @@
+"""`diptych bench`: measurements."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import click
+
+from diptych.lazy_group import Entry, LazyGroup
+
+COMMANDS: Final = {
+    "load": Entry(
+        "diptych.commands.bench.load", "load", "Send real pushes at both HTTP workers, and measure."
+    ),
+    "queue": Entry(
+        "diptych.commands.bench.queue",
+        "queue",
+        "Send jobs through the queue, and measure until their records.",
+    ),
+    "cold": Entry(
+        "diptych.commands.bench.cold",
+        "cold",
+        "Start the workers anew, and measure until the first image is stored.",
+    ),
+    "ceiling": Entry(
+        "diptych.commands.bench.ceiling",
+        "ceiling",
+        "Measure what the load generator itself can do.",
+    ),
+    "compare": Entry(
+        "diptych.commands.bench.compare",
+        "compare",
+        "A paired experiment, from a TOML file to a verdict.",
+    ),
+    "scale": Entry(
+        "diptych.commands.bench.scale",
+        "scale",
+        "Measure 1, 2, 4, 8 workers; simulate jobs in a cloud.",
+    ),
+    "report": Entry(
+        "diptych.commands.bench.report",
+        "report",
+        "Write a run's report again, or set two side by side.",
+    ),
+}
+"""In the order of use."""
+
+
+@click.group(cls=LazyGroup, entries=COMMANDS, context_settings={"help_option_names": ["-h", "--help"]})
+def bench() -> None:
+    """Measure the targets: load, queue, paired experiments, cold starts, scaling.
+
+    A run writes a folder with every request, the configuration, the environment and a report.
+    """

@@ -1,0 +1,39 @@
+"""`diptych bench report`: a run's report again, from its files alone; or two runs side by side."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+
+@click.command()
+@click.argument("run", type=click.Path(path_type=Path))
+@click.argument("other", type=click.Path(path_type=Path), required=False)
+@click.option("--out", type=click.Path(path_type=Path), help="Of two: where to [compare-A-B.html]")
+def report(run: Path, other: Path | None, out: Path | None) -> None:
+    """Write summary and report of RUN again, from its raw file, or one report of RUN and OTHER side by side.
+
+    RUN is of `bench load`, `queue`, `cold`, `compare` or `scale`, and OTHER of the same. A run that was
+    killed has figures too, of what its raw file holds.
+    """
+    from bench.errors import BenchError
+    from bench.runs.folder import REPORT_NAME
+    from bench.runs.kinds import kind_of, read_again, side_by_side, write_again
+
+    if other is None and out is not None:
+        raise click.UsageError("--out is for two runs: the report of one stays in its folder")
+    runs = [read_again(path) for path in (run, other) if path]
+    if other is None:
+        write_again(runs[0])
+        for line in kind_of(runs[0]).text_lines(runs[0]):
+            click.echo(line)
+        click.echo(f"report: {run / REPORT_NAME}")
+        return
+    page = side_by_side(runs)
+    target = out or Path(f"compare-{run.resolve().name}-{other.resolve().name}.html")
+    try:
+        target.write_text(page, encoding="utf-8")
+    except OSError as error:
+        raise BenchError(f"{target} cannot be written: {error.strerror}") from error
+    click.echo(f"report: {target}")

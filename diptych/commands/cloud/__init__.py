@@ -1,0 +1,1 @@
+"""`diptych deploy`, `destroy` and `doctor`."""

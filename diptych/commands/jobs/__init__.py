@@ -1,0 +1,1 @@
+"""`diptych submit`, `status`, `watch`, `jobs`, `cancel`, `resume`, `retry` and `dlq`."""

@@ -1,0 +1,226 @@
+"""`diptych dlq list, show, redrive`. What they need is imported when they run."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING, Final, cast
+
+import click
+
+from diptych.commands.jobs.output import print_lines, show_republication
+from diptych.commands.options import (
+    broker_option,
+    checked_job,
+    job_argument,
+    json_option,
+    print_json,
+    settings_of,
+    store_of,
+    store_option,
+)
+
+if TYPE_CHECKING:
+    from pipeline.config.settings import Settings
+    from results.documents import Target
+    from results.job_state import JobState
+    from results.stores.base import Store
+
+_HELP: Final = {"help_option_names": ["-h", "--help"]}
+LISTED: Final = 50
+
+target_option = click.option(
+    "-t",
+    "--target",
+    "targets",
+    multiple=True,
+    type=click.Choice(["container", "function", "celery"]),
+    help="On this target only; may be given again.  [default: all of the job's]",
+)
+
+
+@click.group(context_settings=_HELP)
+def dlq() -> None:
+    """Look at dead-lettered tasks, and send them again.
+
+    A task that its target has refused as often as is allowed (100 deliveries) becomes a dead letter: it is
+    taken off the queue, kept in the store under the job's deadletters/, and the job goes on without it.
+    Being busy, or down, does not kill a task on Celery; on Pub/Sub every refusal counts.
+
+    \b
+    diptych dlq list                           what is dead, of all jobs
+    diptych dlq show my-batch 12               why, in full
+    diptych dlq redrive my-batch --task 12     again, once the cause is gone
+    """
+
+
+@dlq.command("list")
+@click.argument("job_id", metavar="[JOB]", required=False)
+@click.option("--settled", is_flag=True, help="List also those whose task has been done or sent again since.")
+@click.option("--limit", type=click.IntRange(1), default=LISTED, show_default=True, help="At most so many.")
+@json_option
+@store_option
+@broker_option
+def list_letters(
+    job_id: str | None,
+    settled: bool,
+    limit: int,
+    as_json: bool,
+    store_url: str | None,
+    broker_url: str | None,
+) -> None:
+    """List dead letters, of all jobs or of one: task, attempts, last error.
+
+    On Pub/Sub, what waits in the reserve subscription is brought into the store first.
+
+    \b
+    diptych dlq list
+    diptych dlq list my-batch --json
+    """
+    from diptych.commands.jobs.dlq_output import next_steps, table
+    from producer.dead_letters import jobs_with_letters, letters_of, read_letters
+    from producer.text import counted
+    from results.job_state import JobState
+
+    settings = settings_of(store_url=store_url, broker_url=broker_url)
+    store = store_of(settings)
+    _collect(settings, store)
+    states = [JobState.of(store, checked_job(job_id))] if job_id else _states(store, jobs_with_letters(store))
+    infos = [letter for state in states for letter in letters_of(store, state, settled=settled)]
+    letters = [*read_letters(store, infos[:limit])]
+    if as_json:
+        return print_json({"total": len(infos), "letters": [letter.as_dict() for letter in letters]})
+    if not infos:
+        where = f"job {job_id}" if job_id else "this store"
+        return click.echo(f"{where}: no dead letters{'' if settled else ' that stand'}", err=True)
+    print_lines(table(letters))
+    if len(infos) > limit:
+        click.echo(f"{counted(len(infos) - limit, 'more letter')}: --limit {len(infos)} shows all", err=True)
+    for line in next_steps(letters):
+        click.echo(line, err=True)
+    return None
+
+
+@dlq.command()
+@job_argument
+@click.argument("task_index", metavar="TASK", type=click.IntRange(0))
+@json_option
+@store_option
+@broker_option
+def show(job_id: str, task_index: int, as_json: bool, store_url: str | None, broker_url: str | None) -> None:
+    """Show one dead-lettered task: its letters, what its deliveries recorded, and where its log lines are.
+
+    \b
+    diptych dlq show my-batch 12
+    diptych dlq show my-batch 12 --json
+    """
+    from diptych.commands.jobs.dlq_output import Case, log_hints
+    from pipeline.errors import RequestError
+    from producer.dead_letters import failures_of, letters_of, read_letters
+    from results.job_state import JobState
+
+    settings = settings_of(store_url=store_url, broker_url=broker_url)
+    store, job_id = store_of(settings), checked_job(job_id)
+    _collect(settings, store)
+    state = JobState.of(store, job_id)
+    infos = [letter for letter in letters_of(store, state, settled=True) if letter.task_index == task_index]
+    if not infos:
+        raise RequestError(
+            f"job {job_id} has no dead letter of task {task_index}: `diptych dlq list {job_id}` lists them"
+        )
+    letters = [*read_letters(store, infos)]
+    cases = [
+        Case(
+            state.manifest,
+            [letter for letter in letters if letter.info.target == target],
+            failures_of(store, job_id, target, task_index),
+        )
+        for target in dict.fromkeys(info.target for info in infos)
+    ]
+    hints = log_hints(job_id, task_index, settings.broker_url)
+    if as_json:
+        return print_json({"job_id": job_id, "cases": [case.as_dict() for case in cases], "logs": hints})
+    click.echo(f"job      {job_id}, task {task_index}")
+    for case in cases:
+        print_lines(case.as_lines())
+    return print_lines(f"log      {hint}" for hint in hints)
+
+
+@dlq.command()
+@job_argument
+@click.option("--task", "tasks", multiple=True, type=click.IntRange(0), help="This task; may be given again.")
+@click.option("--all", "whole", is_flag=True, help="All that are dead.")
+@target_option
+@json_option
+@store_option
+@broker_option
+def redrive(
+    job_id: str,
+    tasks: tuple[int, ...],
+    whole: bool,
+    targets: tuple[str, ...],
+    as_json: bool,
+    store_url: str | None,
+    broker_url: str | None,
+) -> None:
+    """Publish dead-lettered tasks of a job again, as a new publication. Images that are stored are kept.
+
+    Mend the cause first: `diptych dlq show` says what it was. `diptych retry` does the same for failed tasks
+    and dead ones together.
+
+    \b
+    diptych dlq redrive my-batch --task 12 --task 40
+    diptych dlq redrive my-batch --all --target function
+    """
+    from producer.dead_letters import redrive as redrive_tasks
+    from producer.open_publisher import republishing
+
+    if whole == bool(tasks):
+        raise click.UsageError("say which: --task N (again for more), or --all")
+    settings = settings_of(store_url=store_url, broker_url=broker_url)
+    store, job_id = store_of(settings), checked_job(job_id)
+    settings.require_broker_url()
+    _collect(settings, store)
+    done = republishing(
+        settings,
+        lambda publisher: redrive_tasks(
+            store,
+            publisher,
+            job_id,
+            frozenset(tasks) if tasks else None,
+            cast("tuple[Target, ...]", targets),
+        ),
+    )
+    show_republication(job_id, done, as_json, nothing="nothing is dead-lettered", again=True)
+
+
+def _collect(settings: Settings, store: Store) -> None:
+    """Bring in what waits in the reserve of a Pub/Sub topic; where that fails, the store still answers."""
+    from pipeline.config.pubsub_settings import PubSubAddress, is_pubsub
+
+    if not is_pubsub(settings.broker_url):
+        return
+    from contextlib import closing
+
+    from diptych.commands.jobs.dlq_output import reserve_note
+    from pipeline.errors import BrokerError
+    from producer.pubsub.dead_letter_pull import Reserve
+
+    with closing(Reserve(PubSubAddress.parse(settings.broker_url))) as reserve:
+        try:
+            notes = reserve_note(reserve.collect(store))
+        except BrokerError as error:
+            notes = [f"the reserve of dead letters was not looked into: {error}"]
+    for note in notes:
+        click.echo(f"note: {note}", err=True)
+
+
+def _states(store: Store, job_ids: Iterable[str]) -> Iterator[JobState]:
+    """Read jobs' states. One that cannot be read is said so: it must not hide the others."""
+    from results.errors import DocumentError, JobNotFound
+    from results.job_state import JobState
+
+    for job_id in job_ids:
+        try:
+            yield JobState.of(store, job_id)
+        except (DocumentError, JobNotFound) as error:
+            click.echo(f"note: {error}", err=True)

@@ -1,0 +1,81 @@
+"""The options that ask what a job will cost; `results cost` shares some of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+if TYPE_CHECKING:
+    from producer.submit import Draft
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+prices_option = click.option(
+    "--prices",
+    "prices_file",
+    envvar="DIPTYCH_PRICES",
+    show_envvar=True,
+    metavar="FILE",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="A price table of your own: see docs/cost.md.",
+)
+free_tier_option = click.option(
+    "--free-tier", is_flag=True, help="Take off what a month has free, as if nothing else had used it."
+)
+
+
+@dataclass(frozen=True, slots=True)
+class CostOptions:
+    """What was asked about cost.
+
+    Args:
+        quoting: show the quote and do nothing else.
+        max_cost: dollars that the upper estimate may reach; None: any.
+    """
+
+    quoting: bool
+    max_cost: float | None
+    prices_file: Path | None
+    free_tier: bool
+
+    def settle(self, draft: Draft, as_json: bool) -> bool:
+        """Show the quote, and refuse what is over the budget. True if the command ends here.
+
+        Raises:
+            PriceError: the price table cannot be used.
+            RequestError: the upper estimate is over the budget.
+        """
+        if not self.quoting and self.max_cost is None:
+            return False
+        from diptych.commands.jobs.quote_output import show_quote
+        from producer.quote import check_budget, make_quote
+        from results.cost.prices import load_prices
+
+        prices = load_prices(self.prices_file)
+        quote = make_quote(draft, prices, free_tier=self.free_tier)
+        if self.quoting:
+            show_quote(quote, draft, prices, as_json)
+        if self.max_cost is not None:
+            check_budget(quote, self.max_cost)
+        return self.quoting
+
+
+def cost_options(command: Command) -> Command:
+    """Add --quote, --max-cost, --prices and --free-tier."""
+    options = (
+        click.option(
+            "--quote", "quoting", is_flag=True, help="Estimate the cost; write and publish nothing."
+        ),
+        click.option(
+            "--max-cost", type=float, metavar="USD", help="Refuse if the upper estimate is over this."
+        ),
+        prices_option,
+        free_tier_option,
+    )
+    for option in reversed(options):
+        command = option(command)
+    return command

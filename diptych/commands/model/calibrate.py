@@ -1,0 +1,55 @@
+"""`diptych model calibrate`: how long an image takes on this machine."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from diptych.commands.model.commands import checked_params, engine_options, load, name_argument, params_option
+from diptych.commands.options import json_option, print_json
+
+
+@click.command()
+@name_argument
+@click.option(
+    "-n", "--count", type=click.IntRange(3, 1000), default=20, show_default=True, help="Images timed."
+)
+@params_option
+@engine_options
+@json_option
+def calibrate(
+    name: str, count: int, params: tuple[tuple[str, Any], ...], as_json: bool, **engine: Any
+) -> None:
+    """Time a model on this machine; `submit` then sizes its tasks by that."""
+    import statistics
+    import time
+
+    from model.calibration import Calibration, calibration_file, save_calibration
+    from model.seeds import image_seed
+
+    checked = checked_params(name, params, engine["model_dir"])
+    found, loaded = load(name, **engine)
+    loaded.generate([image_seed(0, 0)], checked)  # The first inference still allocates.
+    times_s = []
+    for index in range(count):
+        started_s = time.perf_counter()
+        loaded.generate([image_seed(0, index)], checked)
+        times_s.append(time.perf_counter() - started_s)
+    measured = Calibration(
+        digest=found.digest,
+        seconds_per_image=statistics.median(times_s),
+        engine=loaded.name,
+        precision=loaded.precision,
+        isa=loaded.isa,
+        images=count,
+    )
+    save_calibration(calibration_file(), measured)
+    if as_json:
+        from dataclasses import asdict
+
+        return print_json({"name": name, **asdict(measured)})
+    return click.echo(
+        f"{name}: {measured.seconds_per_image:.4f} s per image"
+        f" ({measured.engine} {measured.precision} on {measured.isa}; kept in {calibration_file()})"
+    )

@@ -1,0 +1,48 @@
+"""`diptych model gate`: how far bf16 and int8 stray from fp32, written into the checkpoint."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from model.precision_gate import Gate
+
+FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
+
+
+@click.command()
+@click.argument("checkpoint", type=FILE)
+@click.option("-o", "--output", type=click.Path(dir_okay=False, path_type=Path), help="[default: CHECKPOINT]")
+@click.option(
+    "--seeds", type=click.IntRange(8, 4096), default=256, show_default=True, help="Images compared."
+)
+def gate(checkpoint: Path, output: Path | None, seeds: int) -> None:
+    """Measure a checkpoint's lower precisions, so that `auto` may use them.
+
+    The outcome becomes part of the checkpoint, and changes its digest: measure before jobs use it.
+    """
+    from model.checkpoint import read_tensors, save_checkpoint
+    from model.engines.measure_precision import measure_gate
+
+    weights, config = read_tensors(checkpoint)
+    measured = measure_gate(weights, config, seeds=seeds, report=lambda line: click.echo(line, err=True))
+    output = output or checkpoint
+    half = weights["to_rgb.weight"].itemsize == 2
+    digest = save_checkpoint(output, weights, config.model_copy(update={"gate": measured}), half=half)
+    click.echo("\n".join(_lines(measured)))
+    click.echo(f"{output} {digest}")
+
+
+def _lines(measured: Gate) -> list[str]:
+    lines = ["precision  PSNR min  PSNR mean  time (fp32: 1)"]
+    for name, figures in measured.precisions.items():
+        layers = f"  last {len(measured.int8_layers)} convolutions" if name == "int8" else ""
+        lines.append(
+            f"{name:<9}  {figures.psnr_min_db:5.1f} dB  {figures.psnr_mean_db:6.1f} dB"
+            f"  {figures.relative_time:.2f}{layers}"
+        )
+    fastest = measured.fastest_first()
+    return [*lines, f"auto takes {fastest[0] if fastest else 'fp32'}"]

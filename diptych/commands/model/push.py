@@ -1,0 +1,40 @@
+"""`diptych model push`: a checkpoint into the store, for workers wherever they run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from diptych.commands.model.commands import folder_option, name_argument
+from diptych.commands.options import json_option, print_json, settings_of, store_of, store_option
+
+
+@click.command()
+@name_argument
+@folder_option
+@json_option
+@store_option
+def push(name: str, model_dir: Path | None, as_json: bool, store_url: str | None) -> None:
+    """Put a model's checkpoint into the store, where workers that lack it fetch it.
+
+    Each fetches it once, checks its hash, and keeps it: nothing is built or deployed anew. `diptych submit`
+    does this by itself.
+
+    \b
+    diptych model push my-faces --store gs://my-bucket/diptych
+    """
+    from diptych.commands.jobs.output import megabytes, push_bar
+    from model.registry import Registry
+    from pipeline.models.push import push_model
+
+    settings = settings_of(store_url=store_url, model_dir=model_dir)
+    model = Registry(settings.model_dir).get(name)
+    store = store_of(settings)
+    pushed_bytes = push_model(store, model, push_bar(model))
+    if as_json:
+        report = {"name": name, "digest": model.digest, "store": store.url, "pushed_bytes": pushed_bytes}
+        return print_json(report)
+    if pushed_bytes:
+        return click.echo(f"{name}: pushed, {megabytes(pushed_bytes)}, {model.digest[:19]} to {store.url}")
+    return click.echo(f"{name}: {model.digest[:19]} is already in {store.url}")

@@ -1,0 +1,108 @@
+"""Options that several commands share, and the texts that they take."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, Final, TypeVar
+
+import click
+
+if TYPE_CHECKING:
+    from pipeline.config.settings import Settings
+    from results.stores.base import Store
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+_DURATION: Final = re.compile(r"(\d+(?:\.\d+)?)(s|m|h|d)")
+_UNITS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+_MAX_DURATION_S: Final = 366 * 86400
+
+store_option = click.option(
+    "--store",
+    "store_url",
+    metavar="URL",
+    help="file:///path or gs://bucket/prefix  [default: the running stack's]",
+)
+broker_option = click.option(
+    "--broker",
+    "broker_url",
+    metavar="URL",
+    help="redis://host:port/0 or pubsub://PROJECT/TOPIC  [default: the running stack's]",
+)
+json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, for scripts.")
+job_argument = click.argument("job_id", metavar="JOB")
+
+
+class Duration(click.ParamType[timedelta]):
+    """A length of time such as 90s, 10m, 1.5h or 2d."""
+
+    name = "duration"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> timedelta:
+        """Parse; fails with a usage error."""
+        if isinstance(value, timedelta):
+            return value
+        match = _DURATION.fullmatch(str(value))
+        if not match:
+            self.fail(f"{value!r} is no length of time: write 90s, 10m, 1.5h or 2d", param, ctx)
+        seconds = float(match[1]) * _UNITS[match[2]]
+        if seconds > _MAX_DURATION_S:
+            self.fail(f"{value!r} is more than a year", param, ctx)
+        return timedelta(seconds=seconds)
+
+
+class ParamAssignment(click.ParamType[tuple[str, Any]]):
+    """KEY=VALUE, the value read as JSON where it is a number, true, false or null; else as text."""
+
+    name = "key=value"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[str, Any]:
+        """Parse; fails with a usage error."""
+        if isinstance(value, tuple):
+            return value
+        import json
+
+        key, equals, text = str(value).partition("=")
+        if not equals or not key:
+            self.fail(f"{value!r} is no KEY=VALUE", param, ctx)
+        try:
+            parsed = json.loads(text)
+        except (ValueError, RecursionError):
+            return key, text
+        return key, parsed if isinstance(parsed, int | float | None) else text
+
+
+def settings_of(**flags: Any) -> Settings:
+    """Settings from flags, environment and the run file; raises SettingsError."""
+    from pipeline.config.settings import load_settings
+
+    return load_settings(use_run_file=True, **flags)
+
+
+def store_of(settings: Settings) -> Store:
+    """Open the store; raises SettingsError or StoreError."""
+    from results.stores.open import open_store
+
+    return open_store(settings.require_store_url())
+
+
+def checked_job(job_id: str) -> str:
+    """Return the job's name if it can be one; raises RequestError."""
+    from pipeline.errors import RequestError
+    from results.naming import check_name
+
+    try:
+        return check_name(job_id)
+    except ValueError as error:
+        raise RequestError(f"JOB: {error}") from error
+
+
+def print_json(value: Any) -> None:
+    """One JSON document on one line."""
+    import json
+
+    click.echo(json.dumps(value, ensure_ascii=False, separators=(",", ":")))

@@ -1,0 +1,141 @@
+"""`diptych results compare`: the targets of a job, or of many jobs, side by side."""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Callable, Sequence
+from contextlib import contextmanager
+from fnmatch import fnmatchcase
+from typing import TYPE_CHECKING, Any, Final
+
+import click
+
+from diptych.commands.options import checked_job, json_option, settings_of, store_of, store_option
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from results.comparison.columns import JobColumns
+    from results.stores.base import Store
+
+_PERCENT: Final = re.compile(r"(\d+(?:\.\d+)?)%?")
+_LEAST_PERCENT: Final = 0.1
+_MOST_PERCENT: Final = 100.0
+_WILD: Final = frozenset("*?[")
+
+
+class Percent(click.ParamType[float]):
+    """A share in percent, such as 5 or 2.5%, between 0.1 and 100."""
+
+    name = "percent"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """Parse to a share of one; fails with a usage error."""
+        if isinstance(value, float):
+            return value
+        match = _PERCENT.fullmatch(str(value).strip())
+        if not match or not _LEAST_PERCENT <= float(match[1]) <= _MOST_PERCENT:
+            self.fail(f"{value!r} is no percentage from 0.1 to 100: write 5%, not 0.05", param, ctx)
+        return float(match[1]) / 100
+
+
+jobs_argument = click.argument("names", metavar="JOB...", nargs=-1, required=True)
+margin_option = click.option(
+    "--margin",
+    type=Percent(),
+    default=0.05,
+    metavar="PERCENT",
+    help="Differences up to this are of no matter.  [default: 5%]",
+)
+seed_option = click.option(
+    "--seed", type=click.IntRange(0, 2**63 - 1), default=0, show_default=True, help="Of the resampling."
+)
+
+
+@click.command(short_help="Set targets side by side; with 20 jobs or more, decide.")
+@jobs_argument
+@margin_option
+@seed_option
+@json_option
+@store_option
+def compare(names: tuple[str, ...], margin: float, seed: int, as_json: bool, store_url: str | None) -> None:
+    """Set targets side by side: times, CPU, memory, failures; cold and warm apart.
+
+    One job describes. Several jobs that were asked for alike are trials: from 20 on, each difference gets
+    an interval and a verdict. Tasks that found images of an earlier delivery are left out, and so are damaged
+    records: the output says how many. Where over 1% of a target's tasks failed, are not done or have no
+    sound record, no verdict but inconclusive.
+
+    \b
+    diptych results compare my-batch
+    diptych results compare 'trial-*' --margin 10%
+    """
+    from rich.console import Console
+
+    from results.comparison.compare import compare as compare_trials
+    from results.comparison.table import comparison_table
+
+    store = store_of(settings_of(store_url=store_url))
+    jobs = read_jobs(store, names)
+    comparison = compare_trials(store, jobs, margin=margin, seed=seed)
+    if as_json:
+        click.echo(comparison.model_dump_json())
+    elif not any(summary.tasks for summary in comparison.targets):
+        click.echo(without_records(jobs))
+    else:
+        Console().print(comparison_table(comparison))
+
+
+def read_jobs(store: Store, names: Sequence[str]) -> list[JobColumns]:
+    """Read the jobs named, a name with `*`, `?` or `[` in it standing for all that match.
+
+    Raises:
+        RequestError: a name cannot be a job's, or a pattern matches none.
+        ComparisonError, JobNotFound, DocumentError, StoreError: see `results.comparison.compare.read_trials`.
+    """
+    from results.comparison.compare import read_trials
+
+    job_ids = [job_id for name in names for job_id in _matching(store, name)]
+    with _told_of_progress() as told:
+        return read_trials(store, job_ids, told=told)
+
+
+def without_records(jobs: Sequence[JobColumns]) -> str:
+    """What to say of jobs that have nothing to compare."""
+    from results.comparison.format import damage, printable
+    from results.comparison.summary import summarise
+
+    names = [job.manifest.job_id for job in jobs]
+    targets = jobs[0].targets
+    lost = [line for target in targets for line in damage(summarise([job.targets[target] for job in jobs]))]
+    if lost:
+        who = f"job {names[0]} has" if len(names) == 1 else f"the {len(names)} jobs have"
+        return printable(f"{who} no record that can be compared; {'; '.join(lost)}")
+    if len(names) == 1:
+        return f"job {names[0]} has no records yet: see `diptych status {names[0]}`"
+    return f"none of the {len(names)} jobs has records yet: see `diptych jobs`"
+
+
+def _matching(store: Store, name: str) -> list[str]:
+    from pipeline.errors import RequestError
+
+    if not _WILD.intersection(name):
+        return [checked_job(name)]
+    found = [job_id for job_id in store.list_folders("jobs/") if fnmatchcase(job_id, name)]
+    if not found:
+        raise RequestError(f"no job in {store.url} is named like {name[:80]!r}; `diptych jobs` lists them")
+    return found
+
+
+@contextmanager
+def _told_of_progress() -> Iterator[Callable[[int], None]]:
+    """Count the records that are read, on stderr, if someone watches."""
+    from rich.console import Console
+    from rich.progress import Progress, SpinnerColumn, TextColumn
+
+    columns = (SpinnerColumn(), TextColumn("{task.completed:,.0f} records read"))
+    console = Console(stderr=True)
+    with Progress(*columns, console=console, disable=not sys.stderr.isatty(), transient=True) as progress:
+        bar = progress.add_task("records", total=None)
+        yield lambda count: progress.advance(bar, count)

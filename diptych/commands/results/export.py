@@ -1,0 +1,183 @@
+"""`diptych results export`: a job's images and records in the forms that people load next."""
+
+from __future__ import annotations
+
+import errno
+import sys
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, cast
+
+import click
+
+from diptych.commands.options import job_argument, json_option, store_option
+from diptych.commands.results.job import chosen_targets, open_job, target_option
+from producer.text import counted
+
+if TYPE_CHECKING:
+    from results.export.run import Form, Running
+    from results.export.samples import Source
+    from results.export.single import Tally
+
+NOT_WHOLE_EXIT: Final = 3
+"""Exit code when something was missing or damaged, and is left out."""
+STDOUT: Final = Path("-")
+_TELL_AT_MOST: Final = 20
+
+
+@click.command(short_help="Write images and records as zip, tar, WebDataset, Parquet, CSV or JSON lines.")
+@job_argument
+@click.option(
+    "--format",
+    "form",
+    required=True,
+    type=click.Choice(["zip", "tar", "webdataset", "parquet", "csv", "jsonl"]),
+    help="csv and jsonl are metadata alone.",
+)
+@click.option(
+    "-o",
+    "--output",
+    "path",
+    metavar="PATH",
+    type=click.Path(path_type=Path),
+    help="A file (a folder for webdataset and parquet), or - for standard output.  [default: after the job]",
+)
+@click.option(
+    "--shard-size",
+    type=click.IntRange(1, 1_000_000),
+    default=1000,
+    show_default=True,
+    help="Images per file of webdataset and parquet.",
+)
+@click.option("--strict", is_flag=True, help="End at the first image or record that is missing or damaged.")
+@target_option
+@json_option
+@store_option
+def export(
+    job_id: str,
+    form: str,
+    path: Path | None,
+    shard_size: int,
+    strict: bool,
+    targets: tuple[str, ...],
+    as_json: bool,
+    store_url: str | None,
+) -> None:
+    """Write a job's images and records in a form that other programs load.
+
+    Images of tasks that are done, checked against their records' hashes. Interrupted, the same command goes
+    on. Equal jobs give equal bytes. Exit code 3 if something was missing or damaged and is left out.
+
+    \b
+    diptych results export my-batch --format zip
+    diptych results export my-batch --format webdataset -o shards --target function
+    diptych results export my-batch --format csv -o - | head
+    """
+    from results.export.run import METADATA_ONLY, export_to_path, export_to_stream, is_sharded
+    from results.export.samples import Source
+
+    store, manifest = open_job(job_id, store_url)
+    chosen = cast("Form", form)
+    source = Source(
+        store,
+        manifest,
+        chosen_targets(manifest, targets),
+        chosen not in METADATA_ONLY,
+        strict,
+        _Teller().tell,
+    )
+    out = path or Path(f"{job_id}-{form}" if is_sharded(chosen) else f"{job_id}.{form}")
+    if out == STDOUT:
+        _refuse_terminal(chosen)
+        with export_to_stream(source, chosen, sys.stdout.buffer) as running:
+            _drain(running, source)
+    else:
+        with _errors_told(out), export_to_path(source, chosen, out, shard_size) as running:
+            _drain(running, source)
+    _report(running.tally, source, as_json, to_stderr=out == STDOUT)
+    if running.tally.left_out:
+        click.get_current_context().exit(NOT_WHOLE_EXIT)
+
+
+class _Teller:
+    """Says what is left out; after a while it only counts."""
+
+    def __init__(self) -> None:
+        self._told = 0
+
+    def tell(self, problem: str) -> None:
+        self._told += 1
+        if self._told <= _TELL_AT_MOST:
+            click.echo(f"left out: {' '.join(problem.split())}", err=True)
+        elif self._told == _TELL_AT_MOST + 1:
+            click.echo("left out: more of them, no longer told one by one", err=True)
+
+
+def _refuse_terminal(form: Form) -> None:
+    from results.export.run import METADATA_ONLY
+
+    if form not in METADATA_ONLY and sys.stdout.isatty():
+        raise click.UsageError(f"{form} is binary: send it to a pipe or a file, not to the terminal")
+
+
+@contextmanager
+def _errors_told(path: Path) -> Iterator[None]:
+    """Say in one line what cannot be written, and how to go on."""
+    from pipeline.errors import RequestError
+
+    again = "the same command goes on where it was"
+    try:
+        yield
+    except KeyboardInterrupt:
+        click.echo(f"{path} is not whole yet: {again}", err=True)
+        raise
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+            reason = "the disk is full" if error.errno != errno.EFBIG else "files may not grow further here"
+            raise RequestError(f"cannot write {path}: {reason}; make room, and {again}") from error
+        raise RequestError(f"cannot write {path}: {error.strerror or error}") from error
+
+
+def _drain(running: Running, source: Source) -> None:
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    console = Console(stderr=True)
+    with Progress(*columns, console=console, disable=not sys.stderr.isatty(), transient=True) as progress:
+        bar = progress.add_task("images", total=source.manifest.count * len(source.targets))
+        with closing(running.steps):
+            for images in running.steps:
+                progress.advance(bar, images)
+
+
+def _report(tally: Tally, source: Source, as_json: bool, *, to_stderr: bool) -> None:
+    from diptych.commands.results.output import json_line, size
+
+    asked = source.manifest.count * len(source.targets)
+    missing = asked - tally.images
+    if as_json:
+        line = json_line(
+            {
+                "job_id": source.manifest.job_id,
+                "path": None if tally.path is None else str(tally.path),
+                "images": tally.images,
+                "images_kept": tally.kept,
+                "images_missing": missing,
+                "left_out": tally.left_out,
+                "bytes": tally.size_bytes if tally.path else None,
+            }
+        )
+        return click.echo(line, err=to_stderr)
+    kept = f", {tally.kept:,} of them from an earlier run" if tally.kept else ""
+    volume = f" ({size(tally.size_bytes)})" if tally.path else ""
+    click.echo(
+        f"{tally.path or 'standard output'}: {counted(tally.images, 'image')}{kept}{volume}", err=to_stderr
+    )
+    if tally.left_out:
+        click.echo(f"left out, since missing or damaged: {tally.left_out:,} images or records", err=True)
+    if missing:
+        job_id = source.manifest.job_id
+        click.echo(f"{counted(missing, 'image')} not in it: see `diptych status {job_id}`", err=True)
+    return None

@@ -1,0 +1,173 @@
+"""`diptych results verify`: paint pictures again and say whether they are what they say they are."""
+
+from __future__ import annotations
+
+import sys
+from collections import Counter
+from collections.abc import Iterator
+from math import isinf
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import click
+
+from diptych.commands.options import json_option, settings_of, store_of, store_option
+from diptych.commands.results.job import chosen_targets, open_job, target_option
+from producer.text import counted
+
+if TYPE_CHECKING:
+    from pipeline.verification.job_images import JobPictures
+    from pipeline.verification.verifier import Candidate, Finding, Verdict
+
+MISMATCH_EXIT: Final = 1
+
+
+@click.command(short_help="Paint pictures again and compare.")
+@click.argument("what", metavar="FILE.png|JOB", nargs=-1, required=True)
+@click.option(
+    "--sample", type=click.IntRange(min=1), metavar="K", help="Only K pictures of a job, at random."
+)
+@click.option("--seed", type=int, default=0, show_default=True, help="Of the sample.")
+@click.option("--exact", is_flag=True, help="Take only pixels that are equal: no machine is another one.")
+@target_option
+@json_option
+@store_option
+def verify(
+    what: tuple[str, ...],
+    sample: int | None,
+    seed: int,
+    exact: bool,
+    targets: tuple[str, ...],
+    as_json: bool,
+    store_url: str | None,
+) -> None:
+    """Paint pictures again from the origin that their PNGs carry, and compare. Exit code 1 if any differs.
+
+    Pixels must be equal where engine, its version, precision and the CPU's instruction set are; elsewhere
+    40 dB PSNR is enough. A job's files must also have the hashes that its records tell of. The model is
+    found by its digest: in the registry, else in the store.
+
+    \b
+    diptych results verify 00000012.png
+    diptych results verify my-batch --sample 20 --target function
+    """
+    from pipeline.verification.regenerator import Repainter
+    from pipeline.verification.verifier import Verifier
+
+    files = [text for text in what if _is_file(text)]
+    if not files and len(what) > 1:
+        raise click.UsageError("give PNG files, or one JOB")
+    if files and (len(files) < len(what) or sample or targets):
+        raise click.UsageError("--sample and --target go with a JOB; files and a JOB are verified apart")
+    settings = settings_of(store_url=store_url)
+    pictures: JobPictures | None = None
+    candidates: Iterator[Candidate]
+    if files:
+        store = store_of(settings) if settings.store_url else None
+        candidates = map(_read_file, files)
+    else:
+        pictures = _job_pictures(what[0], store_url, targets, sample, seed)
+        store, candidates = pictures.store, pictures.candidates()
+    verdicts = Verifier(Repainter(settings, store)).verify(candidates)
+    good = _report(verdicts, pictures, exact, as_json)
+    if not good:
+        click.get_current_context().exit(MISMATCH_EXIT)
+
+
+def _is_file(text: str) -> bool:
+    # A job's name has neither a dot nor a slash.
+    return "/" in text or "." in text
+
+
+def _read_file(text: str) -> Candidate:
+    from pipeline.errors import RequestError
+    from pipeline.verification.verifier import Candidate
+
+    try:
+        return Candidate(text, Path(text).read_bytes())
+    except OSError as error:
+        raise RequestError(f"{text} cannot be read: {error.strerror or error}") from error
+
+
+def _job_pictures(
+    job_id: str, store_url: str | None, targets: tuple[str, ...], sample: int | None, seed: int
+) -> JobPictures:
+    from pipeline.verification.job_images import JobPictures
+
+    store, manifest = open_job(job_id, store_url)
+    return JobPictures(store, manifest, chosen_targets(manifest, targets), sample, seed)
+
+
+def _report(verdicts: Iterator[Verdict], pictures: JobPictures | None, exact: bool, as_json: bool) -> bool:
+    """Print a line for each file, or each bad picture of a job, then a summary; True if all are good."""
+    from pipeline.verification.verifier import Finding
+
+    counts: Counter[Finding] = Counter()
+    bad = 0
+    for verdict in _with_progress(verdicts, pictures):
+        good = verdict.finding.good and not (exact and verdict.finding is Finding.ALIKE)
+        counts[verdict.finding] += 1
+        bad += not good
+        if as_json:
+            click.echo(_json(verdict, good))
+        elif not good or pictures is None:
+            click.echo(f"{'ok' if good else 'BAD'}  {verdict.name}: {verdict.finding}: {verdict.detail}")
+    damaged = pictures.damaged if pictures else []
+    for line in [] if as_json else damaged:
+        click.echo(f"BAD  {line}")
+    checked = sum(counts.values())
+    _summary(counts, checked, len(damaged), pictures, as_json)
+    return not bad and not damaged and checked > 0
+
+
+def _summary(
+    counts: Counter[Finding], checked: int, damaged: int, pictures: JobPictures | None, as_json: bool
+) -> None:
+    from diptych.commands.results.output import json_line
+
+    unfinished = pictures.unfinished if pictures else 0
+    if as_json:
+        found = {str(finding): count for finding, count in counts.items()}
+        return click.echo(
+            json_line(
+                {
+                    "pictures": checked,
+                    "findings": found,
+                    "damaged_records": damaged,
+                    "tasks_without_record": unfinished,
+                }
+            )
+        )
+    parts = [f"{count:,} {finding}" for finding, count in counts.most_common()]
+    parts += [counted(damaged, "damaged record")] if damaged else []
+    parts += [f"{counted(unfinished, 'task')} not done, not looked at"] if unfinished else []
+    return click.echo(f"{counted(checked, 'picture')}: {', '.join(parts) or 'nothing to verify'}")
+
+
+def _json(verdict: Verdict, good: bool) -> str:
+    from diptych.commands.results.output import json_line
+
+    decibels = verdict.psnr_db
+    return json_line(
+        {
+            "name": verdict.name,
+            "good": good,
+            "finding": str(verdict.finding),
+            "detail": verdict.detail,
+            # JSON knows no infinity: equal pictures have no finite PSNR.
+            "psnr_db": None if decibels is None or isinf(decibels) else round(decibels, 2),
+        }
+    )
+
+
+def _with_progress(verdicts: Iterator[Verdict], pictures: JobPictures | None) -> Iterator[Verdict]:
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    shown = pictures is not None and sys.stderr.isatty()
+    with Progress(*columns, console=Console(stderr=True), disable=not shown, transient=True) as progress:
+        bar = progress.add_task("pictures", total=None)
+        for verdict in verdicts:
+            progress.update(bar, total=pictures.total if pictures else None, advance=1)
+            yield verdict

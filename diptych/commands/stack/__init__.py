@@ -1,0 +1,1 @@
+"""`diptych up`, `demo` and `web`."""

@@ -1,0 +1,147 @@
+"""`diptych up`."""
+
+from __future__ import annotations
+
+import signal
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from types import FrameType
+from typing import TYPE_CHECKING, Any, Final, TypeVar
+
+import click
+
+from diptych.commands.stack.program import program
+
+if TYPE_CHECKING:
+    from local.options import Broker
+    from local.stack import Stack
+
+PORT_BROKER: Final = 7430
+PORT_CONTAINER: Final = 7431
+PORT_FUNCTION: Final = 7432
+PORT_PUBSUB: Final = 7433
+PORT_GCS: Final = 7434
+PORT_PAGE: Final = 7435
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+_HELP: Final = {"help_option_names": ["-h", "--help"]}
+_SLOTS = click.IntRange(1, 64)
+_PORT = click.IntRange(0, 65535)
+
+
+def _port_option(service: str, default: int, name: str = "") -> Callable[[Command], Command]:
+    help_text = f"Of the {name or service}; 0 for any free one."
+    return click.option(f"--port-{service}", type=_PORT, default=default, show_default=True, help=help_text)
+
+
+stack_broker_option = click.option(
+    "--broker",
+    type=click.Choice(["celery", "pubsub"]),
+    default="celery",
+    show_default=True,
+    help="Who brings the tasks. pubsub: Google's emulator, which needs Java, and a bucket for the results.",
+)
+
+
+@click.command(context_settings=_HELP)
+@stack_broker_option
+@click.option("--container-slots", type=_SLOTS, help="Tasks painted at once.  [default: half the cores]")
+@click.option("--function-slots", type=_SLOTS, help="Tasks painted at once.  [default: half the cores]")
+@click.option(
+    "--celery-workers",
+    type=click.IntRange(0, 64),
+    default=0,
+    show_default=True,
+    help="Painting processes of a third target, `celery`.",
+)
+@click.option("--store", "store_url", metavar="URL", help="file:///path or gs://bucket/path  [default: here]")
+@_port_option("broker", PORT_BROKER, "Celery broker")
+@_port_option("container", PORT_CONTAINER)
+@_port_option("function", PORT_FUNCTION)
+@_port_option("pubsub", PORT_PUBSUB, "Pub/Sub emulator")
+@_port_option("gcs", PORT_GCS, "storage server")
+@_port_option("page", PORT_PAGE)
+@click.option("--page/--no-page", "with_page", default=True, show_default=True, help="Serve the page too.")
+def up(
+    broker: Broker,
+    container_slots: int | None,
+    function_slots: int | None,
+    celery_workers: int,
+    store_url: str | None,
+    port_broker: int,
+    port_container: int,
+    port_function: int,
+    port_pubsub: int,
+    port_gcs: int,
+    port_page: int,
+    with_page: bool,
+) -> None:
+    """Run the whole stack on this machine, until Ctrl-C.
+
+    A broker, the container worker, the function worker, who delivers to them, and the page. Results, log and
+    the broker's file lie in `.diptych/` here; other commands find the stack from this folder or one below.
+
+    With --broker pubsub the tasks come from Google's Pub/Sub emulator, and results go to a bucket of
+    fake-gcs-server: the same messages, pushes and requests as in the cloud.
+
+    \b
+    diptych up --container-slots 2 --function-slots 2
+    diptych up --broker pubsub
+    """
+    from local.options import StackOptions, default_slots
+    from local.stack import Stack
+
+    stack = Stack(
+        StackOptions(
+            folder=Path.cwd(),
+            broker=broker,
+            store_url=store_url or "",
+            container_slots=container_slots or default_slots(),
+            function_slots=function_slots or default_slots(),
+            celery_slots=celery_workers,
+            port_broker=port_broker,
+            port_container=port_container,
+            port_function=port_function,
+            port_pubsub=port_pubsub,
+            port_gcs=port_gcs,
+            page=with_page,
+            port_page=port_page,
+        ),
+        sys.stdout,
+    )
+
+    def stop(number: int, frame: FrameType | None) -> None:  # noqa: ARG001 (the signal handler's signature)
+        stack.stop()
+
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, stop)
+    stack.run(lambda: click.echo(banner(stack)))
+
+
+def banner(stack: Stack) -> str:
+    """What the user can do next, once the stack is ready."""
+    options, addresses = stack.options, stack.addresses
+    celery = f", celery: {options.celery_slots} processes" if options.celery_slots else ""
+    topic = [f"  tasks    {addresses.broker_url}"] if addresses.pubsub else []
+    return "\n".join(
+        [
+            "",
+            f"Ready. container: {_slots(options.container_slots)} at {addresses.container_url},"
+            f" function: {_slots(options.function_slots)} at {addresses.function_url}{celery}",
+            *([f"  page     {addresses.page_url}"] if addresses.page else []),
+            *topic,
+            f"  results  {stack.store_url}",
+            *([f"           {stack.store_folder}"] if stack.store_folder else []),
+            f"  log      {stack.log_file}",
+            "Next, from another terminal in this folder:",
+            f"  {program()} submit -n 64 --watch",
+            "Ctrl-C ends the stack; results and waiting tasks are kept.",
+            "",
+        ]
+    )
+
+
+def _slots(number: int) -> str:
+    return "1 slot" if number == 1 else f"{number} slots"

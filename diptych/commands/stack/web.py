@@ -1,0 +1,72 @@
+"""`diptych web`. What it needs is imported when it runs."""
+
+from __future__ import annotations
+
+import ipaddress
+from typing import Final
+
+import click
+
+from diptych.commands.options import broker_option, settings_of, store_option
+
+PORT: Final = 7435
+
+_HELP: Final = {"help_option_names": ["-h", "--help"]}
+
+
+@click.command(context_settings=_HELP)
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
+@click.option("--port", type=click.IntRange(1, 65535), default=PORT, show_default=True)
+@click.option(
+    "--allow-host",
+    "allowed_hosts",
+    multiple=True,
+    metavar="NAME",
+    help="Also answer under this name, e.g. behind a proxy; may be given again.",
+)
+@store_option
+@broker_option
+def web(
+    host: str, port: int, allowed_hosts: tuple[str, ...], store_url: str | None, broker_url: str | None
+) -> None:
+    """Serve the page: ask for images, watch both panels fill, browse what came of it.
+
+    It reads a folder or a bucket alike, so that results in the cloud can be browsed from a laptop. Without a
+    broker it shows what there is. Whoever can reach the address can do what you can: that is this machine
+    alone, unless --host says otherwise.
+
+    \b
+    diptych web
+    diptych web --store gs://my-bucket/diptych
+    """
+    from functools import partial
+
+    from pipeline.telemetry.logs import configure_logging
+    from results.stores.open import open_store
+    from webpage.app import create_app
+    from webpage.server import Server, check_address
+
+    read_settings = partial(settings_of, store_url=store_url, broker_url=broker_url)
+    settings = read_settings()
+    store = open_store(settings.require_store_url())
+    check_address(host, port)
+    configure_logging(settings.model_copy(update={"log_format": "text"}))
+    click.echo(f"The page of {store.url} is at {_address(host, port)} (Ctrl-C ends it)")
+    if not _is_loopback(host):
+        click.echo(
+            "warning: whoever can reach this address can browse the results and submit jobs; it has no login",
+            err=True,
+        )
+    Server(partial(create_app, read_settings, allowed_hosts=allowed_hosts), host, port).run()
+
+
+def _address(host: str, port: int) -> str:
+    shown = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(host, f"[{host}]" if ":" in host else host)
+    return f"http://{shown}:{port}/"
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"

@@ -1,0 +1,1 @@
+"""The stack without a cloud: an embedded broker and Celery workers that deliver."""

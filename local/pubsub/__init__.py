@@ -1,0 +1,1 @@
+"""The stack on Google's Pub/Sub emulator and a storage server."""

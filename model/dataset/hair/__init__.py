@@ -1,0 +1,1 @@
+"""Hair of the rendered faces: styles, growth, strands."""

@@ -1,0 +1,1 @@
+"""Heads of the rendered faces: shape, skin, eyes, expression, glasses."""

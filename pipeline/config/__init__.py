@@ -1,0 +1,1 @@
+"""Settings, the settings of both brokers, and the file through which commands find a running stack."""

@@ -1,0 +1,1 @@
+"""What travels and how it ends: task message, envelope, outcomes, HTTP statuses, stamps, trace ids."""

@@ -1,0 +1,40 @@
+"""From an outcome to the HTTP status that a queue understands; the same for every HTTP worker."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Final
+
+from pipeline.protocol.outcomes import Result
+
+ACKNOWLEDGED: Final = 204
+"""Of the codes that acknowledge, the one that Pub/Sub, its emulator and our deliverer agree on."""
+COME_BACK: Final = 503
+AT_FAULT: Final = 500
+
+
+@dataclass(frozen=True, slots=True)
+class HttpAnswer:
+    """What to answer a push with.
+
+    Args:
+        status: 204 acknowledges, 503 asks to come back, 500 asks too and counts as an attempt.
+        headers: Retry-After, in whole seconds, where there is something to wait for.
+        body: one line for whoever reads the deliverer's log; empty for 204.
+    """
+
+    status: int
+    headers: dict[str, str]
+    body: str
+
+
+def http_answer(result: Result) -> HttpAnswer:
+    """The answer for an outcome (the design's table of what is promised)."""
+    if result.outcome.acknowledged:
+        return HttpAnswer(ACKNOWLEDGED, {}, "")
+    headers = {}
+    if result.retry_after_s is not None:
+        headers["Retry-After"] = str(math.ceil(result.retry_after_s))
+    status = AT_FAULT if result.at_fault else COME_BACK
+    return HttpAnswer(status, headers, f"{result.reason}: {result.detail}\n")

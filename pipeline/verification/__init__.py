@@ -1,0 +1,1 @@
+"""Generate stored images again from their provenance, and compare."""

@@ -1,0 +1,209 @@
+"""Verifying pictures: paint them again from what their PNGs say of their origin, and compare."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from itertools import groupby
+from math import isinf
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from model.errors import ModelError
+from model.precision_gate import MIN_PSNR_DB
+from model.seeds import image_seed
+from pipeline.verification.regenerator import Repainted, Repainter
+from results.errors import ImageError
+from results.imaging.png import decode, pixel_sha256, read_provenance
+from results.imaging.provenance import Provenance
+from results.imaging.similarity import psnr_db
+from results.record import ImageEntry, Record
+
+BATCH: Final = 8
+"""Images painted at a time; pixels do not depend on it."""
+
+
+class Finding(StrEnum):
+    """What came of one picture. The first two are good."""
+
+    SAME = "same"
+    ALIKE = "alike"
+    DIFFERENT = "different"
+    CHANGED = "changed"
+    DAMAGED = "damaged"
+    MISSING = "missing"
+    UNCHECKED = "unchecked"
+
+    @property
+    def good(self) -> bool:
+        """True if the picture is what it says it is."""
+        return self in (Finding.SAME, Finding.ALIKE)
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What is said of one picture.
+
+    Args:
+        name: its file or object.
+        finding: the word.
+        detail: the reason, in words.
+        psnr_db: against what was painted now; infinite if equal, None if nothing was painted.
+    """
+
+    name: str
+    finding: Finding
+    detail: str
+    psnr_db: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A picture to verify.
+
+    Args:
+        name: its file or object.
+        png: its content; None if it is missing.
+        record: that of its task, and `entry`: what it says of this image; None for a file on its own.
+    """
+
+    name: str
+    png: bytes | None
+    record: Record | None = None
+    entry: ImageEntry | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Sound:
+    """A candidate that decodes and agrees with its record: what is left is to paint it again."""
+
+    candidate: Candidate
+    pixels: NDArray[np.uint8]
+    origin: Provenance
+
+
+class Verifier:
+    """Verifies pictures, a batch at a time.
+
+    Args:
+        repainter: paints them again.
+    """
+
+    def __init__(self, repainter: Repainter) -> None:
+        self._repainter = repainter
+
+    def verify(self, candidates: Iterable[Candidate]) -> Iterator[Verdict]:
+        """Yield a verdict on each candidate, in order; a few are held in memory at a time.
+
+        Raises:
+            StoreError: the store failed as a pushed model was fetched.
+            CacheError: a pushed model can be kept nowhere here.
+        """
+        held: list[_Sound | Verdict] = []
+        for candidate in candidates:
+            held.append(_inspect(candidate))
+            if len(held) == BATCH:
+                yield from self._settle(held)
+                held = []
+        yield from self._settle(held)
+
+    def _settle(self, held: Sequence[_Sound | Verdict]) -> Iterator[Verdict]:
+        for _, group in groupby(held, key=_kind):
+            together = [*group]
+            sound = [one for one in together if isinstance(one, _Sound)]
+            if sound:
+                yield from self._repaint(sound)
+            else:
+                yield from (one for one in together if isinstance(one, Verdict))
+
+    def _repaint(self, sound: Sequence[_Sound]) -> Iterator[Verdict]:
+        origin = sound[0].origin
+        seeds = [image_seed(one.origin.seed, one.origin.index) for one in sound]
+        try:
+            repainted = self._repainter.paint(origin, seeds)
+        except ModelError as error:
+            for one in sound:
+                yield Verdict(one.candidate.name, Finding.UNCHECKED, f"cannot be painted again: {error}")
+            return
+        for one, image in zip(sound, repainted.images, strict=True):
+            yield _compare(one, image, repainted)
+
+
+def _kind(one: _Sound | Verdict) -> tuple[object, ...]:
+    """Neighbours of one kind are painted together. Params as text: 1, 1.0 and true are not the same."""
+    if isinstance(one, Verdict):
+        return ()
+    origin = one.origin
+    fields = (origin.model_digest, origin.model, origin.engine, origin.precision, repr(origin.params))
+    return (*fields, one.pixels.shape)
+
+
+def _inspect(candidate: Candidate) -> _Sound | Verdict:
+    """What can be told without painting."""
+    name, png, entry = candidate.name, candidate.png, candidate.entry
+    if png is None:
+        return Verdict(name, Finding.MISSING, "it is not there, though its task's record tells of it")
+    if entry and hashlib.sha256(png).hexdigest() != entry.sha256:
+        return Verdict(name, Finding.CHANGED, "its SHA-256 is not the one in its task's record")
+    try:
+        pixels, origin = decode(png), read_provenance(png)
+    except ImageError as error:
+        return Verdict(name, Finding.DAMAGED, str(error))
+    if entry and pixel_sha256(pixels) != entry.pixel_sha256:
+        return Verdict(name, Finding.CHANGED, "the SHA-256 of its pixels is not the one in its task's record")
+    difference = _difference(candidate, origin)
+    if difference:
+        return Verdict(name, Finding.CHANGED, f"it says another origin than its task's record: {difference}")
+    return _Sound(candidate, pixels, origin)
+
+
+def _difference(candidate: Candidate, origin: Provenance) -> str:
+    record, entry = candidate.record, candidate.entry
+    if record is None or entry is None:
+        return ""
+    expected = origin.model_copy(
+        update={
+            "model_digest": record.model_digest,
+            "seed": record.seed,
+            "index": entry.index,
+            "params": record.params,
+        }
+    )
+    return origin.difference(expected)
+
+
+def _compare(one: _Sound, image: NDArray[np.uint8], repainted: Repainted) -> Verdict:
+    name = one.candidate.name
+    if one.pixels.shape != image.shape:
+        height, width, _ = one.pixels.shape
+        size = f"{width}x{height} pixels, painted again {image.shape[1]}x{image.shape[0]}"
+        return Verdict(name, Finding.DIFFERENT, size)
+    decibels = psnr_db(one.pixels, image)
+    if isinf(decibels):
+        return Verdict(name, Finding.SAME, "equal, pixel for pixel", decibels)
+    other = _other_conditions(one, repainted)
+    text = f"{decibels:.1f} dB PSNR"
+    if decibels < MIN_PSNR_DB:
+        return Verdict(name, Finding.DIFFERENT, f"{text}, under {MIN_PSNR_DB:g}: another picture", decibels)
+    if not other:
+        detail = f"{text}, but engine, its version, precision and CPU agree: it should be equal"
+        return Verdict(name, Finding.DIFFERENT, detail, decibels)
+    return Verdict(name, Finding.ALIKE, f"{text} ({other})", decibels)
+
+
+def _other_conditions(one: _Sound, repainted: Repainted) -> str:
+    """What differs between then and now, so that last bits may; "" if all is known to be equal."""
+    origin, record, entry = one.origin, one.candidate.record, one.candidate.entry
+    # An image that was found was painted by an engine whose version this record does not tell.
+    then = record.engine_version if record and entry and not entry.found else ""
+    pairs = (
+        ("engine", origin.engine, repainted.engine),
+        ("precision", origin.precision, repainted.precision),
+        ("CPU", origin.isa, repainted.isa),
+        ("engine version", then or "not told", repainted.version),
+    )
+    return ", ".join(f"{what} {a}, here {b}" for what, a, b in pairs if a != b)

@@ -1,0 +1,127 @@
+"""`process_task`: from a task to its record. The shared core of all three workers."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+from datetime import timedelta
+
+from model.errors import ModelError
+from model.families import validate_params
+from pipeline.errors import CacheError
+from pipeline.protocol.clock import utc_now
+from pipeline.protocol.outcomes import Delivery, Outcome, Result
+from pipeline.protocol.task_message import TaskMessage
+from pipeline.worker.attempt import Attempt
+from pipeline.worker.generation import Painter
+from pipeline.worker.metering import Meter
+from pipeline.worker.recording import build_record, commit, record_failure
+from pipeline.worker.retries import draining, no_cache, out_of_memory, store_retry
+from pipeline.worker.runtime import Runtime
+from pipeline.worker.stop_conditions import CANCELLED, Watch
+from results.errors import DocumentError, ImageConflict, ImageError, StoreError
+from results.naming import image_name, record_name
+
+
+def process_task(
+    task: TaskMessage, delivery: Delivery, runtime: Runtime, *, arrived_s: float | None = None
+) -> Result:
+    """Paint a task's images, store them, and commit it with a record.
+
+    At least once becomes once here: images first, record last, each created only if absent. The caller
+    holds the painting slot; time spent waiting for it is queueing and stays out of `process_s`.
+
+    Args:
+        task: what to paint.
+        delivery: how it arrived.
+        runtime: this process's runtime.
+        arrived_s: `time.monotonic()` when the handler was entered (default: now); the delivery's
+            deadline counts from here.
+    Returns:
+        The outcome. What had to be written about it is written; if that failed it is RETRY.
+    Raises:
+        Exception: a bug; `pipeline.worker.handler` makes a RETRY of it that counts as an attempt.
+    """
+    if delivery.target not in task.targets:
+        return not_addressed(task, runtime)
+    if runtime.drain.started:
+        return draining()
+    now_s = time.monotonic()
+    arrived_s = now_s if arrived_s is None else arrived_s
+    with Meter(runtime.tracing.stages()) as meter:
+        received_at = utc_now() - timedelta(seconds=now_s - arrived_s)
+        prior_requests = runtime.count_request()
+        attempt = Attempt(task, delivery, runtime, meter, received_at, arrived_s, prior_requests)
+        try:
+            return _attempt(attempt)
+        except StoreError as error:
+            return store_retry(error)
+        except CacheError as error:
+            return no_cache(error)
+        except MemoryError:
+            return out_of_memory()
+
+
+def not_addressed(task: TaskMessage, runtime: Runtime) -> Result:
+    """The outcome for a task that is meant for other targets: acknowledged, without a trace in the store.
+
+    A subscription's filter may not apply: the emulator ignores it, an Eventarc trigger has none.
+    """
+    runtime.count_request()
+    return Result(Outcome.DONE, "not_addressed", f"meant for {', '.join(task.targets)}")
+
+
+def _attempt(attempt: Attempt) -> Result:
+    """Run it; a permanent error becomes a recorded failure."""
+    try:
+        return _run(attempt)
+    except ModelError as error:
+        return record_failure(attempt, error.code, error)
+    except ImageConflict as error:
+        return record_failure(attempt, "image_conflict", error)
+    except ImageError as error:
+        return record_failure(attempt, "stored_image_damaged", error)
+    except DocumentError as error:
+        return record_failure(attempt, "stored_record_damaged", error)
+
+
+def _run(attempt: Attempt) -> Result:
+    task, runtime, meter = attempt.task, attempt.runtime, attempt.meter
+    watch = Watch(task, runtime, attempt.arrived_s)
+    cancelled = runtime.io.submit(watch.cancelled)
+    found = _stored_indices(attempt)
+    if cancelled.result():
+        return CANCELLED
+    if found and _is_recorded(attempt):
+        return Result(Outcome.DUPLICATE, "already_recorded")
+
+    model = runtime.engines.resolve(task.model, task.model_digest)
+    # In their normal form, so that equal requests leave equal provenance.
+    params = validate_params(model.family, task.params, model.takes)
+    attempt = replace(attempt, task=task.model_copy(update={"params": params}))
+    loaded = runtime.engines.get(task.model, task.model_digest, task.precision)
+    meter.add("model_load", loaded.load_s)
+    prior_tasks = runtime.count_task()
+
+    painter = Painter(attempt, loaded, watch)
+    entries = painter.read(found)
+    painted = painter.paint([index for index in task.indices if index not in set(found)])
+    if painted.stop:
+        return painted.stop
+    work = meter.work()
+    return commit(attempt, build_record(attempt, loaded, entries + painted.entries, work, prior_tasks))
+
+
+def _stored_indices(attempt: Attempt) -> list[int]:
+    """The images that an earlier delivery has stored. None of them means that there is no record either."""
+    names = {
+        image_name(attempt.task.job_id, attempt.delivery.target, index): index
+        for index in attempt.task.indices
+    }
+    found = attempt.runtime.store.find(list(names))
+    return [index for name, index in names.items() if name in found]
+
+
+def _is_recorded(attempt: Attempt) -> bool:
+    name = record_name(attempt.task.job_id, attempt.delivery.target, attempt.task.task_index)
+    return attempt.runtime.store.stat(name) is not None

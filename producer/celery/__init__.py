@@ -1,0 +1,1 @@
+"""Publishing on Celery and Redis, and reading what the broker holds."""

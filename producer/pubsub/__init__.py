@@ -1,0 +1,1 @@
+"""Publishing on Google Pub/Sub, and pulling its dead letters."""

@@ -1,0 +1,1 @@
+"""The targets of a job, or of many, side by side: metrics, ratios, verdicts, tables."""

@@ -1,0 +1,52 @@
+"""Tasks without a sound record are in no figure. Where too many are, it may be biased: this says so."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from results.comparison.columns import JobColumns, TargetColumns
+from results.comparison.format import percent
+from results.comparison.schema import Warmth
+from results.documents import Target
+from results.statistics.missing import MAX_MISSING, too_many_missing
+
+
+def doubt(
+    jobs: Sequence[JobColumns], first: Target, second: Target, warmth: Warmth, *, most: float = MAX_MISSING
+) -> str:
+    """Why what is missing may have biased what two targets are compared by; "" if it is little or nothing.
+
+    Missing are tasks that failed, that are not done, and whose record is damaged: none tells whether it was
+    cold or warm, so each is taken for what is asked about.
+
+    Args:
+        jobs: whose records, at least one job.
+        first: target.
+        second: target.
+        warmth: of which tasks.
+        most: share of a target's tasks that may be missing, 0..1.
+    """
+    return "; ".join(_of_targets(jobs, (first, second), warmth, most))
+
+
+def _of_targets(
+    jobs: Sequence[JobColumns], targets: Sequence[Target], warmth: Warmth, most: float
+) -> Iterator[str]:
+    for target in targets:
+        columns = [job.targets[target] for job in jobs]
+        kinds = _missing(columns)
+        missing = sum(kinds.values())
+        present = sum(int((one.cold == (warmth == "cold")).sum()) for one in columns)
+        if too_many_missing(missing, present, most):
+            why = ", ".join(f"{count:,} {kind}" for kind, count in kinds.items() if count)
+            yield f"{target}: {why} of at most {missing + present:,} {warmth} tasks, over {percent(most)}"
+
+
+def _missing(columns: Sequence[TargetColumns]) -> dict[str, int]:
+    counts = [one.counts for one in columns]
+    failed = sum(one.failed + one.dead for one in counts)
+    return {
+        "damaged": sum(one.unreadable for one in columns),
+        "failed": failed,
+        "not done": sum(one.tasks - one.done for one in counts) - failed,
+    }

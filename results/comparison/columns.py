@@ -1,0 +1,224 @@
+"""A job's records, read once and kept as columns of numbers: 200 bytes per task, however many images."""
+
+from __future__ import annotations
+
+from array import array
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from heapq import merge
+from itertools import groupby
+from math import nan
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from results.comparison.metrics import CONDITIONS, QUANTITIES, condition, unix_s
+from results.comparison.parity import ImageTally
+from results.documents import Manifest, Target
+from results.job_state import JobState, JobStatus
+from results.records import StoredRecord, iter_checked_records
+from results.statistics.missing import too_many_missing
+from results.stores.base import Store
+from results.target_state import TargetCounts
+
+_POSITIONS: Final[Mapping[str, int]] = {name: position for position, name in enumerate(QUANTITIES)}
+
+
+@dataclass(frozen=True, slots=True)
+class TargetColumns:
+    """One target's records of one job. Rows are tasks, in order; those with found images have no row.
+
+    Args:
+        target: whose.
+        counts: how its tasks ended.
+        left_out: records that found images of an earlier delivery.
+        unreadable: records that are damaged or in a wrong place; they are in nothing but this and `counts`.
+        why_unreadable: what is wrong with the first of them; empty if there is none.
+        images: in all readable records, those left out included.
+        publications: numbers of those that left records.
+        first_published_s: start of the earliest publication, Unix seconds; NaN without records.
+        last_created_s: creation of the last record; NaN without records.
+        task: index of each task: int64 [n].
+        cold: the first task that its instance served: bool [n].
+        instance: position in `instances`: int64 [n].
+        instances: their ids, in the order of appearance.
+        published_s: start of each task's publication, Unix seconds: float64 [n].
+        values: float64 [n, quantities], NaN where a record has no such value.
+        conditions: the values seen of each condition.
+    """
+
+    target: Target
+    counts: TargetCounts
+    left_out: int
+    unreadable: int
+    why_unreadable: str
+    images: int
+    publications: frozenset[int]
+    first_published_s: float
+    last_created_s: float
+    task: NDArray[np.int64]
+    cold: NDArray[np.bool_]
+    instance: NDArray[np.int64]
+    instances: tuple[str, ...]
+    published_s: NDArray[np.float64]
+    values: NDArray[np.float64]
+    conditions: Mapping[str, frozenset[str]]
+
+    def of(self, quantity: str) -> NDArray[np.float64]:
+        """One quantity of all tasks: float64 [n]."""
+        column: NDArray[np.float64] = self.values[:, _POSITIONS[quantity]]
+        return column
+
+    @property
+    def images_per_s(self) -> float | None:
+        """Images over the time from the first publication to the last record.
+
+        None without records, and where so many are damaged that it would tell of the damage.
+        """
+        if too_many_missing(self.unreadable, len(self.task) + self.left_out):
+            return None
+        wall_s = self.last_created_s - self.first_published_s
+        return self.images / wall_s if self.images and wall_s > 0 else None
+
+
+@dataclass(frozen=True, slots=True)
+class JobColumns:
+    """What a comparison needs of one job.
+
+    Args:
+        manifest: the job's.
+        status: of the job, when it was read.
+        targets: in the job's order.
+        parity: images compared between the first target and each other one.
+    """
+
+    manifest: Manifest
+    status: JobStatus
+    targets: Mapping[Target, TargetColumns]
+    parity: tuple[ImageTally, ...]
+
+
+def read_columns(
+    store: Store, manifest: Manifest, *, told: Callable[[int], None] | None = None
+) -> JobColumns:
+    """Read all records of a job, once; the targets' records of a task are read side by side.
+
+    Records that are damaged, of a newer schema, or not where they belong are counted and left out.
+
+    Args:
+        store: where the job is.
+        manifest: the job's.
+        told: called with the number of records that have been read since it was called last.
+    Raises:
+        DocumentError: the note of a later publication is damaged.
+        StoreError: the store failed.
+    """
+    state = JobState(store, manifest)
+    state.refresh()
+    building = {target: _Building(target) for target in manifest.targets}
+    first, *others = manifest.targets
+    tallies = {other: ImageTally(manifest.job_id, first, other) for other in others}
+    for _, of_task in groupby(_by_task(store, manifest, building), key=_task_index):
+        at_hand = {stored.record.target: stored for stored in of_task}
+        for target, stored in at_hand.items():
+            building[target].add(stored)
+        for other, images in tallies.items():
+            if first in at_hand and other in at_hand:
+                images.add(at_hand[first].record.images, at_hand[other].record.images)
+        if told:
+            told(len(at_hand))
+    columns = {target: one.done(state.targets[target].counts()) for target, one in building.items()}
+    return JobColumns(manifest, state.status, columns, tuple(tallies.values()))
+
+
+def _by_task(
+    store: Store, manifest: Manifest, building: Mapping[Target, _Building]
+) -> Iterator[StoredRecord]:
+    """The sound records of all targets, those of a task together. Holds a few of each target."""
+    streams = (_sound(store, manifest, of_target) for of_target in building.values())
+    return merge(*streams, key=_task_index)
+
+
+def _task_index(stored: StoredRecord) -> int:
+    return stored.record.task_index
+
+
+def _sound(store: Store, manifest: Manifest, of_target: _Building) -> Iterator[StoredRecord]:
+    """A target's records; those that cannot be trusted are counted on the way."""
+    for info, read in iter_checked_records(store, manifest, of_target.target):
+        if isinstance(read, str):
+            of_target.add_unreadable(read)
+        else:
+            yield StoredRecord(read, info.created_at)
+
+
+@dataclass
+class _Building:
+    """A target's columns while they grow."""
+
+    target: Target
+    left_out: int = 0
+    unreadable: int = 0
+    why_unreadable: str = ""
+    images: int = 0
+    publications: set[int] = field(default_factory=set)
+    first_published_s: float = nan
+    last_created_s: float = nan
+    task: array[int] = field(default_factory=lambda: array("q"))
+    cold: array[int] = field(default_factory=lambda: array("b"))
+    instance: array[int] = field(default_factory=lambda: array("q"))
+    instances: dict[str, int] = field(default_factory=dict)
+    published_s: array[float] = field(default_factory=lambda: array("d"))
+    values: array[float] = field(default_factory=lambda: array("d"))
+    conditions: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
+
+    def add_unreadable(self, why: str) -> None:
+        self.unreadable += 1
+        self.why_unreadable = self.why_unreadable or why
+
+    def add(self, stored: StoredRecord) -> None:
+        record = stored.record
+        published_s, created_s = unix_s(record.publication_started_at), unix_s(stored.created_at)
+        self.images += record.image_count
+        self.publications.add(record.publication)
+        # min and max pass over a NaN that comes second.
+        self.first_published_s = min(published_s, self.first_published_s)
+        self.last_created_s = max(created_s, self.last_created_s)
+        if record.images_found:
+            self.left_out += 1
+            return
+        self.task.append(record.task_index)
+        self.cold.append(record.prior_requests == 0)
+        self.instance.append(self.instances.setdefault(record.instance_id, len(self.instances)))
+        self.published_s.append(published_s)
+        found = (quantity(stored) for quantity in QUANTITIES.values())
+        self.values.extend(nan if value is None else value for value in found)
+        for name in CONDITIONS:
+            self.conditions[name].add(condition(record, name))
+
+    def done(self, counts: TargetCounts) -> TargetColumns:
+        return TargetColumns(
+            target=self.target,
+            counts=counts,
+            left_out=self.left_out,
+            unreadable=self.unreadable,
+            why_unreadable=self.why_unreadable,
+            images=self.images,
+            publications=frozenset(self.publications),
+            first_published_s=self.first_published_s,
+            last_created_s=self.last_created_s,
+            task=np.array(self.task, dtype=np.int64),
+            cold=np.array(self.cold, dtype=np.bool_),
+            instance=np.array(self.instance, dtype=np.int64),
+            instances=tuple(self.instances),
+            published_s=np.array(self.published_s, dtype=np.float64),
+            values=np.array(self.values, dtype=np.float64).reshape(-1, len(QUANTITIES)),
+            conditions={name: frozenset(seen) for name, seen in self.conditions.items()},
+        )
+
+
+def seen_conditions(columns: Sequence[TargetColumns], name: str) -> frozenset[str]:
+    """The values of a condition that any of these columns has seen."""
+    return frozenset[str]().union(*(one.conditions.get(name, frozenset()) for one in columns))

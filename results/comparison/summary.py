@@ -1,0 +1,101 @@
+"""What one target did, told from the columns of one or more jobs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from statistics import median
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from results.comparison.columns import TargetColumns
+from results.comparison.metrics import QUANTITIES
+from results.comparison.schema import Errors, Percentile, Spread, TargetSummary, TaskGroup, Throughput
+from results.documents import Target
+from results.statistics.proportion import wilson_interval
+from results.statistics.quantiles import quantile, sample_needed
+
+SERVERS: Final[Mapping[Target, str]] = {
+    "container": "gunicorn",
+    "function": "functions-framework",
+    "celery": "Celery worker",
+}
+PERCENTILES: Final = (0.50, 0.90, 0.95, 0.99)
+
+
+def summarise(of_target: Sequence[TargetColumns]) -> TargetSummary:
+    """Pool one target's tasks over jobs, cold and warm apart.
+
+    Args:
+        of_target: one per job, at least one, all of the same target.
+    """
+    target = of_target[0].target
+    left_out = sum(one.left_out for one in of_target)
+    kept = sum(len(one.task) for one in of_target)
+    memory = np.concatenate([one.of("rss_peak_bytes") for one in of_target])
+    instances = {instance for one in of_target for instance in one.instances}
+    return TargetSummary(
+        target=target,
+        server=SERVERS[target],
+        tasks=kept + left_out,
+        left_out=left_out,
+        unreadable=sum(one.unreadable for one in of_target),
+        why_unreadable=next((one.why_unreadable for one in of_target if one.unreadable), ""),
+        instances=len(instances),
+        images=sum(one.images for one in of_target),
+        images_per_s=_throughput(of_target),
+        errors=_errors(of_target),
+        cold=_group(of_target, cold=True),
+        warm=_group(of_target, cold=False),
+        rss_peak_bytes=int(memory.max()) if len(memory) else None,
+    )
+
+
+def spread(values: NDArray[np.float64]) -> Spread | None:
+    """Describe a sample; None if it is empty.
+
+    Args:
+        values: float64 [n]; NaN stands for "no such value".
+    """
+    known = np.sort(values[~np.isnan(values)])
+    if not len(known):
+        return None
+    return Spread(
+        n=len(known),
+        mean=float(known.mean()),
+        median=float(np.median(known)),
+        minimum=float(known[0]),
+        maximum=float(known[-1]),
+        percentiles=tuple(_percentile(known, p) for p in PERCENTILES),
+    )
+
+
+def _percentile(ordered: NDArray[np.float64], p: float) -> Percentile:
+    found = quantile(ordered, p)
+    if found is None:
+        return Percentile(p=p, needed=sample_needed(p), value=None, low=None, high=None)
+    return Percentile(p=p, needed=sample_needed(p), value=found.value, low=found.low, high=found.high)
+
+
+def _group(of_target: Sequence[TargetColumns], *, cold: bool) -> TaskGroup:
+    rows = np.concatenate([one.values[one.cold == cold] for one in of_target])
+    columns = dict(zip(QUANTITIES, rows.T, strict=True))
+    spreads = {name: spread(column) for name, column in columns.items()}
+    return TaskGroup(tasks=len(rows), loading=int((columns["model_load_s"] > 0).sum()), **spreads)
+
+
+def _errors(of_target: Sequence[TargetColumns]) -> Errors:
+    counts = [one.counts for one in of_target]
+    failed = sum(count.failed + count.dead for count in counts)
+    ended = failed + sum(count.done for count in counts)
+    interval = wilson_interval(failed, ended)
+    low, high = interval or (None, None)
+    return Errors(ended=ended, failed=failed, rate=failed / ended if ended else None, low=low, high=high)
+
+
+def _throughput(of_target: Sequence[TargetColumns]) -> Throughput | None:
+    rates = [rate for rate in (one.images_per_s for one in of_target) if rate is not None]
+    if not rates:
+        return None
+    return Throughput(jobs=len(rates), median=median(rates), minimum=min(rates), maximum=max(rates))

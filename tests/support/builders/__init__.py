@@ -1,0 +1,1 @@
+"""Builders of jobs, stores, models and files."""

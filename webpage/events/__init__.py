@@ -1,0 +1,1 @@
+"""Live progress: one poller a job, and the event streams that pass its news on."""

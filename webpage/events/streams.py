@@ -1,0 +1,140 @@
+"""All feeds of this process, and how many streams may be open on them."""
+
+from __future__ import annotations
+
+import threading
+from typing import Final
+
+from results.job_state import load_manifest
+from results.stores.base import Store
+from webpage.errors import TooManyStreams
+from webpage.events.job_poller import Feed
+
+MAX_FEEDS: Final = 32
+HEARTBEAT_S: Final = 10.0
+"""Between two signs of life: so a stream whose reader has gone is found out."""
+RECONNECT_MS: Final = 2000
+
+
+class Feeds:
+    """Hands out streams.
+
+    Args:
+        store: where the jobs are.
+        max_streams: open at once; each holds a thread of the server.
+    """
+
+    def __init__(self, store: Store, max_streams: int) -> None:
+        self._store = store
+        self._max_streams = max_streams
+        self._lock = threading.Lock()
+        self._feeds: dict[str, Feed] = {}
+        self._streams = 0
+        self._closing = False
+
+    def open(self, job_id: str, last_event_id: str = "") -> Stream:
+        """Open a stream of a job's news.
+
+        Args:
+            last_event_id: of the last message that the reader has; it is sent what came since.
+        Raises:
+            TooManyStreams: the limit is reached.
+            ValueError, JobNotFound, DocumentError, StoreError: see `load_manifest`.
+        """
+        with self._lock:
+            if self._streams >= self._max_streams or self._closing:
+                raise TooManyStreams(self._max_streams)
+            self._streams += 1
+        try:
+            feed = self._join(job_id)
+        except BaseException:
+            self._end_stream()
+            raise
+        return Stream(feed, last_event_id, self)
+
+    def close(self) -> None:
+        """End every stream and every poller, soon."""
+        with self._lock:
+            self._closing = True
+            feeds = [*self._feeds.values()]
+        for feed in feeds:
+            feed.stop()
+
+    @property
+    def streams(self) -> int:
+        """How many are open."""
+        return self._streams
+
+    def _join(self, job_id: str) -> Feed:
+        with self._lock:
+            feed = self._feeds.get(job_id)
+        if feed and feed.join():
+            return feed
+        manifest = load_manifest(self._store, job_id)
+        with self._lock:
+            rival = self._feeds.get(job_id)
+            if rival is not feed and rival and rival.join():
+                return rival
+            self._feeds = {name: held for name, held in self._feeds.items() if not held.is_old}
+            if len(self._feeds) >= MAX_FEEDS:
+                raise TooManyStreams(self._max_streams)
+            new = self._feeds[job_id] = Feed(self._store, manifest)
+            new.join()
+        new.start()
+        return new
+
+    def _end_stream(self) -> None:
+        with self._lock:
+            self._streams -= 1
+
+
+class Stream:
+    """Server-sent events of one job, as bytes. `close` it, however it ends.
+
+    Source: https://html.spec.whatwg.org/multipage/server-sent-events.html
+    """
+
+    def __init__(self, feed: Feed, last_event_id: str, feeds: Feeds) -> None:
+        self._feed = feed
+        self._feeds = feeds
+        self._next_row = _rows_had(last_event_id, feed.epoch)
+        self._version = -1
+        self._greeted = False
+        self._ended = False
+        self._closed = False
+
+    def __iter__(self) -> Stream:
+        return self
+
+    def __next__(self) -> bytes:
+        """The next piece: news as soon as there are any, a comment now and then, at last `end`."""
+        if not self._greeted:
+            self._greeted = True
+            return f"retry: {RECONNECT_MS}\n\n".encode()
+        if self._ended or self._closed:
+            raise StopIteration
+        version = self._feed.wait(max(self._version, 0), HEARTBEAT_S)
+        if version > max(self._version, 0):
+            self._version = version
+            return self._news()
+        if self._feed.over:
+            self._ended = True
+            return b"event: end\ndata: {}\n\n"
+        return b": still here\n\n"
+
+    def close(self) -> None:
+        """Give the place back."""
+        if not self._closed:
+            self._closed = True
+            self._feed.leave()
+            self._feeds._end_stream()
+
+    def _news(self) -> bytes:
+        data, self._next_row = self._feed.message(self._next_row)
+        return f"id: {self._feed.epoch}-{self._next_row}\nevent: news\ndata: {data}\n\n".encode()
+
+
+def _rows_had(last_event_id: str, epoch: str) -> int:
+    """How many of this feed's rows a reader has that comes back; 0 for a new one, or one of another feed."""
+    told_epoch, _, count = last_event_id.partition("-")
+    return int(count) if told_epoch == epoch and count.isascii() and count.isdigit() and len(count) < 9 else 0

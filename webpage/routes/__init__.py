@@ -1,0 +1,1 @@
+"""HTTP routes: HTML, JSON, images, static files, errors and security headers."""

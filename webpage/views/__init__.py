@@ -1,0 +1,1 @@
+"""What the routes answer with: jobs, images, comparisons and figures as JSON."""

@@ -1,0 +1,85 @@
+"""What ends without a target having taken it: dead letters, and messages that cannot be read."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+import json
+from collections.abc import Mapping
+from typing import Any, Final
+
+from pipeline.errors import MessageError
+from pipeline.protocol.clock import utc_now
+from pipeline.protocol.task_message import TaskMessage, decode_task
+from pipeline.worker import dead_letters as burial
+from results.documents import JSON_TYPE, DeadLetter, Rejection, dump
+from results.errors import ObjectExists
+from results.naming import rejected_name
+from results.stores.base import Store
+from worker_celery.queued_delivery import Parcel
+
+MAX_BODY_CHARS: Final = 4096
+
+
+def bury(store: Store, parcel: Parcel) -> None:
+    """Write a parcel's dead letter; see `pipeline.worker.dead_letters.bury`.
+
+    A parcel whose message cannot be read has no place among a job's dead letters: it is rejected.
+
+    Raises:
+        StoreError: the store refused.
+    """
+    try:
+        task = _task_of(parcel)
+    except MessageError as error:
+        reject(store, parcel.arguments(), error, parcel.target)
+        return
+    letter = DeadLetter(
+        job_id=task.job_id,
+        task_index=task.task_index,
+        publication=task.publication,
+        target=parcel.target,
+        message_id=parcel.message_id,
+        attempts=parcel.attempt,
+        last_error=parcel.last_error,
+        dead_at=utc_now(),
+        message=dict(parcel.message),
+    )
+    burial.bury(store, letter)
+
+
+def reject(store: Store, arguments: Mapping[str, Any], error: MessageError, target: str) -> None:
+    """Keep what a Celery message held when it is no parcel; the same one twice is kept once.
+
+    Raises:
+        StoreError: the store refused.
+    """
+    text = json.dumps(arguments, default=str, sort_keys=True)
+    message_id = f"celery-{hashlib.sha256(text.encode()).hexdigest()[:32]}"
+    now = utc_now()
+    rejection = Rejection(
+        received_at=now,
+        target=target,
+        message_id=message_id,
+        error="bad_message",
+        detail=str(error),
+        body_bytes=len(text.encode()),
+        body_text=text[:MAX_BODY_CHARS],
+    )
+    _create(store, rejected_name(f"{now:%Y-%m-%d}", message_id), dump(rejection))
+
+
+def _create(store: Store, name: str, data: bytes) -> None:
+    try:
+        store.create(name, data, JSON_TYPE)
+    except ObjectExists:
+        return
+
+
+def _task_of(parcel: Parcel) -> TaskMessage:
+    try:
+        data = base64.b64decode(str(parcel.message.get("data", "")), validate=True)
+    except binascii.Error as error:
+        raise MessageError(f"`data` is not base64: {error}") from error
+    return decode_task(data)
