@@ -152,8 +152,8 @@ COPY --from=celery-code /bundle /app
 USER 10001:10001
 HEALTHCHECK --interval=10s --timeout=5s --start-period=60s --start-interval=1s --retries=3 CMD ["health", "broker"]
 # DIPTYCH_TARGET says whose queue it serves.
-ENV DIPTYCH_COURIERS=1
-CMD ["python", "courier.py"]
+ENV DIPTYCH_DELIVERERS=1
+CMD ["python", "deliverer.py"]
 ARG VERSION=unknown REVISION=unknown
 LABEL org.opencontainers.image.title="Diptych: deliverer" \
       org.opencontainers.image.description="Celery worker that delivers tasks to the container and to the function" \

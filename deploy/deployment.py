@@ -13,7 +13,7 @@ from results.documents import Target
 REQUEST_TIMEOUT_S: Final = 540
 """The longest that an event-driven function may take; the container gets the same."""
 DEADLINE_MARGIN_S: Final = 40
-"""Left at a delivery's end: for the batch in hand, for storing what is painted, and for the answer."""
+"""Left at a delivery's end: for the batch in hand, for storing what is generated, and for the answer."""
 CONCURRENCY: Final = 1
 """One task at a time: a second one would share the CPU, and neither could be measured."""
 PORT: Final = 8080

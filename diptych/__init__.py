@@ -1,3 +1,3 @@
-"""Diptych: one batch of images, painted twice, by a container and by a serverless function."""
+"""Diptych: one batch of images, generated twice, by a container and by a serverless function."""
 
 __version__ = "0.1.0"

@@ -75,7 +75,7 @@ class RootGroup(LazyGroup):
 @click.command(cls=RootGroup, entries=COMMANDS, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="diptych", message="%(prog)s %(version)s")
 def main() -> None:
-    """Make a batch of images, painted twice: by a container and by a serverless function.
+    """Make a batch of images, generated twice: by a container and by a serverless function.
 
     \b
     Start here:

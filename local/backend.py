@@ -14,7 +14,7 @@ from local.services import Layout
 from pipeline.config.settings import Settings
 
 
-class Backing(Protocol):
+class Backend(Protocol):
     """Celery on an embedded broker and a folder, or Google's emulator and a storage server.
 
     It is made before anything runs, and says then what is missing on this machine.
@@ -46,7 +46,7 @@ class Backing(Protocol):
         ...
 
 
-def open_backing(options: StackOptions, settings: Settings, folder: StackFolder) -> Backing:
+def open_backend(options: StackOptions, settings: Settings, folder: StackFolder) -> Backend:
     """Prepare what the options ask for.
 
     Args:
@@ -58,9 +58,9 @@ def open_backing(options: StackOptions, settings: Settings, folder: StackFolder)
         StoreError: the store cannot be written.
     """
     if options.broker == "pubsub":
-        from local.pubsub.backend import PubSubBacking
+        from local.pubsub.backend import PubSubBackend
 
-        return PubSubBacking(options, settings, folder)
-    from local.celery.backend import CeleryBacking
+        return PubSubBackend(options, settings, folder)
+    from local.celery.backend import CeleryBackend
 
-    return CeleryBacking(options, settings, folder)
+    return CeleryBackend(options, settings, folder)

@@ -13,7 +13,7 @@ RETRY_S: Final = 15.0
 CLOSE_LIMIT_S: Final = 5.0
 
 
-class Auditor:
+class LostTaskMonitor:
     """Audits when asked to, in a thread of its own that starts at the first request.
 
     Args:

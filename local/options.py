@@ -20,9 +20,9 @@ class StackOptions:
         folder: where `.diptych` lies.
         broker: who brings the tasks.
         store_url: where results go; "" for the folder's own store.
-        container_slots: tasks painted at once by the container, each in a process of its own.
+        container_slots: tasks generated at once by the container, each in a process of its own.
         function_slots: the same for the function.
-        celery_slots: painting processes of the target `celery`; 0 for none, as Pub/Sub does not reach it.
+        celery_slots: worker processes of the target `celery`; 0 for none, as Pub/Sub does not reach it.
         page: whether the page is served too.
         port_broker: port on 127.0.0.1 of Celery's broker; 0 for any free one. The other ports likewise.
         environment: variables of every service, on top of our own environment.
@@ -45,7 +45,7 @@ class StackOptions:
 
     @property
     def targets(self) -> tuple[str, ...]:
-        """Who paints in this stack."""
+        """Who generates in this stack."""
         return ("container", "function", *(("celery",) if self.celery_slots else ()))
 
 

@@ -1,7 +1,7 @@
 """Ends the stack's processes when their supervisor is killed and can no longer do so itself.
 
 It runs as a process of its own, in a session of its own. The supervisor writes "+PGID" for each process group
-that it starts and "-PGID" for each that has ended; when the pipe breaks, the warden ends what is left. A
+that it starts and "-PGID" for each that has ended; when the pipe breaks, it ends what is left. A
 parent-death signal would reach only the direct children, on Linux only, and not the workers that they fork.
 
 Run as a script, on the standard library alone, so that it starts in a few milliseconds.
@@ -21,7 +21,7 @@ GRACE_S: Final = 3.0
 POLL_S: Final = 0.05
 
 
-class Warden:
+class OrphanReaper:
     """The supervisor's side: starts the process and tells it what to guard."""
 
     def __init__(self) -> None:
@@ -51,7 +51,7 @@ class Warden:
 
     def _tell(self, line: str) -> None:
         assert self._process.stdin is not None
-        # Someone may have killed the warden: the stack runs on without it.
+        # Someone may have killed the orphan reaper: the stack runs on without it.
         with suppress(BrokenPipeError):
             self._process.stdin.write(line.encode())
             self._process.stdin.flush()

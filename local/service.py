@@ -16,7 +16,7 @@ from queue import SimpleQueue
 
 from honcho.process import Popen
 
-from local.orphan_reaper import Warden
+from local.orphan_reaper import OrphanReaper
 
 
 class Role(IntEnum):
@@ -86,20 +86,20 @@ class Child:
     Args:
         service: what to run.
         events: where its lines and its end are reported.
-        warden: told of its group.
+        orphan reaper: told of its group.
     """
 
-    def __init__(self, service: Service, events: SimpleQueue[Event], warden: Warden) -> None:
+    def __init__(self, service: Service, events: SimpleQueue[Event], orphan_reaper: OrphanReaper) -> None:
         self.service = service
         self._events = events
-        self._warden = warden
+        self._orphan_reaper = orphan_reaper
         self._started = time.monotonic()
         env = {name: value for name, value in os.environ.items() if name not in service.unset}
         # honcho's Popen: one pipe for stdout and stderr, and a session of its own, so that Ctrl-C in the
         # terminal reaches the supervisor alone.
         self._process = Popen(list(service.argv), shell=False, env={**env, **service.env}, cwd=service.cwd)
         self.pid: int = self._process.pid
-        warden.guard(self.pid)
+        orphan_reaper.guard(self.pid)
         self._reader = threading.Thread(target=self._read, name=f"{service.name} output", daemon=True)
         self._waiter = threading.Thread(target=self._wait, name=f"{service.name} end", daemon=True)
         self._reader.start()
@@ -124,7 +124,7 @@ class Child:
         returncode = self._process.wait()
         # What it forked may outlive it, hold its port, and keep the pipe open.
         kill_group(self.pid)
-        self._warden.release(self.pid)
+        self._orphan_reaper.release(self.pid)
         self._reader.join()
         self._events.put(Ended(self.service.name, self.pid, returncode, time.monotonic() - self._started))
 

@@ -1,6 +1,6 @@
 """The workers of the stack: command line, environment and readiness of each.
 
-Container and function get the same: one painting process per slot, one thread in each, and a model that is
+Container and function get the same: one worker process per slot, one thread in each, and a model that is
 loaded at the first task, unless DIPTYCH_PRELOAD says otherwise.
 """
 

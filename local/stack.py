@@ -11,10 +11,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final, TextIO
 
-from local.backend import open_backing
+from local.backend import open_backend
 from local.console import Console
 from local.folder import StackFolder
-from local.lost_task_monitor import Auditor
+from local.lost_task_monitor import LostTaskMonitor
 from local.options import StackOptions
 from local.service import Role
 from local.services import Layout, page
@@ -46,15 +46,15 @@ class Stack:
         self._folder = StackFolder(options.folder)
         self.log_file = self._folder.log_file
         try:
-            self._backing = open_backing(options, settings, self._folder)
+            self._backend = open_backend(options, settings, self._folder)
             self._console = Console(self.log_file, terminal)
         except BaseException:
             self._folder.close()
             raise
-        self.store_url = self._backing.store_url
-        self.store_folder = self._backing.store_folder
+        self.store_url = self._backend.store_url
+        self.store_folder = self._backend.store_folder
         """Where the store's objects lie as files if its server is one of this stack's own; else ""."""
-        self.addresses = self._backing.addresses
+        self.addresses = self._backend.addresses
         self._sockets = _socket_folder(self._folder.work)
         layout = Layout(
             options,
@@ -64,11 +64,13 @@ class Stack:
             work_folder=self._folder.work,
             socket_folder=self._sockets,
         )
-        stages = self._backing.stages(layout)
+        stages = self._backend.stages(layout)
         if options.page:
             stages.append([page(layout)])
         self._supervisor = Supervisor(stages, self._console, on_restart=self._restarted)
-        self._auditor = Auditor(self._backing.recover, self._supervisor.note, self._backing.recovery_delay_s)
+        self._lost_task_monitor = LostTaskMonitor(
+            self._backend.recover, self._supervisor.note, self._backend.recovery_delay_s
+        )
         self.ended = threading.Event()
         """Set once nothing of it is left."""
 
@@ -81,15 +83,15 @@ class Stack:
 
         def ready() -> None:
             self._folder.write_run_file(self._run_file())
-            if self._backing.recovers_first:
+            if self._backend.recovers_first:
                 # The stack before this one may have been killed.
-                self._auditor.request()
+                self._lost_task_monitor.request()
             on_ready()
 
         try:
             self._supervisor.run(ready)
         finally:
-            self._auditor.close()
+            self._lost_task_monitor.close()
             self._console.close()
             if self._sockets != self._folder.work:
                 shutil.rmtree(self._sockets, ignore_errors=True)
@@ -105,8 +107,8 @@ class Stack:
         return self._supervisor.pid(service)
 
     def _restarted(self, role: Role) -> None:
-        if role in self._backing.losers:  # a delivery to a dead worker fails, and comes again
-            self._auditor.request()
+        if role in self._backend.losers:  # a delivery to a dead worker fails, and comes again
+            self._lost_task_monitor.request()
 
     def _run_file(self) -> RunFile:
         return RunFile(

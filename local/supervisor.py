@@ -15,7 +15,7 @@ from typing import Final
 
 from local.console import OWN_NAME, Console
 from local.errors import StackError
-from local.orphan_reaper import Warden
+from local.orphan_reaper import OrphanReaper
 from local.service import Child, Ended, Event, Line, Role, Service, Stop
 
 READY_LIMIT_S: Final = 60.0
@@ -58,7 +58,7 @@ class Supervisor:
         self._crashes: Counter[str] = Counter()
         self._restart_at: dict[str, float] = {}
         self._stops = 0
-        self._warden: Warden | None = None
+        self._orphan_reaper: OrphanReaper | None = None
         console.expect([*self._services])
 
     def run(self, on_ready: Callable[[], None]) -> None:
@@ -67,7 +67,7 @@ class Supervisor:
         Raises:
             StackError: a service did not get ready, or crashes again and again. Nothing is left running.
         """
-        self._warden = Warden()
+        self._orphan_reaper = OrphanReaper()
         try:
             for stage in self._stages:
                 self._start(stage)
@@ -76,7 +76,7 @@ class Supervisor:
             self._keep()
         finally:
             self._end()
-            self._warden.close()
+            self._orphan_reaper.close()
 
     def stop(self) -> None:
         """End the stack; once more: at once. May be called from any thread or signal handler."""
@@ -139,9 +139,9 @@ class Supervisor:
         self._console.note(f"the {name} {_end_of(ended)}; starting it again in {delay_s:g} s")
 
     def _spawn(self, service: Service) -> None:
-        assert self._warden is not None
+        assert self._orphan_reaper is not None
         try:
-            child = Child(service, self._events, self._warden)
+            child = Child(service, self._events, self._orphan_reaper)
         except OSError as error:
             raise StackError(f"the {service.name} cannot be started: {error}") from error
         self._children[service.name] = child

@@ -14,7 +14,7 @@ from model.checkpoint import write_atomically
 
 @dataclass(frozen=True, slots=True)
 class Calibration:
-    """How fast a model paints here.
+    """How fast a model generates here.
 
     Args:
         digest: "sha256:<hex>" of its checkpoint.

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     Tensor = NDArray[np.float16] | NDArray[np.float32]
 
 CONFIG_KEY = "diptych"
-SEAL_KEY = "diptych.sha256"
+CHECKSUM_KEY = "diptych.sha256"
 MAX_HEADER_BYTES = 1 << 20
 ITEM_BYTES = {"F16": 2, "F32": 4}
 NUMPY_TYPES = {"F16": "<f2", "F32": "<f4"}
@@ -42,14 +42,14 @@ class Header:
 
     Args:
         config: the generator's config.
-        seal: SHA-256 (hex) over config JSON and tensor bytes, as stored.
-        config_text: the config JSON as stored; the seal covers these very bytes.
+        checksum: SHA-256 (hex) over config JSON and tensor bytes, as stored.
+        config_text: the config JSON as stored; the checksum covers these very bytes.
         data_start: byte offset of the tensors in the file.
         places: each tensor's type ("F16", "F32") and its byte offset from `data_start`.
     """
 
     config: GeneratorConfig
-    seal: str
+    checksum: str
     config_text: str
     data_start: int
     places: Mapping[str, tuple[str, int]]
@@ -71,7 +71,7 @@ def read_header(path: Path) -> Header:
 
 
 def load_checkpoint(path: Path) -> tuple[dict[str, NDArray[np.float32]], GeneratorConfig]:
-    """Load the weights as float32, checked against the config and the seal.
+    """Load the weights as float32, checked against the config and the checksum.
 
     Raises:
         CheckpointError: as `read_header`, or the bytes are not those that were saved.
@@ -101,7 +101,7 @@ def read_tensors(path: Path) -> tuple[dict[str, Tensor], GeneratorConfig]:
     except OSError as error:
         raise CheckpointError(f"{path.name}: cannot be read: {error.strerror}") from None
     header = _parse_header(path, io.BytesIO(memoryview(content)[: MAX_HEADER_BYTES + 8]), len(content))
-    if _seal(header.config_text, memoryview(content)[header.data_start :]) != header.seal:
+    if _checksum(header.config_text, memoryview(content)[header.data_start :]) != header.checksum:
         raise CheckpointError(f"{path.name}: damaged: its bytes are not those that were saved")
     tensors: dict[str, Tensor] = {}
     for name, shape in header.config.tensor_shapes().items():
@@ -197,7 +197,10 @@ def _with_config(file: bytes, config_text: str) -> bytes:
     # Not left to the library: its metadata come in random order, and equal weights shall give equal files.
     start = 8 + int.from_bytes(file[:8], "little")
     header = json.loads(file[8:start])
-    header["__metadata__"] = {CONFIG_KEY: config_text, SEAL_KEY: _seal(config_text, memoryview(file)[start:])}
+    header["__metadata__"] = {
+        CONFIG_KEY: config_text,
+        CHECKSUM_KEY: _checksum(config_text, memoryview(file)[start:]),
+    }
     text = json.dumps(header, separators=(",", ":"), sort_keys=True).encode()
     text += b" " * (-len(text) % 8)
     return len(text).to_bytes(8, "little") + text + file[start:]
@@ -211,10 +214,10 @@ def _sync_folder(folder: Path) -> None:
         os.close(handle)
 
 
-def _seal(config_text: str, data: memoryview) -> str:
-    seal = hashlib.sha256(config_text.encode())
-    seal.update(data)
-    return seal.hexdigest()
+def _checksum(config_text: str, data: memoryview) -> str:
+    checksum = hashlib.sha256(config_text.encode())
+    checksum.update(data)
+    return checksum.hexdigest()
 
 
 def _parse_header(path: Path, file: BinaryIO, size: int) -> Header:
@@ -228,19 +231,19 @@ def _parse_header(path: Path, file: BinaryIO, size: int) -> Header:
     try:
         document = json.loads(file.read(length))
         metadata = document.pop("__metadata__")
-        config_text, seal = metadata[CONFIG_KEY], metadata[SEAL_KEY]
+        config_text, checksum = metadata[CONFIG_KEY], metadata[CHECKSUM_KEY]
     except (ValueError, RecursionError):
         raise CheckpointError(f"{path.name}: its header is damaged") from None
     except (KeyError, TypeError, AttributeError):
         raise CheckpointError(f"{path.name}: carries no diptych config") from None
-    if not isinstance(config_text, str) or not isinstance(seal, str):
+    if not isinstance(config_text, str) or not isinstance(checksum, str):
         raise CheckpointError(f"{path.name}: carries no diptych config")
     try:
         config = GeneratorConfig.from_json(config_text)
     except CheckpointError as error:
         raise CheckpointError(f"{path.name}: {error}") from None
     places = _check_entries(path, document, config, size - 8 - length)
-    return Header(config, seal, config_text, data_start=8 + length, places=places)
+    return Header(config, checksum, config_text, data_start=8 + length, places=places)
 
 
 def _check_entries(

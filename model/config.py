@@ -8,7 +8,7 @@ from typing import Annotated, Final, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from model.errors import CheckpointError
-from model.precision_gate import Gate
+from model.precision_gate import PrecisionGate
 
 SCHEMA: Final = "diptych.checkpoint/1"
 MIN_RESOLUTION = 4
@@ -48,7 +48,7 @@ class GeneratorConfig(BaseModel):
     training_data: str = Field(default="", max_length=2000)
     training_kimg: float = Field(default=0.0, ge=0)
     seconds_per_image: float = Field(default=0.05, gt=0, le=3600)
-    gate: Gate | None = None
+    gate: PrecisionGate | None = None
 
     @model_validator(mode="after")
     def _shape_fits(self) -> Self:
@@ -62,7 +62,7 @@ class GeneratorConfig(BaseModel):
         return self
 
     def tensor_shapes(self) -> dict[str, tuple[int, ...]]:
-        """Names and shapes of the tensors that a checkpoint with this config holds, in painting order."""
+        """Names and shapes of the tensors that a checkpoint with this config holds, in generating order."""
         first, last = self.channels[0], self.channels[-1]
         shapes: dict[str, tuple[int, ...]] = {
             "input.weight": (first * 16, self.latent_size),

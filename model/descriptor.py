@@ -1,7 +1,7 @@
 """Descriptors: models that are no checkpoint of ours, told by a small JSON file on the operator's side.
 
-`<name>.model.json` says which family paints, where its files are, and what every one of them hashes to. The
-model's digest covers what paints and not where it lies, so that the same files give the same digest on
+`<name>.model.json` says which family runs it, where its files are, and what every one of them hashes to. The
+model's digest covers what generates and not where it lies, so that the same files give the same digest on
 every machine.
 """
 
@@ -33,7 +33,7 @@ class Descriptor(BaseModel):
     """What `diptych model add` writes.
 
     Args:
-        family: what paints it.
+        family: what generates it.
         source: an absolute path; for a hub's model "owner/name@commit"; for python "package.module:factory".
         local: whether `source` is a path, whose files are those of `files`.
         resolution: the longer side of an image in pixels.
@@ -70,7 +70,7 @@ class Descriptor(BaseModel):
     @property
     def digest(self) -> str:
         """ "sha256:<hex>" of all that the pixels depend on: equal wherever the same files are."""
-        painted_by = {
+        generated_by = {
             "schema": SCHEMA,
             "family": self.family,
             "source": "" if self.local else self.source,
@@ -78,7 +78,7 @@ class Descriptor(BaseModel):
             "options": self.options,
             "files": self.files,
         }
-        canonical = json.dumps(painted_by, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
+        canonical = json.dumps(generated_by, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
         return f"sha256:{hashlib.sha256(canonical.encode()).hexdigest()}"
 
 

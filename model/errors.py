@@ -45,7 +45,7 @@ class FormError(ModelError):
     code = "bad_form"
 
 
-class PaintError(ModelError):
-    """An engine that is not ours failed while painting, or painted no image."""
+class GenerationError(ModelError):
+    """An engine that is not ours failed while generating, or generated no image."""
 
     code = "painting_failed"

@@ -43,7 +43,7 @@ def _diffusers(params: Mapping[str, ParamValue], takes: Collection[str] | None) 
     # None is "not given": the pipeline's own default, or the operator's, holds.
     checked = {name: _DIFFUSERS[name](name, value) for name, value in params.items() if value is not None}
     if takes is not None and "prompt" in takes and "prompt" not in checked:
-        raise ParamsError("this model paints from a text: give --param prompt='…'")
+        raise ParamsError("this model generates from a text: give --param prompt='…'")
     if ("height" in checked) != ("width" in checked):
         raise ParamsError("height and width go together: give both, or neither")
     return checked

@@ -14,7 +14,7 @@ def walk(stops: NDArray[np.float32], steps: int, *, closed: bool) -> NDArray[np.
     Args:
         stops: float32 [N, Z], N at least 2.
         steps: latents from one stop to just before the next, at least 1.
-        closed: go back to the first stop, without painting it twice; else end on the last.
+        closed: go back to the first stop, without generating it twice; else end on the last.
     Returns:
         float32 [N * steps, Z] if closed, else [(N - 1) * steps + 1, Z], each of length sqrt(Z).
     """

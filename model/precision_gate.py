@@ -52,7 +52,7 @@ class PrecisionFigures(_Frozen):
     relative_time: float = Field(gt=0)
 
 
-class Gate(_Frozen):
+class PrecisionGate(_Frozen):
     """What was measured of a checkpoint.
 
     Args:

@@ -14,7 +14,7 @@ Weights = Mapping[str, Tensor]
 
 
 class Engine(Protocol):
-    """A loaded model, ready to paint. Not thread-safe: one painting slot owns it."""
+    """A loaded model, ready to generate. Not thread-safe: one generation slot owns it."""
 
     name: str
     """"openvino", "torch", …"""
@@ -42,12 +42,12 @@ class Engine(Protocol):
 
 @runtime_checkable
 class LatentEngine(Engine, Protocol):
-    """An engine whose model paints latents, so that one can walk between images."""
+    """An engine whose model generates latents, so that one can walk between images."""
 
     latent_size: int
 
-    def paint(self, rows: NDArray[np.float32]) -> NDArray[np.uint8]:
-        """Paint one image per latent.
+    def generate_from_latents(self, rows: NDArray[np.float32]) -> NDArray[np.uint8]:
+        """Generate one image per latent.
 
         Args:
             rows: float32 [N, latent_size].

@@ -16,14 +16,14 @@ class SettingsError(PipelineError):
 
 
 class BusyError(PipelineError):
-    """Every painting slot is taken. Transient, and never an attempt.
+    """Every generation slot is taken. Transient, and never an attempt.
 
     Args:
         retry_after_s: when to ask again.
     """
 
     def __init__(self, retry_after_s: float) -> None:
-        super().__init__(f"all painting slots are busy; retry after {retry_after_s:g} s")
+        super().__init__(f"all generation slots are busy; retry after {retry_after_s:g} s")
         self.retry_after_s = retry_after_s
 
 

@@ -18,7 +18,7 @@ def stack_warnings(
 
     Args:
         settings: the resolved settings.
-        targets: who is asked to paint.
+        targets: who is asked to generate.
         run_file: that of the stack (default: found from the current folder).
     Returns:
         A line for each thing that does not fit; none if another broker is used or no stack runs.

@@ -36,7 +36,7 @@ class JobRequest:
     Args:
         model: registered name.
         count: images per target.
-        targets: who paints.
+        targets: who generates.
         seed: in [0, 2**63), or None: any, drawn at random.
         precision: "auto" or one of the engine's.
         params: parameters of the model's family, not validated yet.

@@ -28,7 +28,7 @@ class ListedImage:
     """One image, as the store lists it.
 
     Args:
-        target: who painted it.
+        target: who generated it.
         index: its index in the job.
         name: its object name.
         size_bytes: of the PNG.
@@ -69,7 +69,7 @@ def list_images(
     Args:
         store: where they are.
         job_id: the job.
-        target: who painted them.
+        target: who generated them.
         after_index: begin behind this index.
     Raises:
         StoreError: the store failed.

@@ -104,7 +104,7 @@ def process_without_load_s(record: Record) -> float:
 
 
 def cpu_s_per_image(record: Record) -> float | None:
-    """CPU seconds, user and system, per painted image; None if none was painted."""
+    """CPU seconds, user and system, per generated image; None if none was generated."""
     if not record.images_painted:
         return None
     return (record.cpu_user_s + record.cpu_system_s) / record.images_painted

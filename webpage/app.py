@@ -10,7 +10,7 @@ from flask import Flask, request
 from pipeline.config.settings import Settings
 from results.stores.base import Store
 from results.stores.open import open_store
-from webpage.app_state import EXTENSION, MAX_STREAMS, Page, page
+from webpage.app_state import EXTENSION, MAX_STREAMS, AppState, page
 from webpage.routes.error_handlers import register_problems
 from webpage.routes.html import shell
 from webpage.routes.images import api_images
@@ -40,7 +40,7 @@ def create_app(
     """
     app = Flask(__name__, static_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = MAX_BODY_BYTES
-    app.extensions[EXTENSION] = Page(
+    app.extensions[EXTENSION] = AppState(
         store=store or open_store(settings().require_store_url()),
         settings=settings,
         allowed_hosts=frozenset(name.lower() for name in allowed_hosts),
@@ -54,9 +54,9 @@ def create_app(
     return app
 
 
-def page_of(app: Flask) -> Page:
+def app_state_of(app: Flask) -> AppState:
     """What an app made by `create_app` holds."""
-    held: Page = app.extensions[EXTENSION]
+    held: AppState = app.extensions[EXTENSION]
     return held
 
 

@@ -12,7 +12,7 @@ from flask import current_app
 from pipeline.config.settings import Settings
 from results.stores.base import Store
 from webpage.byte_cache import ByteCache
-from webpage.events.streams import Feeds
+from webpage.events.streams import EventStreams
 from webpage.signed_links import Signer
 from webpage.views.comparison import Comparisons
 from webpage.views.job_index import JobIndex
@@ -25,7 +25,7 @@ MAX_STREAMS: Final = 40
 
 
 @dataclass(slots=True)
-class Page:
+class AppState:
     """All that the views use.
 
     Args:
@@ -42,17 +42,17 @@ class Page:
     token: str = field(default_factory=lambda: secrets.token_urlsafe(24))
     thumbnails: ByteCache = field(default_factory=lambda: ByteCache(THUMBNAIL_BYTES))
     pngs: ByteCache = field(default_factory=lambda: ByteCache(PNG_BYTES))
-    feeds: Feeds = field(init=False)
+    event_streams: EventStreams = field(init=False)
     comparisons: Comparisons = field(default_factory=Comparisons)
     jobs: JobIndex = field(init=False)
     signer: Signer = field(init=False)
 
     def __post_init__(self) -> None:
-        self.feeds = Feeds(self.store, self.max_streams)
+        self.event_streams = EventStreams(self.store, self.max_streams)
         self.jobs = JobIndex(self.store)
         self.signer = Signer(self.store)
 
 
-def page() -> Page:
+def page() -> AppState:
     """The page of the app that serves the present request."""
-    return cast("Page", current_app.extensions[EXTENSION])
+    return cast("AppState", current_app.extensions[EXTENSION])

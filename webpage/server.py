@@ -17,7 +17,7 @@ from typing import Any, Final
 from flask import Flask
 from gunicorn.app.base import BaseApplication
 
-from webpage.app import page_of
+from webpage.app import app_state_of
 from webpage.errors import ServerError
 
 THREADS: Final = 64
@@ -91,10 +91,10 @@ def check_address(host: str, port: int) -> None:
 
 def _handle_signals(worker: Any) -> None:
     """Runs in the process that serves: an end ends the streams too, which would never end by themselves."""
-    feeds = page_of(worker.app.wsgi()).feeds
+    event_streams = app_state_of(worker.app.wsgi()).event_streams
 
     def stop(number: int, frame: FrameType | None) -> None:
-        feeds.close()
+        event_streams.close()
         worker.handle_exit(number, frame)
 
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT):

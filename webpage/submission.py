@@ -15,11 +15,11 @@ from producer.submit import JobRequest, draft_job, submit
 from results.naming import TARGETS
 
 if TYPE_CHECKING:
-    from webpage.app_state import Page
+    from webpage.app_state import AppState
     from webpage.routes.jobs import JobForm
 
 
-def offer(page: Page) -> dict[str, Any]:
+def form_options(page: AppState) -> dict[str, Any]:
     """What the form shows: models, targets, and why jobs cannot be submitted, if they cannot."""
     settings = page.settings()
     registry = Registry(settings.model_dir)
@@ -40,7 +40,7 @@ def offer(page: Page) -> dict[str, Any]:
     }
 
 
-def submit_form(page: Page, form: JobForm) -> dict[str, Any]:
+def submit_form(page: AppState, form: JobForm) -> dict[str, Any]:
     """Check the request, write the job, publish its tasks.
 
     Raises:

@@ -1,1 +1,1 @@
-"""The Celery worker: plays the push subscription offline, or paints tasks itself."""
+"""The Celery worker: plays the push subscription offline, or generates tasks itself."""

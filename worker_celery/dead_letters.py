@@ -12,45 +12,45 @@ from typing import Any, Final
 from pipeline.errors import MessageError
 from pipeline.protocol.clock import utc_now
 from pipeline.protocol.task_message import TaskMessage, decode_task
-from pipeline.worker import dead_letters as burial
+from pipeline.worker import dead_letters as dead_letters
 from results.documents import JSON_TYPE, DeadLetter, Rejection, dump
 from results.errors import ObjectExists
 from results.naming import rejected_name
 from results.stores.base import Store
-from worker_celery.queued_delivery import Parcel
+from worker_celery.queued_delivery import QueuedDelivery
 
 MAX_BODY_CHARS: Final = 4096
 
 
-def bury(store: Store, parcel: Parcel) -> None:
-    """Write a parcel's dead letter; see `pipeline.worker.dead_letters.bury`.
+def write_dead_letter(store: Store, queued_delivery: QueuedDelivery) -> None:
+    """Write a queued delivery's dead letter; see `pipeline.worker.dead_letters.write a dead letter for`.
 
-    A parcel whose message cannot be read has no place among a job's dead letters: it is rejected.
+    A queued delivery whose message cannot be read has no place among a job's dead letters: it is rejected.
 
     Raises:
         StoreError: the store refused.
     """
     try:
-        task = _task_of(parcel)
+        task = _task_of(queued_delivery)
     except MessageError as error:
-        reject(store, parcel.arguments(), error, parcel.target)
+        reject(store, queued_delivery.arguments(), error, queued_delivery.target)
         return
     letter = DeadLetter(
         job_id=task.job_id,
         task_index=task.task_index,
         publication=task.publication,
-        target=parcel.target,
-        message_id=parcel.message_id,
-        attempts=parcel.attempt,
-        last_error=parcel.last_error,
+        target=queued_delivery.target,
+        message_id=queued_delivery.message_id,
+        attempts=queued_delivery.attempt,
+        last_error=queued_delivery.last_error,
         dead_at=utc_now(),
-        message=dict(parcel.message),
+        message=dict(queued_delivery.message),
     )
-    burial.bury(store, letter)
+    dead_letters.write_dead_letter(store, letter)
 
 
 def reject(store: Store, arguments: Mapping[str, Any], error: MessageError, target: str) -> None:
-    """Keep what a Celery message held when it is no parcel; the same one twice is kept once.
+    """Keep what a Celery message held when it is no queued delivery; the same one twice is kept once.
 
     Raises:
         StoreError: the store refused.
@@ -77,9 +77,9 @@ def _create(store: Store, name: str, data: bytes) -> None:
         return
 
 
-def _task_of(parcel: Parcel) -> TaskMessage:
+def _task_of(queued_delivery: QueuedDelivery) -> TaskMessage:
     try:
-        data = base64.b64decode(str(parcel.message.get("data", "")), validate=True)
+        data = base64.b64decode(str(queued_delivery.message.get("data", "")), validate=True)
     except binascii.Error as error:
         raise MessageError(f"`data` is not base64: {error}") from error
     return decode_task(data)

@@ -17,16 +17,16 @@ from pipeline.errors import SettingsError
 from pipeline.protocol.clock import utc_now
 from pipeline.protocol.envelope import push_body
 from results.documents import Target
-from worker_celery.push_response import Answer, AnswerKind
-from worker_celery.queued_delivery import Parcel
+from worker_celery.push_response import PushResponse, PushResponseKind
+from worker_celery.queued_delivery import QueuedDelivery
 
 ACKNOWLEDGING: Final = frozenset({102, 200, 201, 202, 204})
 BUSY: Final = frozenset({429, 503})
 CONNECT_TIMEOUT_S: Final = 5.0
 
 
-class HttpPusher:
-    """Posts parcels. Connections are kept, one per thread and target.
+class HttpPush:
+    """Posts queued deliveries. Connections are kept, one per thread and target.
 
     Args:
         settings: the targets' URLs and `push_timeout_s`.
@@ -40,19 +40,20 @@ class HttpPusher:
         self._timeouts = (CONNECT_TIMEOUT_S, settings.push_timeout_s)
         self._local = threading.local()
 
-    def push(self, parcel: Parcel) -> Answer:
+    def push(self, queued_delivery: QueuedDelivery) -> PushResponse:
         """Post once and read the answer.
 
         Raises:
             SettingsError: the target's URL is not known.
         """
-        url = self._urls.get(parcel.target)
+        url = self._urls.get(queued_delivery.target)
         if not url:
             raise SettingsError(
-                f"where is the {parcel.target} worker? set DIPTYCH_{parcel.target.upper()}_URL"
+                f"where is the {queued_delivery.target} worker?"
+                f" set DIPTYCH_{queued_delivery.target.upper()}_URL"
             )
-        subscription = f"projects/local/subscriptions/diptych-{parcel.target}"
-        body = push_body(parcel.message, subscription, parcel.delivery_number)
+        subscription = f"projects/local/subscriptions/diptych-{queued_delivery.target}"
+        body = push_body(queued_delivery.message, subscription, queued_delivery.delivery_number)
         try:
             response = self._session().post(
                 url,
@@ -62,7 +63,7 @@ class HttpPusher:
                 allow_redirects=False,
             )
         except requests.RequestException as error:
-            return Answer(AnswerKind.FAILED, f"no answer from {url}: {_innermost(error)}")
+            return PushResponse(PushResponseKind.FAILED, f"no answer from {url}: {_innermost(error)}")
         return _read(response, url)
 
     def _session(self) -> requests.Session:
@@ -74,14 +75,16 @@ class HttpPusher:
         return session
 
 
-def _read(response: requests.Response, url: str) -> Answer:
+def _read(response: requests.Response, url: str) -> PushResponse:
     status = response.status_code
     if status in ACKNOWLEDGING:
-        return Answer(AnswerKind.ACK)
+        return PushResponse(PushResponseKind.ACK)
     detail = f"{status} from {url}: {' '.join(response.text[:200].split())}"
     if status in BUSY:
-        return Answer(AnswerKind.BUSY, detail, _retry_after_s(response.headers.get("Retry-After")))
-    return Answer(AnswerKind.FAILED, detail)
+        return PushResponse(
+            PushResponseKind.BUSY, detail, _retry_after_s(response.headers.get("Retry-After"))
+        )
+    return PushResponse(PushResponseKind.FAILED, detail)
 
 
 def _retry_after_s(value: str | None) -> float | None:

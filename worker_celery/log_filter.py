@@ -13,7 +13,7 @@ from results.errors import ResultsError
 _TOLD_BY_THEIR_TEXT = (PipelineError, ResultsError, KombuError, redis.RedisError, OSError)
 
 
-class Terse(logging.Filter):
+class LogFilter(logging.Filter):
     """Puts an expected error's text where its traceback would be. A bug's traceback stays."""
 
     def filter(self, record: logging.LogRecord) -> bool:

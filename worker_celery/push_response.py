@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 
-class AnswerKind(StrEnum):
+class PushResponseKind(StrEnum):
     """ACK ends the task's way; BUSY and FAILED bring it back. Only FAILED counts as an attempt."""
 
     ACK = "ack"
@@ -15,7 +15,7 @@ class AnswerKind(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class PushResponse:
     """One answer.
 
     Args:
@@ -23,6 +23,6 @@ class Answer:
         retry_after_s: when the target wishes to be asked again; None if it did not say.
     """
 
-    kind: AnswerKind
+    kind: PushResponseKind
     detail: str = ""
     retry_after_s: float | None = None

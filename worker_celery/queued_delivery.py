@@ -16,7 +16,7 @@ _MAX_COUNT: Final = 10**6
 
 
 @dataclass(frozen=True, slots=True)
-class Parcel:
+class QueuedDelivery:
     """The arguments of a delivery, in the form in which they travel.
 
     Args:
@@ -37,7 +37,7 @@ class Parcel:
     last_error: str = ""
 
     @classmethod
-    def from_arguments(cls, arguments: Mapping[str, Any]) -> Parcel:
+    def from_arguments(cls, arguments: Mapping[str, Any]) -> QueuedDelivery:
         """Check the arguments of a Celery message. Unknown ones are ignored.
 
         Raises:
@@ -71,12 +71,12 @@ class Parcel:
         """The keyword arguments of the Celery task."""
         return asdict(self)
 
-    def met_busy(self, error: str, not_before: float) -> Parcel:
-        """The same parcel after a busy target."""
+    def met_busy(self, error: str, not_before: float) -> QueuedDelivery:
+        """The same queued delivery after a busy target."""
         return replace(self, busy=self.busy + 1, last_error=error[:MAX_ERROR_CHARS], not_before=not_before)
 
-    def met_failure(self, error: str, not_before: float) -> Parcel:
-        """The same parcel after a failed delivery."""
+    def met_failure(self, error: str, not_before: float) -> QueuedDelivery:
+        """The same queued delivery after a failed delivery."""
         return replace(
             self, attempt=self.attempt + 1, last_error=error[:MAX_ERROR_CHARS], not_before=not_before
         )

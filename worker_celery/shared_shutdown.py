@@ -1,15 +1,15 @@
-"""The order to stop, shared by a Celery worker and its painting children."""
+"""The order to stop, shared by a Celery worker and its generating children."""
 
 from __future__ import annotations
 
 import multiprocessing
 import time
 
-from pipeline.worker.shutdown import Drain
+from pipeline.worker.shutdown import Shutdown
 
 
-class SharedDrain(Drain):
-    """A drain that the worker's main process starts and its painting children see: in shared memory.
+class SharedShutdown(Shutdown):
+    """A drain that the worker's main process starts and its generating children see: in shared memory.
 
     The children of a prefork pool get no SIGTERM: Celery waits for them to finish what they do. The monotonic
     clock is the machine's, the same in all of them.

@@ -12,13 +12,13 @@ from model.errors import ModelError
 from pipeline.auth.push_auth import PushAuth, push_auth_of
 from pipeline.config.settings import Settings, load_settings
 from pipeline.protocol.envelope import MAX_BODY_BYTES
-from pipeline.protocol.http_status import http_answer
+from pipeline.protocol.http_status import push_response
 from pipeline.protocol.outcomes import Result
 from pipeline.protocol.trace_ids import trace_id_of
 from pipeline.telemetry.logs import configure_logging
 from pipeline.worker.handler import handle_dead_letter, handle_oversize, handle_push
 from pipeline.worker.runtime import LazyRuntime, Runtime
-from pipeline.worker.shutdown import Drain
+from pipeline.worker.shutdown import Shutdown
 
 EXTENSION = "diptych"
 OPEN: Final = ("live", "ready")
@@ -36,7 +36,7 @@ class Serving:
     """
 
     runtime: LazyRuntime
-    drain: Drain
+    shutdown: Shutdown
     auth: PushAuth | None
 
 
@@ -54,10 +54,10 @@ def create_app(settings: Settings | None = None) -> Flask:
     configure_logging(settings)
     app = Flask(__name__)
     app.config["MAX_CONTENT_LENGTH"] = MAX_BODY_BYTES
-    drain = Drain(settings.drain_s)
+    shutdown = Shutdown(settings.drain_s)
     target = settings.target or "container"
-    runtime = LazyRuntime(lambda: Runtime(settings, target, drain=drain))
-    app.extensions[EXTENSION] = Serving(runtime, drain, auth)
+    runtime = LazyRuntime(lambda: Runtime(settings, target, shutdown=shutdown))
+    app.extensions[EXTENSION] = Serving(runtime, shutdown, auth)
     app.before_request(refuse)
     app.add_url_rule("/", view_func=push, methods=["POST"])
     app.add_url_rule("/dead-letter", view_func=dead_letter, methods=["POST"])
@@ -116,14 +116,14 @@ def oversize(error: RequestEntityTooLarge) -> Response:  # noqa: ARG001 (Flask's
 
 
 def live() -> Response:
-    """`GET /health/live`: this process answers, also while it paints."""
+    """`GET /health/live`: this process answers, also while it generates."""
     return Response("ok\n", mimetype="text/plain")
 
 
 def ready() -> Response:
     """`GET /health/ready`: not stopping, and the default model's checkpoint is present and sound."""
     held = serving(current_app)
-    if held.drain.started:
+    if held.shutdown.started:
         return _unready("this worker is stopping")
     try:
         held.runtime.get().engines.check_default_model()
@@ -137,5 +137,5 @@ def _unready(reason: str) -> Response:
 
 
 def _answer(result: Result) -> Response:
-    answer = http_answer(result)
+    answer = push_response(result)
     return Response(answer.body, answer.status, answer.headers, mimetype="text/plain")

@@ -32,10 +32,10 @@ except (SettingsError, StoreError) as _error:
 # Cloud Run says where to listen; by hand it is for this machine only.
 bind = f"0.0.0.0:{os.environ['PORT']}" if "PORT" in os.environ else "127.0.0.1:8080"
 
-# One process for each painting slot, one slot in each: inference threads that share a process slow each
+# One process for each generation slot, one slot in each: inference threads that share a process slow each
 # other down, and CPU seconds can only be told apart by process.
 workers = _settings.slots
-# One thread paints; the others answer health checks and "busy" meanwhile.
+# One thread generates; the others answer health checks and "busy" meanwhile.
 worker_class = "gthread"
 threads = 8
 # A kept-alive connection ties its sender to one process, though another one may be free.
@@ -43,7 +43,7 @@ keepalive = 75 if workers == 1 else 0
 # Each process builds its own clients and engine: after a fork of a loaded one they hang.
 preload_app = False
 
-# The heartbeat comes from the main thread, which never paints.
+# The heartbeat comes from the main thread, which never generates.
 timeout = 120
 # Work that would outlast drain_s is given back; one batch may be in hand still.
 graceful_timeout = math.ceil(_settings.drain_s) + 30
@@ -60,7 +60,7 @@ def post_worker_init(worker: Any) -> None:
     held = serving(worker.app.wsgi())
 
     def stop(number: int, frame: FrameType | None) -> None:
-        held.drain.start()
+        held.shutdown.start()
         worker.handle_exit(number, frame)
 
     # gunicorn drops the work in hand on SIGINT and SIGQUIT. Here each of them finishes it or gives it back.

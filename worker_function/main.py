@@ -20,13 +20,13 @@ from werkzeug.exceptions import BadRequest, RequestEntityTooLarge, UnsupportedMe
 
 from pipeline.config.settings import load_settings
 from pipeline.protocol.envelope import MAX_BODY_BYTES
-from pipeline.protocol.http_status import http_answer
+from pipeline.protocol.http_status import push_response
 from pipeline.protocol.outcomes import Result
 from pipeline.protocol.trace_ids import trace_id_of
 from pipeline.telemetry.logs import configure_logging
 from pipeline.worker.handler import handle_cloud_event, handle_oversize, handle_push
 from pipeline.worker.runtime import LazyRuntime, Runtime
-from pipeline.worker.shutdown import ServerDrain
+from pipeline.worker.shutdown import ServerShutdown
 
 
 class DeliverAgain(Exception):
@@ -44,7 +44,7 @@ class DeliverAgain(Exception):
 def _build() -> Runtime:
     settings = load_settings()
     configure_logging(settings)
-    return Runtime(settings, settings.target or "function", drain=ServerDrain(settings.drain_s))
+    return Runtime(settings, settings.target or "function", shutdown=ServerShutdown(settings.drain_s))
 
 
 _runtime = LazyRuntime(_build)
@@ -54,7 +54,7 @@ _runtime = LazyRuntime(_build)
 def handle(event: CloudEvent) -> None:
     """Handle one delivery.
 
-    It waits for the painting slot: to raise "busy" would count as an attempt here.
+    It waits for the generation slot: to raise "busy" would count as an attempt here.
 
     Raises:
         DeliverAgain: the message must come again.
@@ -72,7 +72,7 @@ def _acknowledge_or_raise(result: Result) -> None:
 
 
 def _answer(result: Result) -> flask.Response:
-    answer = http_answer(result)
+    answer = push_response(result)
     return flask.Response(answer.body, answer.status, answer.headers, mimetype="text/plain")
 
 

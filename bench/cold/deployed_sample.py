@@ -37,7 +37,7 @@ class DeployedStart:
             record_s.
         startup_s: from the process's begin to the handler's, by the instance's clock.
         model_load_s: of the record. The next four likewise.
-        generate_s: painting.
+        generate_s: generating.
         encode_s: PNG.
         store_s: writing it.
         process_s: all of the handler's work.

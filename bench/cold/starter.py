@@ -19,7 +19,7 @@ from bench.load.pushes import Pushes
 from bench.runs.wall_clock import ahead_s, was_set
 from local.addresses import Addresses
 from local.options import StackOptions
-from local.orphan_reaper import Warden
+from local.orphan_reaper import OrphanReaper
 from local.ports import HOST, answers, choose_port
 from local.service import Child, Ended, Event, Line
 from local.services import UNSET, Layout, container, function
@@ -56,13 +56,13 @@ class Starter:
         self._folder, self._settings, self._timeout_s = folder, settings, timeout_s
         self._store_url = store.as_uri()
         self._store = open_store(self._store_url)
-        self._warden = Warden()
+        self._orphan_reaper = OrphanReaper()
 
     def __enter__(self) -> Starter:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._warden.close()
+        self._orphan_reaper.close()
 
     def start(
         self, found: ColdStart, pushes: Pushes, log: Path, *, profiled: bool = False
@@ -88,7 +88,7 @@ class Starter:
                 found.listen_s = time.monotonic() - spawned
                 _request(port, "GET", _FIRST[pushes.target], b"", self._timeout_s)
                 found.first_response_s = time.monotonic() - spawned
-                _drain(events, lines)
+                _shutdown(events, lines)
                 lines.append([])
                 body = pushes.body(0, 1)
                 found.sent_s = time.monotonic() - spawned
@@ -98,7 +98,7 @@ class Starter:
         except (StartFailed, ResultsError) as error:
             found.error = str(error)
         finally:
-            _drain(events, lines)
+            _shutdown(events, lines)
             with log.open("a", encoding="utf-8") as file:
                 file.writelines(f"{line}\n" for part in lines for line in part)
         return lines
@@ -116,7 +116,7 @@ class Starter:
             work_folder=self._work,
             socket_folder=self._work,
         )
-        child = Child((container if target == "container" else function)(layout), events, self._warden)
+        child = Child((container if target == "container" else function)(layout), events, self._orphan_reaper)
         try:
             yield
         finally:
@@ -137,7 +137,7 @@ class Starter:
         self, port: int, spawned: float, events: SimpleQueue[Event], lines: list[list[str]]
     ) -> None:
         while not answers(port):
-            ended = _drain(events, lines)
+            ended = _shutdown(events, lines)
             if ended:
                 events.put(ended)
                 said = [line for line in lines[-1] if line.strip()]
@@ -187,7 +187,7 @@ def _request(port: int, method: str, path: str, body: bytes, timeout_s: float) -
         connection.close()
 
 
-def _drain(events: SimpleQueue[Event], lines: list[list[str]]) -> Ended | None:
+def _shutdown(events: SimpleQueue[Event], lines: list[list[str]]) -> Ended | None:
     """Take what has come; the end of the process, if it is among it."""
     ended = None
     while True:

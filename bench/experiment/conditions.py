@@ -1,4 +1,4 @@
-"""Under which settings both targets really painted, as their records tell, and whether they are the same."""
+"""Under which settings both targets really ran, as their records tell, and whether they are the same."""
 
 from __future__ import annotations
 

@@ -98,7 +98,7 @@ def _fine(rows: Sequence[Cells]) -> bool:
 
 
 def _values(rows: Sequence[Cells], metric: Metric, phase: Phase) -> dict[int, float]:
-    """By task. What a cold process painted is no warm value, whenever it was asked, nor the reverse."""
+    """By task. What a cold process generated is no warm value, whenever it was asked, nor the reverse."""
     other = "1" if phase == "warm" else "0"
     found = {
         int(row["task"]): float(row[metric])

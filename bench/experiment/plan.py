@@ -61,7 +61,7 @@ class Pinned(_Part):
     Args:
         cpus: cores that an instance may run on, the last ones of this machine.
         memory_mib: of data of each of its processes (RLIMIT_DATA), 512 or more; 0: no limit.
-        slots: painting processes, the concurrency.
+        slots: worker processes, the concurrency.
         engine: "openvino" or "torch".
         threads: of inference, per slot.
         batch_size: images between two looks at the job.
@@ -91,7 +91,7 @@ class Deployed(_Part):
 
     Args:
         urls: of each target, by its name in the experiment.
-        store: what they write to, gs://bucket: records tell who painted, and `process_s`; "": unknown.
+        store: what they write to, gs://bucket: records tell who generated, and `process_s`; "": unknown.
         account: a service account to act for; "": the user's own.
         project: whose Cloud Monitoring is read; "": none.
     """

@@ -24,7 +24,7 @@ _DEPLOYED_METHOD: Final = (
     "Each trial asks the same tasks of either deployed service, one after the other, in an order that the"
     " seed shuffled (half of the pairs either way): first one per slot, which may wake it up and is no"
     " part of any value, then the warm ones. No instance is fresh, and which one answers is the platform's"
-    " choice; neighbours on its machines are not ours to hold still. Requests that a cold process painted, by"
+    " choice; neighbours on its machines are not ours to hold still. Requests that a cold process served, by"
     " its record, are left out; without a store there are no records, and they are in. engine, precision,"
     " threads, batch size and preloading are compared as the records tell them; CPU, memory, concurrency and"
     " limits are in no record: `diptych doctor` compares those. "

@@ -42,12 +42,12 @@ class Row:
         connect_s: of a new connection.
         injected_s: of it.
         start_s: until the instance was ready; None of deployed ones.
-        cold: 1 if the process that painted had painted nothing before; None without a record.
+        cold: 1 if the process that generated had generated nothing before; None without a record.
         process_s: the worker's own time; likewise the next two.
         cpu_s_per_image: its CPU time.
         rss_peak_bytes: its memory at most.
         error: libcurl's words.
-        instance: the painting process. This and what follows is what the record says of its settings.
+        instance: the worker process. This and what follows is what the record says of its settings.
         revision: what is deployed.
     """
 
@@ -94,7 +94,7 @@ class Arm:
 
     Args:
         experiment: the whole.
-        model: what paints.
+        model: what generates.
         job_id: of this trial; the store is the instance's own.
         pair: number.
         place: 0 or 1.
@@ -244,7 +244,7 @@ def _records(fresh: Fresh, job_id: str) -> dict[int, StoredRecord]:
         found = iter_records(open_store(fresh.store_url), job_id, fresh.worker.target)
         return {one.record.task_index: one for one in found}
     except ResultsError:
-        return {}  # painted nothing, as the rows' statuses say; or out of reach, which the report counts
+        return {}  # generated nothing, as the rows' statuses say; or out of reach, which the report counts
 
 
 def _with_record(row: Row, stored: StoredRecord | None) -> Row:

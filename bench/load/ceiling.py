@@ -9,9 +9,9 @@ from dataclasses import dataclass
 import numpy as np
 import pycurl
 
-from bench.load.generator import Generator
+from bench.load.generator import LoadGenerator
 from bench.load.sample import Sample
-from bench.load.schedule import Plan
+from bench.load.schedule import LoadPlan
 from bench.load.transfer import Transfer
 from bench.load.trivial_server import trivial_server
 
@@ -50,8 +50,8 @@ def measure_ceiling(users: int, duration_s: float = 2.0) -> Ceiling:
         lags.append(sample.lag_s)
 
     with trivial_server() as url:
-        plan = Plan(duration_s=duration_s, users=users)
-        account = Generator(url, "ceiling", plan, lambda _task, _attempt: _BODY, seen).run()
+        plan = LoadPlan(duration_s=duration_s, users=users)
+        account = LoadGenerator(url, "ceiling", plan, lambda _task, _attempt: _BODY, seen).run()
     return Ceiling(
         "multi",
         users,

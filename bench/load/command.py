@@ -15,7 +15,7 @@ from bench.load.analysis import samples_of
 from bench.load.jmeter_table import jmeter_lines
 from bench.load.report import phases
 from bench.load.run import LoadOptions, run_load
-from bench.load.schedule import Plan
+from bench.load.schedule import LoadPlan
 from bench.load.summary import quantities
 from bench.runs.ending import tell_ending
 from bench.runs.read import StoredRun
@@ -112,7 +112,7 @@ def _options(given: Mapping[str, Any]) -> LoadOptions:
         raise click.UsageError(
             "--cloud needs the deployed --container-url and --function-url, or --target and one"
         )
-    plan = Plan(
+    plan = LoadPlan(
         duration_s=given["duration_s"],
         warm_up_s=given["warm_up_s"],
         users=given["users"],

@@ -15,7 +15,7 @@ from typing import Any, Final
 import pycurl
 
 from bench.load.sample import Phase, Sample, outcome_of
-from bench.load.schedule import Plan, first_due
+from bench.load.schedule import LoadPlan, first_due
 from bench.load.transfer import Transfer
 
 ERROR_PAUSE_S: Final = 1.0
@@ -64,7 +64,7 @@ class Account:
     cpu_s: float = 0.0
 
 
-class Generator:
+class LoadGenerator:
     """Runs a plan at one URL.
 
     Args:
@@ -83,7 +83,7 @@ class Generator:
         self,
         url: str,
         target: str,
-        plan: Plan,
+        plan: LoadPlan,
         body: Body,
         seen: Callable[[Sample], None],
         *,

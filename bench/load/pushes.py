@@ -16,8 +16,8 @@ class Pushes:
     """Makes the push of each task.
 
     Args:
-        job_id: the run's own, new: nothing is painted already.
-        model: what paints.
+        job_id: the run's own, new: nothing is generated already.
+        model: what generates.
         target: for whom.
         images: per task.
         seed: of the images.

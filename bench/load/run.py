@@ -19,10 +19,10 @@ from bench.errors import DiskFull
 from bench.load import resources, sample
 from bench.load.analysis import analyse, write_outputs
 from bench.load.ceiling import measure_ceiling
-from bench.load.generator import Generator
+from bench.load.generator import LoadGenerator
 from bench.load.hosts import check_answers, check_host, is_local
 from bench.load.pushes import Pushes
-from bench.load.schedule import Plan, fingerprint
+from bench.load.schedule import LoadPlan, fingerprint
 from bench.load.workers import Worker, listening_pid, local_worker
 from bench.runs.folder import RunFolder
 from bench.runs.raw import RawLog
@@ -48,7 +48,7 @@ class LoadOptions:
         owned: hosts that are the user's.
         model: registered name.
         images: per task.
-        slots: painting processes of a fresh worker.
+        slots: worker processes of a fresh worker.
         sample_s: between samples of CPU and memory.
         cloud: send ID tokens.
         account: that the tokens are for; "": the user's own.
@@ -58,7 +58,7 @@ class LoadOptions:
 
     out: Path
     targets: tuple[Target, ...]
-    plan: Plan
+    plan: LoadPlan
     urls: dict[Target, str]
     owned: tuple[str, ...] = ()
     model: str = "faces-64"
@@ -190,15 +190,15 @@ class _Run:
         first = 0
         for _ in range(worker.slots):
             generator = self._generator(
-                worker, Plan(duration_s=COLD_LIMIT_S, users=1), first_task=first, phase="cold"
+                worker, LoadPlan(duration_s=COLD_LIMIT_S, users=1), first_task=first, phase="cold"
             )
             generator.run(limit=1)
             first = generator.next_task
         return first
 
     def _generator(
-        self, worker: Worker, plan: Plan, *, first_task: int, phase: sample.Phase | None = None
-    ) -> Generator:
+        self, worker: Worker, plan: LoadPlan, *, first_task: int, phase: sample.Phase | None = None
+    ) -> LoadGenerator:
         options = self._options
         pushes = Pushes(self._job, self._model, worker.target, options.images, plan.seed)
         deployed = self._deployed.get(worker.target)
@@ -208,7 +208,7 @@ class _Run:
             if deployed:
                 check_let_in(worker.target, one.status)
 
-        return Generator(
+        return LoadGenerator(
             worker.url,
             worker.target,
             plan,

@@ -13,7 +13,7 @@ Arrivals = Literal["poisson", "constant"]
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class LoadPlan:
     """What to send at one target.
 
     Args:
@@ -39,7 +39,7 @@ class Plan:
     timeout_s: float = 60.0
 
 
-def first_due(plan: Plan) -> NDArray[np.float64]:
+def first_due(plan: LoadPlan) -> NDArray[np.float64]:
     """Open: when each request is due. Closed: when each user starts. Seconds, ascending."""
     if plan.users is not None:
         return np.arange(plan.users, dtype=np.float64) * (plan.ramp_s / plan.users)
@@ -52,6 +52,6 @@ def first_due(plan: Plan) -> NDArray[np.float64]:
     return np.sort(lots.uniform(0, plan.duration_s, count))
 
 
-def fingerprint(plan: Plan) -> str:
+def fingerprint(plan: LoadPlan) -> str:
     """A digest of the schedule: equal for equal schedules."""
     return hashlib.sha256(first_due(plan).tobytes()).hexdigest()[:16]

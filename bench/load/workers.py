@@ -30,7 +30,7 @@ class Worker:
         url: of its pushes.
         pid: of its main process; None if unknown (in a cloud).
         fresh: nothing has been asked of it yet.
-        slots: painting processes.
+        slots: worker processes.
     """
 
     target: Target
@@ -49,7 +49,7 @@ def local_worker(
     Args:
         target: container or function.
         folder: a short path, empty; the caller removes it.
-        slots: painting processes.
+        slots: worker processes.
         model_dir: of models beside the shipped ones.
         log: where its lines go; default: into the folder.
     Raises:

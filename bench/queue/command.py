@@ -14,7 +14,7 @@ from bench.cloud.report import usage_lines
 from bench.load.report import phases
 from bench.queue.report import marks
 from bench.queue.run import QueueOptions, run_queue
-from bench.queue.summary import measured_quantities, quantities, trips_of
+from bench.queue.summary import measured_quantities, quantities, timings_of
 from bench.runs.ending import tell_ending
 from bench.runs.read import StoredRun
 from bench.runs.thresholds import Threshold, check_thresholds, thresholds_of
@@ -41,7 +41,7 @@ def run_command(given: Mapping[str, Any], tell: Callable[[str], None]) -> int:
 
 def failures(run: StoredRun, thresholds: Sequence[Threshold]) -> list[str]:
     """The thresholds that a target fails, a line each."""
-    trips = trips_of(run)
+    timings = timings_of(run)
     lines = []
     for target in run.configuration["targets"]:
         of = (run.results["targets"].get(target)) or {}
@@ -49,7 +49,7 @@ def failures(run: StoredRun, thresholds: Sequence[Threshold]) -> list[str]:
         numbers = {name: measured.get(name) for name in _NUMBERS}
         checked = check_thresholds(
             thresholds,
-            measured_quantities(trips, target, of.get("slots", 1)),
+            measured_quantities(timings, target, of.get("slots", 1)),
             {name: math.nan if value is None else float(value) for name, value in numbers.items()},
             percentiles=not measured.get("percentiles_refused"),
         )

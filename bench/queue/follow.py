@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from time import monotonic
 from typing import Any, Final, cast
 
-from bench.queue.task_timing import Outcome, Phase, Trip, of_record
+from bench.queue.task_timing import Outcome, Phase, TaskTiming, of_record
 from bench.runs.wall_clock import ahead_s, was_set
 from results.documents import Manifest, Target
 from results.errors import StoreError
@@ -56,7 +56,7 @@ class Follower:
         write: given each trip.
     """
 
-    def __init__(self, store: Store, origin: float, write: Callable[[Trip], None]) -> None:
+    def __init__(self, store: Store, origin: float, write: Callable[[TaskTiming], None]) -> None:
         self._store, self._origin, self._write = store, origin, write
         self._flights: deque[Flight] = deque()
 
@@ -94,7 +94,7 @@ class Follower:
         """The run ends; what is not there is missing, or unfinished."""
         for flight in self._flights:
             for target, task in sorted(flight.waiting):
-                self._write(_trip(flight, target, task, outcome, {}))
+                self._write(_timing(flight, target, task, outcome, {}))
             flight.waiting.clear()
         self._flights.clear()
 
@@ -112,13 +112,13 @@ class Follower:
                 phase = "clock set"
             # The wall clock as it stands now: one that was set before this job moves nothing.
             told = of_record(stored, self._origin + ahead)
-            self._write(_trip(flight, target, task, "ok", told, phase))
+            self._write(_timing(flight, target, task, "ok", told, phase))
         if flight.waiting and monotonic() - flight.looked_at > STATE_EVERY_S:
             flight.looked_at = monotonic()
             for target, task, outcome in self._lost(flight.manifest):
                 if (target, task) in flight.waiting:
                     flight.waiting.discard((target, task))
-                    self._write(_trip(flight, target, task, outcome, {}))
+                    self._write(_timing(flight, target, task, outcome, {}))
 
     def _lost(self, manifest: Manifest) -> Iterator[tuple[Target, int, Outcome]]:
         state = JobState(self._store, manifest)
@@ -128,15 +128,15 @@ class Follower:
                 yield target, task, cast(Outcome, part.state(task).value)
 
 
-def _trip(
+def _timing(
     flight: Flight,
     target: Target,
     task: int,
     outcome: Outcome,
     told: dict[str, Any],
     phase: Phase | None = None,
-) -> Trip:
-    return Trip(
+) -> TaskTiming:
+    return TaskTiming(
         target=target,
         task=task,
         phase=phase or ("warm-up" if flight.warm_up else "measured"),

@@ -11,7 +11,7 @@ import numpy as np
 from bench.cloud.report import usage_table
 from bench.load.report import figure, phases, share, told
 from bench.queue.deployed import clock_lines
-from bench.queue.task_timing import Trip
+from bench.queue.task_timing import TaskTiming
 from bench.runs.page import conditions, figures, mapping_table, page_html, paragraph, plain_table
 from bench.runs.plots import ecdf, legend_below
 from bench.runs.quantities import Phases, means_table, percentiles_table
@@ -36,7 +36,7 @@ METHOD: Final = (
     " target had another task in hand, as the records tell, and delivery the rest. slot wait is what"
     " the worker itself let it wait for a slot, with the task in its hands. encode and store are"
     " sums over threads beside generate; commit runs from the last image to the record. Cold tasks,"
-    " each the first of its painting process, are apart, and so are tasks that were under way when the wall"
+    " each the first of its worker process, are apart, and so are tasks that were under way when the wall"
     " clock was set. lag is the generator's own delay; percentiles"
     " are refused when it matters. Percentiles that the sample is too small for are left out. Intervals"
     " (95%) of percentiles are order statistics', those of means normal, from 30 on; both take tasks for"
@@ -67,7 +67,7 @@ def marks(run: StoredRun) -> list[str]:
     return [*run.marks, *([apart] if tasks else []), *clock_lines(run.results.get("clocks") or {})]
 
 
-def report_html(run: StoredRun, trips: Sequence[Trip]) -> str:
+def report_html(run: StoredRun, timings: Sequence[TaskTiming]) -> str:
     """One run as one file."""
     asked = run.configuration
     state = "".join(f" {mark}" for mark in marks(run))
@@ -75,16 +75,16 @@ def report_html(run: StoredRun, trips: Sequence[Trip]) -> str:
         f"{run.path.name}: {asked.get('jobs')} jobs of {asked.get('images')} images,"
         f" {asked.get('rate'):g} jobs/s, {asked.get('arrivals')}.{state}"
     )
-    return page_html(str(run.results.get("title") or "Queue"), lead, _sections(run, trips))
+    return page_html(str(run.results.get("title") or "Queue"), lead, _sections(run, timings))
 
 
-def _sections(run: StoredRun, trips: Sequence[Trip]) -> Iterator[str]:
+def _sections(run: StoredRun, timings: Sequence[TaskTiming]) -> Iterator[str]:
     found = [*phases(run)]
     for why in sorted({str(of["percentiles_refused"]) for *_, of in found if of["percentiles_refused"]}):
         yield f"<p><strong>No percentiles: {escape(why)}.</strong></p>"
     yield "<h2>Tasks</h2>" + counts_table(found)
     yield means_table(found) + percentiles_table(found, PERCENTILES_OF)
-    yield f"<h2>Plots</h2>{figures(_plots(run, trips))}"
+    yield f"<h2>Plots</h2>{figures(_plots(run, timings))}"
     slots = {
         target: f"{of['slots']}{'' if of['slots_known'] else ' (the most seen at work at once)'}"
         for target, of in (run.results.get("targets") or {}).items()
@@ -106,8 +106,8 @@ def counts_table(found: Phases) -> str:
     return plain_table("What became of them", head, rows)
 
 
-def _plots(run: StoredRun, trips: Sequence[Trip]) -> Iterator[Plot]:
-    ok = [one for one in trips if one.outcome == "ok" and one.phase != "clock set"]
+def _plots(run: StoredRun, timings: Sequence[TaskTiming]) -> Iterator[Plot]:
+    ok = [one for one in timings if one.outcome == "ok" and one.phase != "clock set"]
     if ok:
         yield _over_time(ok)
         yield from round_trips(
@@ -116,7 +116,7 @@ def _plots(run: StoredRun, trips: Sequence[Trip]) -> Iterator[Plot]:
         yield from stages([*phases(run)])
 
 
-def _over_time(ok: Sequence[Trip]) -> Plot:
+def _over_time(ok: Sequence[TaskTiming]) -> Plot:
     with drawn(2.7) as (drawing, axes):
         for cold in (False, True):
             for target in dict.fromkeys(one.target for one in ok):
@@ -133,7 +133,7 @@ def _over_time(ok: Sequence[Trip]) -> Plot:
         return finished(drawing, "over-time", "Round trip over time", "A dot is one task.")
 
 
-def round_trips(series: Mapping[str, Sequence[Trip]]) -> Iterator[Plot]:
+def round_trips(series: Mapping[str, Sequence[TaskTiming]]) -> Iterator[Plot]:
     """The distribution of round trips, by name of what is set side by side."""
     values = {
         name: [_round_trip(one) for one in of if one.outcome == "ok" and one.phase == "measured"]
@@ -166,7 +166,7 @@ def stages(found: Phases) -> Iterator[Plot]:
         yield finished(drawing, "stages", "Where the time goes", caption)
 
 
-def _round_trip(trip: Trip) -> float:
-    assert trip.visible_s is not None
-    assert trip.publication_s is not None
-    return trip.visible_s - trip.publication_s
+def _round_trip(timing: TaskTiming) -> float:
+    assert timing.visible_s is not None
+    assert timing.publication_s is not None
+    return timing.visible_s - timing.publication_s

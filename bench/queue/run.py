@@ -20,7 +20,7 @@ from bench.queue.follow import Flight, Follower
 from bench.queue.report import report_html
 from bench.queue.schedule import due_times, fingerprint
 from bench.queue.submitters import Submitters
-from bench.queue.summary import analyse, trips_of
+from bench.queue.summary import analyse, timings_of
 from bench.queue.task_timing import COLUMNS
 from bench.runs.folder import RunFolder
 from bench.runs.read import StoredRun, read_run
@@ -141,14 +141,14 @@ class _Run:
         """Write the figures and the report."""
         out = self._options.out
         usage = self._usage()
-        trips = trips_of(read_run(out))
+        timings = timings_of(read_run(out))
         title = (
             deployed.title(self._deployed, self._options.targets) if self._deployed else _title(self._options)
         )
-        targets = analyse(trips, self._options.slots)
+        targets = analyse(timings, self._options.slots)
         self._folder.finish({"title": title, "targets": targets, **self._told, "cloud": usage})
         stored = read_run(out)
-        self._folder.write_report(report_html(stored, trips))
+        self._folder.write_report(report_html(stored, timings))
         return stored
 
     @contextmanager
@@ -181,7 +181,7 @@ class _Run:
     def _drive(self, store: Store, submitters: Submitters) -> None:
         origin = time.monotonic()
         submitters.begin(origin)
-        follower = Follower(store, origin, lambda trip: self._folder.raw.write(trip.row()))
+        follower = Follower(store, origin, lambda timing: self._folder.raw.write(timing.row()))
         self._tell(f"submitting {self._options.jobs} jobs in about {self._due[-1]:.0f} s")
         try:
             for job, due_s in enumerate(map(float, self._due)):

@@ -15,7 +15,7 @@ from bench.queue.report import (
     round_trips,
     stages,
 )
-from bench.queue.summary import analyse, trips_of
+from bench.queue.summary import analyse, timings_of
 from bench.runs.folder import REPORT_NAME, write_text
 from bench.runs.page import figures, paragraph
 from bench.runs.quantities import means_table, percentiles_table
@@ -28,13 +28,13 @@ __all__ = ["pair_sections", "results_of", "text_lines", "write_outputs"]
 def results_of(run: StoredRun) -> dict[str, Any]:
     """All figures."""
     title = run.results.get("title") or title_of("Jobs through the queue to", run.configuration)
-    targets = analyse(trips_of(run), run.configuration.get("slots"))
+    targets = analyse(timings_of(run), run.configuration.get("slots"))
     return {**run.results, "title": title, "targets": targets}
 
 
 def write_outputs(run: StoredRun) -> None:
     """Write the report."""
-    write_text(run.path, REPORT_NAME, report_html(run, trips_of(run)))
+    write_text(run.path, REPORT_NAME, report_html(run, timings_of(run)))
 
 
 def pair_sections(runs: Sequence[StoredRun], names: Sequence[str]) -> Iterator[str]:
@@ -45,10 +45,10 @@ def pair_sections(runs: Sequence[StoredRun], names: Sequence[str]) -> Iterator[s
         for target, phase, of in phases(run)
     ]
     yield counts_table(found) + means_table(found) + percentiles_table(found, PERCENTILES_OF)
-    trips = {
+    timings = {
         f"{target} {name}": [one for one in every if one.target == target]
-        for name, every in zip(names, map(trips_of, runs), strict=True)
+        for name, every in zip(names, map(timings_of, runs), strict=True)
         for target in dict.fromkeys(one.target for one in every)
     }
-    yield f"<h2>Plots</h2>{figures([*round_trips(trips), *stages(found)])}"
+    yield f"<h2>Plots</h2>{figures([*round_trips(timings), *stages(found)])}"
     yield "<h2>Method</h2>" + "".join(map(paragraph, dict.fromkeys(map(method, runs))))

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench.load.summary import describe, lagged
-from bench.queue.task_timing import Trip, trip_of
+from bench.queue.task_timing import TaskTiming, timing_of
 from bench.queue.waiting import most_at_once, waits_s
 from bench.runs.read import StoredRun
 from results.statistics.proportion import wilson_interval
@@ -19,16 +19,16 @@ PHASES: Final = ("measured", "warm-up", "cold", "clock set")
 Values = Mapping[str, NDArray[np.float64]]
 
 
-def trips_of(run: StoredRun) -> list[Trip]:
+def timings_of(run: StoredRun) -> list[TaskTiming]:
     """All tasks of a queue run.
 
     Raises:
         BenchError: it is no queue run.
     """
-    return run.read_rows("queue", trip_of)
+    return run.read_rows("queue", timing_of)
 
 
-def analyse(trips: Sequence[Trip], slots: int | None) -> dict[str, Any]:
+def analyse(timings: Sequence[TaskTiming], slots: int | None) -> dict[str, Any]:
     """The figures by target and phase.
 
     Args:
@@ -36,8 +36,8 @@ def analyse(trips: Sequence[Trip], slots: int | None) -> dict[str, Any]:
         slots: of each target; None: as many as were seen at work at the same time.
     """
     found: dict[str, Any] = {}
-    for target in dict.fromkeys(one.target for one in trips):
-        of_target = [one for one in trips if one.target == target]
+    for target in dict.fromkeys(one.target for one in timings):
+        of_target = [one for one in timings if one.target == target]
         ok = [one for one in of_target if one.outcome == "ok"]
         used = slots or max(1, most_at_once(ok))
         waits = dict(zip(ok, waits_s(ok, used), strict=True))
@@ -53,9 +53,9 @@ def analyse(trips: Sequence[Trip], slots: int | None) -> dict[str, Any]:
     return found
 
 
-def quantities(trips: Sequence[Trip], waits: Mapping[Trip, float]) -> Values:
+def quantities(timings: Sequence[TaskTiming], waits: Mapping[TaskTiming, float]) -> Values:
     """Values by name, of the tasks with a record; lag and submission are of all."""
-    ok = [one for one in trips if one.outcome == "ok"]
+    ok = [one for one in timings if one.outcome == "ok"]
     table = {name: np.array([_of(one)[name] for one in ok], dtype=np.float64) for name in _NAMES}
     wait = np.array([waits[one] for one in ok], dtype=np.float64)
     begin = np.where(np.isnan(table["published"]), table["publication"], table["published"])
@@ -73,8 +73,8 @@ def quantities(trips: Sequence[Trip], waits: Mapping[Trip, float]) -> Values:
         "encode_s": table["encode"],
         "store_s": table["store"],
         "commit_s": visible - table["finished"],
-        "submit_s": _of_jobs(trips, "submit_s"),
-        "lag_s": _of_jobs(trips, "lag_s"),
+        "submit_s": _of_jobs(timings, "submit_s"),
+        "lag_s": _of_jobs(timings, "lag_s"),
     }
 
 
@@ -83,9 +83,9 @@ def of_durations(values: Values) -> Values:
     return {name: values[name] for name in _DURATIONS}
 
 
-def measured_quantities(trips: Sequence[Trip], target: str, slots: int) -> Values:
+def measured_quantities(timings: Sequence[TaskTiming], target: str, slots: int) -> Values:
     """Those of a target's measured tasks."""
-    of_target = [one for one in trips if one.target == target]
+    of_target = [one for one in timings if one.target == target]
     ok = [one for one in of_target if one.outcome == "ok"]
     waits = dict(zip(ok, waits_s(ok, slots), strict=True))
     return quantities([one for one in of_target if one.phase == "measured"], waits)
@@ -100,28 +100,30 @@ _DURATIONS: Final = (
 )
 
 
-def _of(trip: Trip) -> dict[str, float | None]:
-    return {name: getattr(trip, f"{name}_s") for name in _NAMES}
+def _of(timing: TaskTiming) -> dict[str, float | None]:
+    return {name: getattr(timing, f"{name}_s") for name in _NAMES}
 
 
-def _of_jobs(trips: Sequence[Trip], name: str) -> NDArray[np.float64]:
+def _of_jobs(timings: Sequence[TaskTiming], name: str) -> NDArray[np.float64]:
     """A value that a job's tasks have in common, once for each job."""
-    return np.array([*{one.job: getattr(one, name) for one in trips}.values()], dtype=np.float64)
+    return np.array([*{one.job: getattr(one, name) for one in timings}.values()], dtype=np.float64)
 
 
-def _summarise(trips: Sequence[Trip], waits: Mapping[Trip, float], *, images_per_s: bool) -> dict[str, Any]:
+def _summarise(
+    timings: Sequence[TaskTiming], waits: Mapping[TaskTiming, float], *, images_per_s: bool
+) -> dict[str, Any]:
     """One phase of a target. There are no images/s where some of its images are apart, their time unknown."""
-    values = quantities(trips, waits)
-    clock_set = trips[0].phase == "clock set"
+    values = quantities(timings, waits)
+    clock_set = timings[0].phase == "clock set"
     why = lagged({"lag_s": values["lag_s"], "response_s": values["round_trip_s"]}, None)
-    ok = [one for one in trips if one.outcome == "ok"]
-    ended = [one for one in trips if one.outcome != "unfinished"]
+    ok = [one for one in timings if one.outcome == "ok"]
+    ended = [one for one in timings if one.outcome != "unfinished"]
     lost = len(ended) - len(ok)
     return {
-        "jobs": len({one.job for one in trips}),
-        "tasks": len(trips),
+        "jobs": len({one.job for one in timings}),
+        "tasks": len(timings),
         "ok": len(ok),
-        "outcomes": dict(Counter(one.outcome for one in trips)),
+        "outcomes": dict(Counter(one.outcome for one in timings)),
         "images": sum(one.images for one in ok),
         "redelivered": sum((one.attempt or 1) > 1 for one in ok),
         "error_rate": lost / len(ended) if ended else None,
@@ -136,7 +138,7 @@ def _summarise(trips: Sequence[Trip], waits: Mapping[Trip, float], *, images_per
     }
 
 
-def _images_per_s(ok: Sequence[Trip]) -> float | None:
+def _images_per_s(ok: Sequence[TaskTiming]) -> float | None:
     ends = [one.visible_s for one in ok if one.visible_s is not None]
     span_s = max(ends) - min(one.sent_s for one in ok) if ends else 0.0
     return sum(one.images for one in ok) / span_s if span_s > 0 else None

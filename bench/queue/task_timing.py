@@ -14,14 +14,14 @@ Outcome = Literal["ok", "failed", "dead", "cancelled", "missing", "unfinished"]
 
 
 @dataclass(frozen=True, slots=True)
-class Trip:
+class TaskTiming:
     """One task on one target. Points in time count from the run's start.
 
     Args:
         job: number of the job.
-        target: who painted.
+        target: who generated.
         task: number of the task in its job.
-        phase: cold: the first of its painting process; clock set: the wall clock was set while it was under
+        phase: cold: the first of its worker process; clock set: the wall clock was set while it was under
             way, so that its points in time contradict one another, and its durations alone are of use.
         outcome: ok: its record is visible; missing: nothing was heard of it before the run's end; unfinished:
             the run was broken off while it was under way, which is no error of anybody's.
@@ -38,10 +38,10 @@ class Trip:
         process_s: inside the worker, from its slot to the last image stored. Four of its parts follow;
             encode and store are sums over threads, and go on beside generate.
         model_load_s: the model's load, of a cold task.
-        generate_s: painting.
+        generate_s: generating.
         encode_s: PNG.
         store_s: writing images.
-        instance: painting process.
+        instance: worker process.
         attempt: of the delivery; None if the queue does not count.
     """
 
@@ -73,7 +73,7 @@ class Trip:
         return astuple(self)
 
 
-COLUMNS: Final = tuple(field.name for field in fields(Trip))
+COLUMNS: Final = tuple(field.name for field in fields(TaskTiming))
 _TEXTS: Final = frozenset(("target", "phase", "outcome", "instance"))
 _NUMBERS: Final = frozenset(("job", "task", "images"))
 
@@ -106,14 +106,14 @@ def of_record(stored: StoredRecord, origin_s: float) -> dict[str, Any]:
     }
 
 
-def trip_of(row: Mapping[str, str]) -> Trip:
+def timing_of(row: Mapping[str, str]) -> TaskTiming:
     """Read a row of the raw file.
 
     Raises:
         KeyError, ValueError: it is none of a queue run's.
     """
     values: dict[str, Any] = {name: _value(name, row[name]) for name in COLUMNS}
-    return Trip(**values)
+    return TaskTiming(**values)
 
 
 def _value(name: str, cell: str) -> object:

@@ -7,16 +7,16 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.queue.task_timing import Trip
+from bench.queue.task_timing import TaskTiming
 
 
-def most_at_once(trips: Sequence[Trip]) -> int:
+def most_at_once(timings: Sequence[TaskTiming]) -> int:
     """How many tasks of a target had a slot at the same time."""
-    _, busy = _busy(trips)
+    _, busy = _busy(timings)
     return int(busy.max()) if len(busy) else 0
 
 
-def waits_s(trips: Sequence[Trip], slots: int) -> NDArray[np.float64]:
+def waits_s(timings: Sequence[TaskTiming], slots: int) -> NDArray[np.float64]:
     """How long each task waited while every slot of its target had another task in hand: float64 [n].
 
     Told from the records alone; a task that has none (it failed) is not seen to be in hand.
@@ -25,39 +25,39 @@ def waits_s(trips: Sequence[Trip], slots: int) -> NDArray[np.float64]:
         trips: tasks of one target with a record.
         slots: of it.
     """
-    at, busy = _busy(trips)
+    at, busy = _busy(timings)
     if not len(at):
         return np.zeros(0)
     spans = np.diff(at)
     full = np.concatenate(([0.0], np.cumsum(np.where(busy[:-1] >= slots, spans, 0.0))))
-    begin = np.array([_begin(one) for one in trips])
-    end = np.array([one.received_s for one in trips], dtype=np.float64)
+    begin = np.array([_begin(one) for one in timings])
+    end = np.array([one.received_s for one in timings], dtype=np.float64)
     waited: NDArray[np.float64] = np.interp(end, at, full) - np.interp(begin, at, full)
     return np.clip(waited, 0.0, None)
 
 
-def _begin(trip: Trip) -> float:
+def _begin(timing: TaskTiming) -> float:
     """When the broker had it; its publication's begin if the record does not say."""
-    begin = trip.publication_s if trip.published_s is None else trip.published_s
+    begin = timing.publication_s if timing.published_s is None else timing.published_s
     assert begin is not None
     return begin
 
 
-def _work_begins(trip: Trip) -> float:
+def _work_begins(timing: TaskTiming) -> float:
     """When it got its slot: a worker may have it in hand before, and let it wait."""
-    assert trip.received_s is not None
-    if trip.finished_s is None or trip.process_s is None:
-        return trip.received_s
-    if trip.phase == "clock set":  # its arrival may have been stamped by another time
-        return trip.finished_s - trip.process_s
-    return max(trip.received_s, trip.finished_s - trip.process_s)
+    assert timing.received_s is not None
+    if timing.finished_s is None or timing.process_s is None:
+        return timing.received_s
+    if timing.phase == "clock set":  # its arrival may have been stamped by another time
+        return timing.finished_s - timing.process_s
+    return max(timing.received_s, timing.finished_s - timing.process_s)
 
 
-def _busy(trips: Sequence[Trip]) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+def _busy(timings: Sequence[TaskTiming]) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
     """Moments, and how many tasks have a slot from each on. An end sorts before a beginning."""
     steps = sorted(
-        [(one.finished_s, -1) for one in trips if one.finished_s is not None]
-        + [(_work_begins(one), 1) for one in trips]
+        [(one.finished_s, -1) for one in timings if one.finished_s is not None]
+        + [(_work_begins(one), 1) for one in timings]
     )
     at = np.array([moment for moment, _ in steps], dtype=np.float64)
     return at, np.cumsum([step for _, step in steps], dtype=np.int64)

@@ -8,7 +8,7 @@ from statistics import fmean
 from typing import Any
 
 from bench.scale.measure import Size
-from bench.scale.simulate import LABEL, Cloud, Outcome, simulate
+from bench.scale.simulate import LABEL, Cloud, SimulatedJob, simulate
 from producer.quote import ENTRY_BYTES, PNG_OVERHEAD_BYTES, RECORD_BYTES
 from results.cost.bill import Usage, bill, billed_s, computing, kept, message_bytes, task_operations
 from results.cost.prices import Prices
@@ -77,7 +77,7 @@ def forecast(
         counts: images of each job.
         measured_s: see `simulate`.
         images: per task, as measured.
-        target: who paints.
+        target: who generates.
         resolution: of an image, pixels.
         prices: the table.
         seed: of the draws.
@@ -116,7 +116,7 @@ def on_paper_s(cloud: Cloud, tasks: int, measured_s: Sequence[float]) -> float:
 
 
 def _usage(
-    outcome: Outcome, count: int, images: int, target: Target, resolution: int, prices: Prices
+    outcome: SimulatedJob, count: int, images: int, target: Target, resolution: int, prices: Prices
 ) -> Usage:
     seconds = sum(billed_s(one, prices) for one in outcome.request_s)
     usage = computing(prices.size(target), outcome.tasks, seconds)

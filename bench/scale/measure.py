@@ -1,4 +1,4 @@
-"""Images per second of 1, 2, 4 … painting processes on this machine."""
+"""Images per second of 1, 2, 4 … worker processes on this machine."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 
-from bench.load.generator import Generator
+from bench.load.generator import LoadGenerator
 from bench.load.pushes import Pushes
 from bench.load.sample import COLUMNS as REQUEST_COLUMNS
 from bench.load.sample import Phase, Sample, sample_of
-from bench.load.schedule import Plan
+from bench.load.schedule import LoadPlan
 from bench.load.workers import local_worker
 from bench.runs.read import StoredRun
 from model.registry import ModelInfo
@@ -33,7 +33,7 @@ class Bench:
 
     Args:
         target: container or function.
-        model: what paints.
+        model: what generates.
         images: per request.
         duration_s: measured; the warm-up comes before it.
         warm_up_s: before it, once every process has had its model loaded.
@@ -57,8 +57,8 @@ class Size:
     """What one size did.
 
     Args:
-        workers: painting processes, and users who keep them busy.
-        images_per_s: painted and answered within the measured time; the median of the rounds.
+        workers: worker processes, and users who keep them busy.
+        images_per_s: generated and answered within the measured time; the median of the rounds.
         lowest: of the rounds.
         highest: of the rounds.
         efficiency: of `workers` times what one did.
@@ -80,7 +80,7 @@ class Size:
 
 
 def run_size(bench: Bench, workers: int, seen: Callable[[Sample], None]) -> None:
-    """Start so many painting processes and keep each of them busy.
+    """Start so many worker processes and keep each of them busy.
 
     Args:
         bench: what is asked.
@@ -89,7 +89,7 @@ def run_size(bench: Bench, workers: int, seen: Callable[[Sample], None]) -> None
     Raises:
         StackError: they do not start.
     """
-    plan = Plan(bench.warm_up_s + bench.duration_s, bench.warm_up_s, users=workers, seed=bench.seed)
+    plan = LoadPlan(bench.warm_up_s + bench.duration_s, bench.warm_up_s, users=workers, seed=bench.seed)
     pushes = Pushes(f"scale-{secrets.token_hex(4)}", bench.model, bench.target, bench.images, bench.seed)
     with (
         tempfile.TemporaryDirectory(prefix="dts-") as name,
@@ -98,11 +98,13 @@ def run_size(bench: Bench, workers: int, seen: Callable[[Sample], None]) -> None
         ) as worker,
     ):
 
-        def generator(plan: Plan, phase: Phase | None, first: int) -> Generator:
-            return Generator(worker.url, bench.target, plan, pushes.body, seen, phase=phase, first_task=first)
+        def generator(plan: LoadPlan, phase: Phase | None, first: int) -> LoadGenerator:
+            return LoadGenerator(
+                worker.url, bench.target, plan, pushes.body, seen, phase=phase, first_task=first
+            )
 
         # Loading many models on few cores takes longer than any fixed warm-up: it is waited for.
-        cold = generator(Plan(_COLD_LIMIT_S, users=workers), "cold", 0)
+        cold = generator(LoadPlan(_COLD_LIMIT_S, users=workers), "cold", 0)
         cold.run(limit=workers)
         generator(plan, None, cold.next_task).run()
 

@@ -34,7 +34,7 @@ def rates_plot(measured: Named) -> Plot:
         highest = max(row["highest"] for rows in measured.values() for row in rows)
         axes.set_xticks(every, [str(workers) for workers in every])
         axes.set_ylim(0, 1.5 * highest or 1)
-        axes.set_xlabel("workers (painting processes)")
+        axes.set_xlabel("workers (worker processes)")
         axes.set_ylabel("images per second")
         if len(measured) > 1:
             legend_below(figure)

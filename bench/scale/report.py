@@ -45,7 +45,7 @@ _SIMULATED: Final = {
     "cost_usd": "cost, USD",
 }
 _METHOD: Final = (
-    "Each size is a fresh worker with so many painting processes, kept busy by as many users, each with one"
+    "Each size is a fresh worker with so many worker processes, kept busy by as many users, each with one"
     " request at a time. Every process loads its model first, then comes the warm-up; neither is measured."
     " The sizes are run in rounds, in an order that the seed shuffles. images/s counts from a round's first"
     " measured request to its last answer; efficiency is images/s per worker, over that of the smallest"

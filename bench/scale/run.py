@@ -26,7 +26,7 @@ class ScaleOptions:
 
     Args:
         out: the run's folder.
-        target: who paints.
+        target: who generates.
         workers: sizes that are measured, ascending; the first one is what efficiency is against.
         counts: images of the jobs that are simulated.
         cloud: what the simulation assumes.

@@ -3,7 +3,7 @@
 The model: Pub/Sub push keeps a window of requests in flight. It begins with one, grows by one with each
 success and halves at a refusal. A request takes an idle instance, else starts one, else is refused with 429
 and comes back after a pause that doubles, as the deployed subscriptions are set. Instances have a CPU each,
-paint one task at a time, and do not stop. Quotas, instances that die and slow neighbours
+generate one task at a time, and do not stop. Quotas, instances that die and slow neighbours
 are not in it.
 """
 
@@ -42,7 +42,7 @@ class Cloud:
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class SimulatedJob:
     """What came out.
 
     Args:
@@ -60,7 +60,7 @@ class Outcome:
     request_s: Sequence[float]
 
 
-def simulate(cloud: Cloud, tasks: int, measured_s: Sequence[float], seed: int) -> Outcome:
+def simulate(cloud: Cloud, tasks: int, measured_s: Sequence[float], seed: int) -> SimulatedJob:
     """Run a job of so many tasks; the same seed gives the same outcome.
 
     Args:
@@ -91,7 +91,7 @@ class _Simulation:
         self._idle = self._instances = self._refused = 0
         self._request_s: list[float] = []
 
-    def run(self) -> Outcome:
+    def run(self) -> SimulatedJob:
         now = 0.0
         self._send(now)
         while self._ends or self._retries:
@@ -103,7 +103,7 @@ class _Simulation:
             else:
                 now = max(now, self._retries[0][0])
             self._send(now)
-        return Outcome(self._tasks, now, self._instances, self._refused, self._request_s)
+        return SimulatedJob(self._tasks, now, self._instances, self._refused, self._request_s)
 
     def _send(self, now: float) -> None:
         """Send what the window lets through, until a refusal."""

@@ -44,7 +44,7 @@ class FirstImage:
         cold_ms: the first job after the stack's start: the workers load the model.
         warm_ms: median of the jobs after it.
         warm_ms_all: each of them.
-        submit_ms: median time of the request that submits: the rest is queue, painting, news and thumbnail.
+        submit_ms: median time of the request that submits: the rest is queue, generating, news and thumbnail.
     """
 
     cold_ms: float

@@ -2,7 +2,7 @@
 
 python -m benchmarks.containers.container_start [--rounds 5] [--tag local] [--json]
 
-container, function   an empty machine: the image starts, takes a push, loads the model, paints and stores
+container, function   an empty machine: the image starts, takes a push, loads the model, generates and stores
 celery                a deliverer starts; its task waits in Redis, and the container is warm
 cli                   `submit-job -n 1` starts; deliverer and container are warm
 page                  the page starts, and serves a PNG that is stored already
@@ -87,7 +87,7 @@ class Bed:
         self._model = Registry().get(MODEL)
 
     def warm_up(self) -> None:
-        """Start what is warm in the measurements, and have it paint once."""
+        """Start what is warm in the measurements, and have it generate once."""
         self._engine.run(
             "redis:7-alpine",
             ["--name=warm-redis", "--network-alias=redis", "--user=999:1000", "--tmpfs=/data:mode=1777",
@@ -96,7 +96,7 @@ class Bed:
         self._run_worker("container", "--name=warm-container", "--network-alias=container")
         self._run_celery("--name=warm-celery")
         _wait(lambda: self._submit() is not None, "Redis did not answer")
-        _wait(lambda: any(self._folder.rglob("*.png")), "the warm container did not paint")
+        _wait(lambda: any(self._folder.rglob("*.png")), "the warm container did not generate")
 
     def start(self, image: str) -> Start:
         """Start one image, wait for its first PNG, and remove it."""

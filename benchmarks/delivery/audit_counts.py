@@ -12,7 +12,7 @@ from results.stores.base import Store
 
 
 @dataclass(frozen=True, slots=True)
-class Tally:
+class AuditCounts:
     """Numbers over all targets of a job.
 
     Args:
@@ -20,7 +20,7 @@ class Tally:
         lost: tasks without a record, and images that are not there as a record says.
         doubled: images that two records claim, and files beyond those asked for.
         duplicates: deliveries whose work another one had already committed.
-        duplicate_images: images that those had painted.
+        duplicate_images: images that those had generated.
         duplicate_cpu_s: CPU seconds that those took. What a killed process had done is in no meter.
         found_images: images that a delivery found stored by an earlier one, and kept.
         cpu_s: CPU seconds of the work that counts.
@@ -36,7 +36,7 @@ class Tally:
     cpu_s: float
 
 
-def tally(store: Store, manifest: Manifest) -> Tally:
+def audit_counts(store: Store, manifest: Manifest) -> AuditCounts:
     """Count; every image is read and compared with its record."""
     job = manifest.job_id
     hashes = image_hashes(store, job)
@@ -58,7 +58,7 @@ def tally(store: Store, manifest: Manifest) -> Tally:
         cpu_s += sum(record.cpu_user_s + record.cpu_system_s for record in records)
         listed = store.list(duplicates_prefix(job, target))
         duplicates += [load(Duplicate, store.read(info.name), info.name) for info in listed]
-    return Tally(
+    return AuditCounts(
         tasks=manifest.task_count * len(manifest.targets),
         lost=lost,
         doubled=doubled,

@@ -17,7 +17,7 @@ from typing import Any, Final
 
 import redis
 
-from benchmarks.delivery.audit_counts import Tally, image_hashes, tally
+from benchmarks.delivery.audit_counts import AuditCounts, audit_counts, image_hashes
 from benchmarks.delivery.job_run import JobRun
 from benchmarks.delivery.killer import VICTIMS, Killer, plan_kills
 from local.errors import StackError
@@ -42,7 +42,7 @@ class Chaos:
     """What to do.
 
     Args:
-        request: the job; each target paints all of it.
+        request: the job; each target generates all of it.
         victims: who is killed, once for each time it is named.
         seed: of the moments.
         model_dir: where the job's model is, beside the shipped ones.
@@ -69,13 +69,13 @@ class Report:
     kills: list[str]
     status: str
     wall_s: float
-    tally: Tally
+    audit_counts: AuditCounts
     unequal_images: int
 
     @property
     def sound(self) -> bool:
         """True if nothing was lost, doubled or changed."""
-        return self.tally.lost == self.tally.doubled == self.unequal_images == 0
+        return self.audit_counts.lost == self.audit_counts.doubled == self.unequal_images == 0
 
 
 def run_chaos(chaos: Chaos, folder: Path) -> Report:
@@ -111,7 +111,7 @@ def _under_fire(chaos: Chaos, stack: Stack, wanted: dict[str, str]) -> Report:
         kills=[f"{kill.victim} after {kill.after_tasks} tasks" for kill in killer.done],
         status=str(state.status),
         wall_s=round(wall_s, 1),
-        tally=tally(run.store, manifest),
+        audit_counts=audit_counts(run.store, manifest),
         unequal_images=sum(found.get(name) != digest for name, digest in wanted.items()),
     )
 
@@ -160,7 +160,7 @@ def main() -> None:
 
 
 def _text(report: Report) -> str:
-    found = report.tally
+    found = report.audit_counts
     return "\n".join(
         [
             *(f"killed: {kill}" for kill in report.kills),

@@ -16,14 +16,14 @@ from local.stack import Stack
 
 VICTIMS: Final = (
     "container",
-    "container painter",
+    "container image generator",
     "function",
-    "function painter",
+    "function image generator",
     "to-container",
     "to-function",
     "broker",
 )
-"""Services, and the forked processes that paint: their main process must replace those by itself."""
+"""Services, and the forked processes that generate: their main process must replace those by itself."""
 _LATEST_SHARE: Final = 0.8
 _MAX_PAUSE_S: Final = 0.2
 
@@ -85,9 +85,9 @@ class Killer:
             self.done.append(kill)
 
     def _pid(self, victim: str) -> int | None:
-        service, _, painter = victim.partition(" ")
+        service, _, image_generator = victim.partition(" ")
         pid = self._stack.pid(service)
-        if pid is None or not painter:
+        if pid is None or not image_generator:
             return pid
         try:
             children = psutil.Process(pid).children()

@@ -59,7 +59,7 @@ def measure(tasks: int, slots: int) -> Overhead:
 
     Args:
         tasks: how many.
-        slots: painting slots of the container.
+        slots: generation slots of the container.
     Raises:
         StackError: the stack did not start, or a task is missing at the end.
     """

@@ -17,7 +17,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Final
 
-from benchmarks.delivery.audit_counts import Tally, tally
+from benchmarks.delivery.audit_counts import AuditCounts, audit_counts
 from benchmarks.delivery.job_run import JobRun
 from benchmarks.delivery.killer import Killer, plan_kills
 from local.errors import StackError
@@ -30,7 +30,7 @@ from results.errors import ResultsError
 from results.naming import duplicates_prefix
 from results.stores.base import Store
 
-VICTIMS: Final = ("container", "container painter", "function", "function painter", "pubsub")
+VICTIMS: Final = ("container", "container image generator", "function", "function image generator", "pubsub")
 LIMIT_S: Final = 1800.0
 QUIET_S: Final = 10.0
 """The emulator does not say how much it holds. It sends again what failed after a second."""
@@ -50,12 +50,12 @@ class Report:
     kills: list[str]
     status: str
     wall_s: float
-    tally: Tally
+    audit_counts: AuditCounts
 
     @property
     def sound(self) -> bool:
         """True if nothing was lost or doubled."""
-        return self.status == "succeeded" and self.tally.lost == self.tally.doubled == 0
+        return self.status == "succeeded" and self.audit_counts.lost == self.audit_counts.doubled == 0
 
 
 def run_kills(request: JobRequest, rounds: int, seed: int, folder: Path) -> Report:
@@ -84,7 +84,7 @@ def run_kills(request: JobRequest, rounds: int, seed: int, folder: Path) -> Repo
             kills=[f"{kill.victim} after {kill.after_tasks} tasks" for kill in killer.done],
             status=str(state.status),
             wall_s=round(wall_s, 1),
-            tally=tally(run.store, manifest),
+            audit_counts=audit_counts(run.store, manifest),
         )
 
 
@@ -129,7 +129,7 @@ def main() -> None:
 
 
 def _text(report: Report) -> str:
-    found = report.tally
+    found = report.audit_counts
     return "\n".join(
         [
             *(f"killed: {kill}" for kill in report.kills),

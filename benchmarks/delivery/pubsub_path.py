@@ -6,7 +6,7 @@ Throughput: a job of a model that costs nothing, for the path itself, and one of
 emulator's own publish time to the entry into the handler, on one clock: of single tasks on idle workers, one
 after the other, and of tasks that arrive at random at a share of the throughput of faces-64.
 
-A busy container takes a push in and has it wait for a painting slot inside; a busy function, with one thread,
+A busy container takes a push in and has it wait for a slot inside; a busy function, with one thread,
 leaves it outside. So the function's latency holds that wait, and the container's does not.
 """
 
@@ -48,7 +48,7 @@ MODEL: Final = "faces-64"
 LIMIT_S: Final = 900.0
 WARM_UP_TASKS: Final = 8
 POLL_S: Final = 0.5
-"""Each look lists the store, on the cores that paint."""
+"""Each look lists the store, on the cores that generate."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +56,7 @@ class Throughput:
     """One job, from its first message to its last record.
 
     Args:
-        model: what was painted.
+        model: what was generated.
         tasks: of each target.
         images_per_task: images in each.
         wall_s: from the start of the publication to the end of the last task.
@@ -99,7 +99,7 @@ class Latency:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """All that was measured, with `slots` painting slots of each target."""
+    """All that was measured, with `slots` generation slots of each target."""
 
     slots: int
     throughput: list[Throughput]
@@ -112,7 +112,7 @@ class Plan:
 
     Args:
         tasks: of each throughput job and target.
-        images_per_task: of faces-64; the model that costs nothing paints one.
+        images_per_task: of faces-64; the model that costs nothing generates one.
         probes: tasks of each latency measurement.
         load: share of the throughput at which busy workers get tasks.
         seed: of the pauses between them.
@@ -145,12 +145,12 @@ def measure(plan: Plan, folder: Path) -> Report:
         for model in (tiny, MODEL):
             _throughput(stack, models, model, WARM_UP_TASKS, 1)
         free = _throughput(stack, models, tiny, plan.tasks, 1)
-        painted = _throughput(stack, models, MODEL, plan.tasks, plan.images_per_task)
+        generated = _throughput(stack, models, MODEL, plan.tasks, plan.images_per_task)
         # A task is for both targets: it is one arrival at each.
-        rate = plan.load * painted.tasks_per_s / len(TARGETS)
+        rate = plan.load * generated.tasks_per_s / len(TARGETS)
         idle = _probes(stack, models, tiny, 1, plan.probes, None)
         busy = _probes(stack, models, MODEL, plan.images_per_task, plan.probes, Arrivals(rate, plan.seed))
-        return Report(slots, [free, painted], [*idle, *busy])
+        return Report(slots, [free, generated], [*idle, *busy])
 
 
 def _throughput(stack: Stack, models: Path, model: str, tasks: int, images_per_task: int) -> Throughput:
@@ -247,7 +247,7 @@ def _succeeded(state: JobState) -> None:
 
 def text(report: Report) -> str:
     """The report, in lines."""
-    lines = [f"{report.slots} painting slot(s) of each target"]
+    lines = [f"{report.slots} generation slot(s) of each target"]
     for one in report.throughput:
         each = ", ".join(f"{target} {rate:g}" for target, rate in one.target_tasks_per_s.items())
         lines.append(

@@ -23,7 +23,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from benchmarks.delivery.audit_counts import Tally, tally
+from benchmarks.delivery.audit_counts import AuditCounts, audit_counts
 from benchmarks.delivery.job_run import JobRun
 from benchmarks.delivery.oidc_issuer import AUDIENCE, EMAIL, LocalIssuer
 from benchmarks.delivery.relay import Faults, PushSettings, Relay
@@ -60,7 +60,7 @@ class Report:
 
     status: str
     wall_s: float
-    tally: Tally
+    audit_counts: AuditCounts
     pushes: dict[str, int]
     duplicated: int
     redelivered: int
@@ -69,7 +69,7 @@ class Report:
     @property
     def sound(self) -> bool:
         """True if nothing was lost or doubled."""
-        return self.status == "succeeded" and self.tally.lost == self.tally.doubled == 0
+        return self.status == "succeeded" and self.audit_counts.lost == self.audit_counts.doubled == 0
 
 
 def run_redelivery(tasks: int, images_per_task: int, faults: Faults, folder: Path) -> Report:
@@ -105,7 +105,7 @@ def run_redelivery(tasks: int, images_per_task: int, faults: Faults, folder: Pat
                 time.sleep(0.1)
         wall_s = time.monotonic() - started_s
         state = run.follow(manifest, limit_s=0)
-        return _report(str(state.status), wall_s, tally(run.store, manifest), relays)
+        return _report(str(state.status), wall_s, audit_counts(run.store, manifest), relays)
 
 
 def _options(folder: Path, issuer: LocalIssuer) -> StackOptions:
@@ -156,7 +156,7 @@ def _push_settings(url: str, issuer: LocalIssuer, faults: Faults) -> PushSetting
     return PushSettings(url, issuer.token, in_flight=IN_FLIGHT, backoff_s=BACKOFF_S, faults=faults)
 
 
-def _report(status: str, wall_s: float, counted: Tally, relays: list[Relay]) -> Report:
+def _report(status: str, wall_s: float, counted: AuditCounts, relays: list[Relay]) -> Report:
     counts = [relay.counts for relay in relays]
     statuses: dict[str, int] = {}
     for each in counts:
@@ -165,7 +165,7 @@ def _report(status: str, wall_s: float, counted: Tally, relays: list[Relay]) -> 
     return Report(
         status=status,
         wall_s=round(wall_s, 1),
-        tally=counted,
+        audit_counts=counted,
         pushes=statuses,
         duplicated=sum(each.duplicated for each in counts),
         redelivered=sum(each.redelivered for each in counts),
@@ -198,7 +198,7 @@ def main() -> None:
 
 
 def _text(report: Report) -> str:
-    found: Any = report.tally
+    found: Any = report.audit_counts
     answers = ", ".join(f"{number} x {status}" for status, number in report.pushes.items())
     return "\n".join(
         [

@@ -1,4 +1,4 @@
-"""A generator so small that painting costs nothing: what is left to measure is the way to it and back."""
+"""A generator so small that generating costs nothing: what is left to measure is the way to it and back."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A process that starts, loads one engine, paints, and says as JSON what each step took.
+"""A process that starts, loads one engine, generates, and says as JSON what each step took.
 
 python -m benchmarks.engines.engine_process STARTED MODEL_DIR NAME ENGINE PRECISION THREADS IMAGES [ZOO]
 
@@ -38,15 +38,17 @@ def main() -> None:
 
         torch.set_num_threads(int(threads))
     imported_s = time.monotonic()
-    paint, encode, batch = _painter(info, engine_name, precision, int(threads), checkout)
+    generate_from_latents, encode, batch = _image_generator(
+        info, engine_name, precision, int(threads), checkout
+    )
     loaded_s = time.monotonic()
-    encode(next(iter(paint([1]))))
+    encode(next(iter(generate_from_latents([1]))))
     first_s = time.monotonic()
-    paint(list(range(batch)))
+    generate_from_latents(list(range(batch)))
     steady_s, cpu_s = time.monotonic(), time.process_time()
     done = 0
     while done < int(images):
-        for image in paint(list(range(done, done + batch))):
+        for image in generate_from_latents(list(range(done, done + batch))):
             encode(image)
         done += batch
     wall_s, cpu_s = time.monotonic() - steady_s, time.process_time() - cpu_s
@@ -81,15 +83,17 @@ def _peak_bytes() -> int:
     return int(line.split()[1]) * 1024
 
 
-def _painter(info: ModelInfo, engine_name: str, precision: str, threads: int, checkout: list[str]) -> Painter:
-    """How to paint seeds, how to encode an image, and how many to paint at a time."""
+def _image_generator(
+    info: ModelInfo, engine_name: str, precision: str, threads: int, checkout: list[str]
+) -> Painter:
+    """How to generate seeds, how to encode an image, and how many to generate at a time."""
     if engine_name == "zoo":
         from pathlib import Path
 
         from benchmarks.engines.zoo_reference import ZooReference
 
         reference = ZooReference(Path(checkout[0]), info.path)
-        return (lambda seeds: [reference.paint(seed) for seed in seeds]), reference.encode, 1
+        return (lambda seeds: [reference.generate_from_latents(seed) for seed in seeds]), reference.encode, 1
     from model.engines.load import load_engine
     from results.imaging.png import encode
     from results.imaging.provenance import Provenance

@@ -46,7 +46,7 @@ class ZooReference:
         self._network.load_state_dict(_unfolded(weights, config), strict=False)
         self._network.eval()
 
-    def paint(self, seed: int) -> NDArray[np.uint8]:
+    def generate_from_latents(self, seed: int) -> NDArray[np.uint8]:
         """One seed to uint8 [H, W, 3]."""
         with torch.no_grad():
             x: Any = self._network(torch.from_numpy(latents([seed], self._latent_size)))[0]

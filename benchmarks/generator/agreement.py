@@ -92,7 +92,7 @@ def measure(
     lots, found = random.Random(seed), []
     with tempfile.TemporaryDirectory(prefix="dta-") as name, endpoint(where, delays) as (url, body):
         load = Load(url, body, users, seconds, Path(name))
-        ours(replace(load, users=1, seconds=1))  # loads the container's model, and paints the one image
+        ours(replace(load, users=1, seconds=1))  # loads the container's model, and generates the one image
         for _ in range(rounds):
             order = lots.sample(list(tools), len(tools))
             began_s = time.perf_counter()

@@ -9,9 +9,9 @@ from collections.abc import Sequence
 from typing import Final
 
 from bench.errors import BenchError
-from bench.load.generator import Generator
+from bench.load.generator import LoadGenerator
 from bench.load.sample import Sample
-from bench.load.schedule import Plan
+from bench.load.schedule import LoadPlan
 from benchmarks.generator.figures import SKIP_S, Figures, Request, figures
 from benchmarks.generator.tool import Load, run
 
@@ -44,8 +44,8 @@ _TOLD: Final = re.compile(
 def ours(load: Load) -> Figures:
     """The generator of `bench load`. It alone honours Retry-After."""
     samples: list[Sample] = []
-    plan = Plan(duration_s=load.seconds + SKIP_S, users=load.users)
-    Generator(load.url, "container", plan, lambda _task, _attempt: load.body, samples.append).run()
+    plan = LoadPlan(duration_s=load.seconds + SKIP_S, users=load.users)
+    LoadGenerator(load.url, "container", plan, lambda _task, _attempt: load.body, samples.append).run()
     requests = [
         Request(one.sent_s, one.status, one.response_s, one.first_byte_s, one.connect_s) for one in samples
     ]

@@ -50,7 +50,7 @@ def _wanted(address: PubSubAddress, container_url: str, function_url: str) -> di
         "delivery attempts": str(MAX_DELIVERY_ATTEMPTS),
     }
     dead = {"topic": address.dead_letter_topic, "retention": f"{RETENTION_S} s"}
-    burial = f"{container_url.rstrip('/')}{DEAD_LETTER_PATH}"
+    dead_letters = f"{container_url.rstrip('/')}{DEAD_LETTER_PATH}"
     return {
         address.push_subscription("container"): {**tasks, "push endpoint": container_url},
         # functions-framework takes the topic from the path.
@@ -58,7 +58,7 @@ def _wanted(address: PubSubAddress, container_url: str, function_url: str) -> di
             **tasks,
             "push endpoint": f"{function_url}{address.topic_path}",
         },
-        address.dead_letter_push: {**dead, "push endpoint": burial},
+        address.dead_letter_push: {**dead, "push endpoint": dead_letters},
         address.dead_letter_pull: {**dead, "push endpoint": NONE},
     }
 

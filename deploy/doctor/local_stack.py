@@ -93,7 +93,7 @@ def visibility_check(settings: Settings) -> Check:
     if settings.visibility_timeout_s <= longest_s:
         return fail(
             name,
-            f"{text}: a task would be painted again while it is still painted",
+            f"{text}: a task would be generated again while it is still generated",
             f"DIPTYCH_VISIBILITY_TIMEOUT_S={int(longest_s) + 60} {UP}",
         )
     if settings.deadline_s > settings.push_timeout_s:
@@ -139,7 +139,7 @@ def _container(run_file: RunFile) -> Check:
 
 
 def _function(run_file: RunFile) -> Check:
-    """functions-framework has no health check, and none would be answered while it paints."""
+    """functions-framework has no health check, and none would be answered while it generates."""
     parts = urlsplit(run_file.function_url)
     try:
         socket.create_connection((parts.hostname or "", parts.port or 80), timeout=HTTP_LIMIT_S).close()

@@ -8,7 +8,7 @@ from typing import Any, Final
 from deploy.command import PYTHON_PROGRAM, Command, Variables, gcloud
 from deploy.deployment import APIS, TARGETS, Deployment
 from deploy.facts import bucket_facts, differences, last_part
-from deploy.plan.subscriptions import reserve_subscription
+from deploy.plan.subscriptions import dead_letter_pull_subscription
 from deploy.steps import JSON, Ensure, Learn, Step, grant, under_condition
 
 ACCOUNTS: Final = {
@@ -43,7 +43,7 @@ def foundation_steps(deployment: Deployment) -> list[Step]:
             deployment.pubsub_agent,
             "roles/pubsub.publisher",
         ),
-        reserve_subscription(deployment),
+        dead_letter_pull_subscription(deployment),
         *_bucket(deployment),
         *(_worker_role(deployment, target, role) for target in TARGETS for role in WORKER_ROLES),
         *_repository(deployment),

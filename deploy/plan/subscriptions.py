@@ -80,7 +80,7 @@ def dead_letter_subscription(deployment: Deployment) -> Ensure:
     )
 
 
-def reserve_subscription(deployment: Deployment) -> Ensure:
+def dead_letter_pull_subscription(deployment: Deployment) -> Ensure:
     """Keeps dead letters for `diptych dlq`, should the container not get them."""
     return _subscription(
         deployment,

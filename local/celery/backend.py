@@ -8,7 +8,7 @@ from typing import Final
 
 from local.addresses import choose_addresses
 from local.celery.broker import give_back_held
-from local.celery.services import broker, couriers
+from local.celery.services import broker, deliverers
 from local.folder import StackFolder
 from local.options import StackOptions
 from local.service import Role, Service
@@ -20,7 +20,7 @@ RECOVERY_DELAY_S: Final = 3.0
 """By then the broker is up again, and who delivers has connected."""
 
 
-class CeleryBacking:
+class CeleryBackend:
     """See Backing; raises what `open_backing` says."""
 
     store_folder = ""
@@ -38,8 +38,8 @@ class CeleryBacking:
 
     def stages(self, layout: Layout) -> list[list[Service]]:
         """See Backing."""
-        painters = [container(layout), function(layout)]
-        return [[broker(layout, self._broker_folder, self._take_over)], painters, couriers(layout)]
+        image_generators = [container(layout), function(layout)]
+        return [[broker(layout, self._broker_folder, self._take_over)], image_generators, deliverers(layout)]
 
     def recover(self, closed: threading.Event) -> Iterable[str]:
         """See Backing."""

@@ -44,7 +44,7 @@ def broker(layout: Layout, folder: Path, when_up: Callable[[], None]) -> Service
     )
 
 
-def couriers(layout: Layout) -> list[Service]:
+def deliverers(layout: Layout) -> list[Service]:
     """Who delivers to each target, and the painters of the target `celery`."""
     options = layout.options
     services = [

@@ -29,7 +29,7 @@ SETTLING_S: Final = 1.0
 published until so long after is published again."""
 
 
-class PubSubBacking:
+class PubSubBackend:
     """See Backing; raises what `open_backing` says. The emulator keeps all it holds in memory alone."""
 
     losers = frozenset({Role.BROKER})
@@ -65,11 +65,11 @@ class PubSubBacking:
         # With one slot the second of the two pushes in flight waits for it, as it does at the function, and
         # at an instance of Cloud Run with concurrency 1. With more it may have met the wrong process.
         waits = {"DIPTYCH_SLOT_WAIT_S": str(layout.settings.deadline_s)}
-        painters = [container(layout, **(waits if layout.options.container_slots == 1 else {}))]
+        image_generators = [container(layout, **(waits if layout.options.container_slots == 1 else {}))]
         servers = [self._emulator(layout.work_folder)]
         if self._gcs_binary:
             servers.append(self._gcs(layout.work_folder))
-        return [servers, [*painters, function(layout)]]
+        return [servers, [*image_generators, function(layout)]]
 
     def recover(self, closed: threading.Event) -> Iterator[str]:
         """See Backing: make what an emulator that was started again lacks, then publish what it has lost."""

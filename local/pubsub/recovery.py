@@ -47,7 +47,7 @@ class Window:
 def republish_lost(store: Store, settings: Settings, window: Window) -> Iterator[str]:
     """Publish the lost tasks of all jobs: those published in the window that have not ended.
 
-    What a worker has in hand at this moment may be painted twice, and is recorded once.
+    What a worker has in hand at this moment may be generated twice, and is recorded once.
 
     Args:
         store: where the jobs are.

@@ -1,4 +1,4 @@
-"""Adding an ONNX generator: it paints a few images, so that its layout, range and size need not be told."""
+"""Adding an ONNX generator: it makes a few images, so that its layout, range and size need not be told."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ def _range(outputs: list[NDArray[Any]], name: str) -> str:
         return "byte"
     values = np.stack(outputs).astype(np.float32)
     if not np.isfinite(values).all():
-        raise CheckpointError(f"{name}: it paints values that are no numbers (NaN or infinite)")
+        raise CheckpointError(f"{name}: it generates values that are no numbers (NaN or infinite)")
     least, most = float(values.min()), float(values.max())
     if least >= -SLACK and most <= 1 + SLACK:
         return "unit"
@@ -91,7 +91,7 @@ def _range(outputs: list[NDArray[Any]], name: str) -> str:
 def _resolution(image: NDArray[np.uint8], request: AddRequest, name: str) -> int:
     side = int(max(image.shape[:2]))
     if not MIN_RESOLUTION <= side <= MAX_RESOLUTION:
-        raise CheckpointError(f"{name}: it paints {side} px, outside {MIN_RESOLUTION}..{MAX_RESOLUTION}")
+        raise CheckpointError(f"{name}: it generates {side} px, outside {MIN_RESOLUTION}..{MAX_RESOLUTION}")
     if request.resolution not in (None, side):
-        raise FormError(f"{name}: it paints {side} px, not {request.resolution}")
+        raise FormError(f"{name}: it generates {side} px, not {request.resolution}")
     return side

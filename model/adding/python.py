@@ -27,7 +27,7 @@ def describe_python(source: str, request: AddRequest) -> Descriptor:
     files = hash_module(source)
     engine = make_engine(source, options, precision="auto", threads=1)
     if request.resolution not in (None, engine.resolution):
-        raise FormError(f"{source} paints {engine.resolution} px, not {request.resolution}")
+        raise FormError(f"{source} generates {engine.resolution} px, not {request.resolution}")
     return Descriptor(
         family="python",
         source=source,

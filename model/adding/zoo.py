@@ -142,7 +142,7 @@ def convert(path: Path, name: str) -> tuple[dict[str, NDArray[np.float32]], Gene
     if not isinstance(settings, Mapping):
         raise CheckpointError(f"{path.name}: carries no config")
     _check(path, settings)
-    # The average over training steps paints better than its last one.
+    # The average over training steps generates better than its last one.
     state = _plain_names(stored.get("avgG") or stored.get("netG") or {})
     try:
         weights = _weights(state, equalised=bool(settings.get("equalizedlR", True)))
@@ -186,7 +186,7 @@ def _read(path: Path) -> Mapping[str, Any]:
 
 
 def _check(path: Path, settings: Mapping[str, Any]) -> None:
-    """Refuse what our generator would paint otherwise than the zoo's."""
+    """Refuse what our generator would generate otherwise than the zoo's."""
     wanted = {
         "alpha": 0,  # Above 0 the last level has not faded in to the end.
         "perChannelNormalization": True,

@@ -18,7 +18,7 @@ from model.dataset.head.glasses import draw_glasses
 from model.dataset.head.mesh import ramp, vertex_normals
 from model.dataset.head.shapes import load_shapes
 from model.dataset.head.skin import beard_cover, paint_skin
-from model.dataset.portrait_parameters import Sitter, draw_sitter
+from model.dataset.portrait_parameters import PortraitParameters, draw_portrait_parameters
 from model.dataset.rendering.background import draw_background
 from model.dataset.rendering.camera import Camera, aim
 from model.dataset.rendering.light import ShadowMap
@@ -69,8 +69,8 @@ def render_portrait(seed: int, size: int) -> NDArray[np.uint8]:
     Raises:
         AssetsError: the 3D data is not installed.
     """
-    sitter = draw_sitter(seed)
-    head = _Head(seed, sitter, size * SUPERSAMPLING)
+    parameters = draw_portrait_parameters(seed)
+    head = _Head(seed, parameters, size * SUPERSAMPLING)
     picture = draw_background(stream(seed, "background"), head.size)
     return develop(head.paint(picture), SUPERSAMPLING)
 
@@ -93,14 +93,14 @@ def _places() -> dict[str, Ints]:
 
 
 class _Head:
-    """A sitter's geometry in front of the camera, and the steps that paint it."""
+    """A portrait's geometry in front of the camera, and the steps that paint it."""
 
-    def __init__(self, seed: int, sitter: Sitter, size: int) -> None:
-        self.seed, self.sitter, self.size = seed, sitter, size
-        weights = dict(sitter.identity.weights)
-        for name, weight in sitter.expression.items():
+    def __init__(self, seed: int, parameters: PortraitParameters, size: int) -> None:
+        self.seed, self.parameters, self.size = seed, parameters, size
+        weights = dict(parameters.identity.weights)
+        for name, weight in parameters.expression.items():
             weights[name] = weights.get(name, 0.0) + weight
-        calm = load_shapes().deform(sitter.identity.weights)
+        calm = load_shapes().deform(parameters.identity.weights)
         self.vertices = load_shapes().deform(weights)
         left, right, nose, mouth = (calm[index].mean(axis=0) for index in _places().values())
         self.eyes = (
@@ -109,19 +109,19 @@ class _Head:
         )
         self.camera: Camera = aim(stream(seed, "camera"), left, right, mouth, size)
         normals = vertex_normals(self.vertices, surfaces().faces[surfaces().material != CLOTH])
-        self.turned = self.camera.turned(dress(self.vertices, normals, sitter.neckline))
-        self.drawn = visible_faces(sitter.neckline)
-        self.hair = make_hair(stream(seed, "hair"), sitter.style, sitter.line, self.vertices)
+        self.turned = self.camera.turned(dress(self.vertices, normals, parameters.neckline))
+        self.drawn = visible_faces(parameters.neckline)
+        self.hair = make_hair(stream(seed, "hair"), parameters.style, parameters.line, self.vertices)
         self.beard = self._beard(stream(seed, "beard"))
-        self.glasses = draw_glasses(stream(seed, "glasses"), sitter.identity, *self.eyes, float(nose[2]))
+        self.glasses = draw_glasses(stream(seed, "glasses"), parameters.identity, *self.eyes, float(nose[2]))
 
     def paint(self, picture: Floats) -> Floats:
         """Paint the bust, then hair, beard and glasses, over a backdrop [S, S, 3]."""
         solid = Layer(self.size)
         solid.triangles(self.camera.project(self.turned), surfaces().faces[self.drawn])
-        seen = look(solid, self.drawn, self.turned, self.sitter.neckline)
+        seen = look(solid, self.drawn, self.turned, self.parameters.neckline)
         groups = [
-            (self.hair, self.sitter.complexion.hair, self._shine()),
+            (self.hair, self.parameters.complexion.hair, self._shine()),
             (self.beard, self._beard_colour(), 0.2),
         ]
         if self.glasses is not None:
@@ -134,7 +134,7 @@ class _Head:
                 layer, turned = self._strands(strands, depth)
                 out = strands.out @ self.camera.turn.T
                 layers.append(
-                    shade_strands(layer, strands, turned, out, colour, self.sitter.light, shadow, shine)
+                    shade_strands(layer, strands, turned, out, colour, self.parameters.light, shadow, shine)
                 )
                 depth = np.maximum(depth, layer.depth)
         near_hair = self._near_hair(layers) if self.hair is not None else np.zeros_like(depth)
@@ -147,7 +147,7 @@ class _Head:
         """Draw lines into a layer in front of what is there already."""
         turned = self.camera.turned(strands.points)
         counts = strands.counts
-        if strands is self.hair and self.sitter.style.top < SHORT:
+        if strands is self.hair and self.parameters.style.top < SHORT:
             hidden = strands.out[:, 0] @ self.camera.turn[2] < -0.4
             counts = np.where(hidden, 0, counts).astype(np.int32)
         layer = Layer(self.size, depth)
@@ -157,7 +157,7 @@ class _Head:
 
     def _shadow(self) -> ShadowMap:
         """The key lamp's view of the bust and a part of the hair."""
-        shadow = ShadowMap(self.sitter.light)
+        shadow = ShadowMap(self.parameters.light)
         material = surfaces().material[self.drawn]
         shadow.add_faces(self.turned, surfaces().faces[self.drawn[(material == SKIN) | (material == CLOTH)]])
         if self.hair is not None:
@@ -175,18 +175,18 @@ class _Head:
 
     def _surface_colours(self, seen: Seen, shadow: ShadowMap, near_hair: Floats) -> Floats:
         """Albedo by material, then light."""
-        who = self.sitter.complexion
+        who = self.parameters.complexion
         albedo = np.zeros_like(seen.rest)
         lip, glint = np.zeros(len(albedo), dtype=np.float32), np.zeros(len(albedo), dtype=np.float32)
         open_sky = seen.open_sky * (1 - 0.45 * near_hair)
         skin, eyes, teeth = (seen.material == kind for kind in (SKIN, EYES, TEETH))
         albedo[skin], lip[skin] = paint_skin(
-            seen.rest[skin], seen.uv[skin], who, self.sitter.line, self._scalp()
+            seen.rest[skin], seen.uv[skin], who, self.parameters.line, self._scalp()
         )
         centres = tuple(self.camera.turned(eye) for eye in self.eyes)
         gaze = draw_gaze(stream(self.seed, "gaze"), self.camera.turn)
         albedo[eyes], glint[eyes] = paint_eyes(
-            seen.place[eyes], (centres[0], centres[1]), who.iris, gaze, self.sitter.light
+            seen.place[eyes], (centres[0], centres[1]), who.iris, gaze, self.parameters.light
         )
         open_sky[eyes] = 0.55 + 0.45 * ramp(7.42, 7.30, seen.rest[eyes, 1])
         albedo[teeth] = [0.84, 0.80, 0.71]
@@ -194,7 +194,7 @@ class _Head:
         albedo[seen.material == TONGUE] = [0.30, 0.07, 0.07]
         albedo[seen.material == LASHES] = 0.25 * who.hair + 0.08 * who.skin
         albedo[seen.material == CLOTH] = self._cloth(stream(self.seed, "cloth"))
-        return shade_surfaces(seen, albedo, lip, glint, open_sky, self.sitter.light, shadow)
+        return shade_surfaces(seen, albedo, lip, glint, open_sky, self.parameters.light, shadow)
 
     def _cloth(self, dice: Stream) -> Floats:
         colour = (
@@ -205,13 +205,13 @@ class _Head:
 
     def _scalp(self) -> float:
         """How dark the scalp is: as dense as the hair on it."""
-        return {"bald": 0.22, "buzz": 0.75}.get(self.sitter.style.name, 0.92)
+        return {"bald": 0.22, "buzz": 0.75}.get(self.parameters.style.name, 0.92)
 
     def _shine(self) -> float:
-        return 0.3 if self.sitter.style.name in ("curly", "afro", "buzz") else 1.0
+        return 0.3 if self.parameters.style.name in ("curly", "afro", "buzz") else 1.0
 
     def _beard_colour(self) -> Floats:
-        return 0.85 * self.sitter.complexion.hair
+        return 0.85 * self.parameters.complexion.hair
 
     def _beard(self, dice: Stream) -> Strands | None:
         lengths = {
@@ -220,7 +220,7 @@ class _Head:
             "goatee": (0.05, 0.12),
             "moustache": (0.05, 0.08),
         }
-        kind = self.sitter.complexion.beard
+        kind = self.parameters.complexion.beard
         if kind not in lengths:
             return None
         cover = beard_cover(beard_roots().rest, kind)

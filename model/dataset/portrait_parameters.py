@@ -16,7 +16,7 @@ from model.dataset.streams import stream
 
 
 @dataclass(frozen=True)
-class Sitter:
+class PortraitParameters:
     """Everything that was drawn for one portrait, before a pixel is painted."""
 
     identity: Identity
@@ -28,12 +28,12 @@ class Sitter:
     light: Light
 
 
-def draw_sitter(seed: int) -> Sitter:
+def draw_portrait_parameters(seed: int) -> PortraitParameters:
     """Draw a person and the studio from a seed in [0, 2**63)."""
     identity = draw_identity(stream(seed, "identity"))
     cut = stream(seed, "style")
     style = draw_style(cut, identity)
-    return Sitter(
+    return PortraitParameters(
         identity=identity,
         style=style,
         line=draw_hairline(cut, identity, style),

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from model.descriptor import Descriptor
 from model.engines.isa import instruction_set
-from model.errors import CheckpointError, EngineError, ModelError, PaintError, ParamsError
+from model.errors import CheckpointError, EngineError, GenerationError, ModelError, ParamsError
 from model.protocol import Params
 
 try:
@@ -47,8 +47,8 @@ _STATE_WORDS: Final = 624
 class DiffusersEngine:
     """A text-to-image or unconditional pipeline in torch.
 
-    On a CPU every image is painted on one intra-op thread, so that its bytes depend on nothing around it;
-    more threads paint more images at a time. On a GPU images are painted one after the other, in bf16.
+    On a CPU every image is generated on one intra-op thread, so that its bytes depend on nothing around it;
+    more threads generate more images at a time. On a GPU images are generated one after the other, in bf16.
 
     Args:
         pipeline: loaded, on its device.
@@ -56,7 +56,7 @@ class DiffusersEngine:
         takes: names of the params that the pipeline takes.
         resolution: height and width where a job gives none, in pixels.
         precision: what it was loaded in.
-        threads: images painted at a time on a CPU.
+        threads: images generated at a time on a CPU.
     """
 
     name = "diffusers"
@@ -88,15 +88,15 @@ class DiffusersEngine:
         arguments = {ARGUMENTS[name]: value for name, value in chosen.items()}
         images: dict[int, NDArray[np.uint8]] = {}
 
-        def paint(lane: int) -> None:
+        def generate_from_latents(lane: int) -> None:
             for index in range(lane, len(seeds), len(self._lanes)):
-                images[index] = _paint(self._lanes[lane], seeds[index], arguments)
+                images[index] = _generate(self._lanes[lane], seeds[index], arguments)
 
         before = torch.get_num_threads()
         torch.set_num_threads(1)
         try:
             with ThreadPoolExecutor(len(self._lanes)) as pool:
-                list(pool.map(paint, range(len(self._lanes))))
+                list(pool.map(generate_from_latents, range(len(self._lanes))))
         finally:
             torch.set_num_threads(before)
         return np.stack([images[index] for index in range(len(seeds))])
@@ -184,7 +184,7 @@ def params_of(kind: Any) -> tuple[str, ...]:
     """Names of the params that a pipeline takes.
 
     Raises:
-        CheckpointError: it paints neither from a text nor from nothing.
+        CheckpointError: it generates neither from a text nor from nothing.
     """
     arguments = inspect.signature(kind.__call__).parameters
     needed = [
@@ -223,7 +223,7 @@ def image_stream(seed: int) -> torch.Generator:
     return generator
 
 
-def _paint(pipeline: Any, seed: int, arguments: dict[str, Any]) -> NDArray[np.uint8]:
+def _generate(pipeline: Any, seed: int, arguments: dict[str, Any]) -> NDArray[np.uint8]:
     """One image, uint8 [H, W, 3]."""
     try:
         with torch.inference_mode():
@@ -237,12 +237,12 @@ def _paint(pipeline: Any, seed: int, arguments: dict[str, Any]) -> NDArray[np.ui
     except Exception as error:
         if "can't allocate memory" in str(error):
             raise MemoryError(str(error)) from error
-        raise PaintError(f"the pipeline failed: {_told(error)}") from error
+        raise GenerationError(f"the pipeline failed: {_told(error)}") from error
     images = np.asarray(getattr(done, "images", None))
     if images.dtype.kind != "f" or images.ndim != 4 or images.shape[0] != 1 or images.shape[3] != 3:
-        raise PaintError(f"the pipeline made {images.dtype} {list(images.shape)}, not one RGB image")
+        raise GenerationError(f"the pipeline made {images.dtype} {list(images.shape)}, not one RGB image")
     if not np.isfinite(images).all():
-        raise PaintError("the pipeline painted values that are no numbers (NaN or infinite)")
+        raise GenerationError("the pipeline generated values that are no numbers (NaN or infinite)")
     image: NDArray[np.uint8] = np.clip(np.rint(images[0] * 255.0), 0, 255).astype(np.uint8)
     return image
 

@@ -63,7 +63,7 @@ class GraphBuilder:
     def build(self) -> ov.Model:
         """Build the whole: float32 latents [1, latent_size] -> uint8 image [1, H, W, 3]."""
         latents = self._latents()
-        return ov.Model([self._painted(self._input_layer(latents))], [latents], self._config.name)
+        return ov.Model([self._generated(self._input_layer(latents))], [latents], self._config.name)
 
     def build_parts(self) -> tuple[ov.Model, ov.Model]:
         """Build the whole in two, so that they can run in different precisions.
@@ -75,12 +75,12 @@ class GraphBuilder:
         latents = self._latents()
         first = ov.Model([self._input_layer(latents)], [latents], f"{self._config.name}-input")
         x = ops.parameter([1, self._config.channels[0], 4, 4], np.float32, name="features")
-        return first, ov.Model([self._painted(x)], [x], self._config.name)
+        return first, ov.Model([self._generated(x)], [x], self._config.name)
 
     def _latents(self) -> ov.Node:
         return ops.parameter([1, self._config.latent_size], np.float32, name="latents")
 
-    def _painted(self, x: ov.Node) -> ov.Node:
+    def _generated(self, x: ov.Node) -> ov.Node:
         """[1, C0, 4, 4] -> uint8 [1, H, W, 3]."""
         for level in range(len(self._config.channels)):
             x = self._block(x, level)

@@ -22,7 +22,7 @@ from model.engines.isa import instruction_set
 from model.engines.openvino import OpenVinoEngine
 from model.engines.precision import runs_bf16, runs_int8
 from model.errors import EngineError
-from model.precision_gate import MIN_PSNR_DB, ActivationRange, Gate, LowPrecision, PrecisionFigures
+from model.precision_gate import MIN_PSNR_DB, ActivationRange, LowPrecision, PrecisionFigures, PrecisionGate
 from model.protocol import Weights
 from model.seeds import image_seed, latents
 
@@ -42,7 +42,7 @@ Progress = Callable[[str], None]
 
 def measure_gate(
     weights: Weights, config: GeneratorConfig, *, seeds: int = 256, report: Progress = lambda _: None
-) -> Gate:
+) -> PrecisionGate:
     """Measure a checkpoint's lower precisions on this machine.
 
     Args:
@@ -72,14 +72,14 @@ def measure_gate(
         del figures["int8"]
         layers = _last(layers, len(layers) - 1)
     version = f"openvino {trial.reference.version}"
-    return Gate(seeds=seeds, engine=version, isa=isa, precisions=figures, int8_layers=layers)
+    return PrecisionGate(seeds=seeds, engine=version, isa=isa, precisions=figures, int8_layers=layers)
 
 
 def measure_ranges(weights: Weights, config: GeneratorConfig) -> dict[str, ActivationRange]:
     """Find how far each convolution's input reaches, by channel, and how to round it.
 
     Returns:
-        Ranges by layer, in the order of painting.
+        Ranges by layer, in the order of generating.
     """
     builder = GraphBuilder(weights, config, "transposed")
     graph = builder.build()
@@ -130,7 +130,7 @@ class _Comparison:
 
 
 class _Trial:
-    """Paints the same seeds in fp32 and in another precision."""
+    """Generates the same seeds in fp32 and in another precision."""
 
     def __init__(self, weights: Weights, config: GeneratorConfig, seeds: Sequence[int]) -> None:
         self._weights = weights
@@ -152,7 +152,9 @@ class _Trial:
     ) -> _Comparison:
         """Compare the first `count` seeds, image by image, so that a busy machine slows both alike."""
         stand_in = PrecisionFigures(psnr_min_db=0, psnr_mean_db=0, relative_time=1)
-        gate = Gate(seeds=1, engine="", isa="", precisions={precision: stand_in}, int8_layers=dict(layers))
+        gate = PrecisionGate(
+            seeds=1, engine="", isa="", precisions={precision: stand_in}, int8_layers=dict(layers)
+        )
         config = self._config.model_copy(update={"gate": gate})
         engine = OpenVinoEngine(self._weights, config, precision=precision, threads=1)
         psnr_db, ratios = [], []

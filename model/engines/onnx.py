@@ -15,7 +15,7 @@ from model.engines.isa import instruction_set
 from model.engines.onnx_file import external_files
 from model.engines.openvino_import import import_openvino
 from model.engines.precision import runs_bf16
-from model.errors import CheckpointError, EngineError, PaintError
+from model.errors import CheckpointError, EngineError, GenerationError
 from model.protocol import Params
 from model.seeds import latents
 
@@ -27,7 +27,7 @@ MAX_LATENT: Final = 65536
 
 
 @dataclass(frozen=True, slots=True)
-class Generator:
+class OnnxGenerator:
     """A compiled generator of one image at a time.
 
     Args:
@@ -56,7 +56,7 @@ class OnnxEngine:
     """An ONNX generator on OpenVINO.
 
     Every image is its own inference on one thread, so its bytes depend on nothing around it; more threads
-    paint more images at a time.
+    generate more images at a time.
 
     Args:
         generator: from `compile_generator`.
@@ -64,14 +64,14 @@ class OnnxEngine:
         value_range: "signed", "unit" or "byte".
         resolution: longer side in pixels.
         precision: what it was compiled for.
-        threads: images painted at a time, as it was compiled for.
+        threads: images generated at a time, as it was compiled for.
     """
 
     name = "openvino"
 
     def __init__(
         self,
-        generator: Generator,
+        generator: OnnxGenerator,
         *,
         layout: str,
         value_range: str,
@@ -93,10 +93,10 @@ class OnnxEngine:
 
     def generate(self, seeds: Sequence[int], params: Params) -> NDArray[np.uint8]:  # noqa: ARG002 (none)
         """Generate one image per seed; see `model.protocol.Engine.generate`."""
-        return self.paint(latents(seeds, self.latent_size))
+        return self.generate_from_latents(latents(seeds, self.latent_size))
 
-    def paint(self, rows: NDArray[np.float32]) -> NDArray[np.uint8]:
-        """Paint one image per latent; see `model.protocol.LatentEngine.paint`."""
+    def generate_from_latents(self, rows: NDArray[np.float32]) -> NDArray[np.uint8]:
+        """Generate one image per latent; see `model.protocol.LatentEngine.paint`."""
         outputs: list[NDArray[Any] | None] = [None] * len(rows)
 
         def keep(request: Any, index: int) -> None:
@@ -138,14 +138,14 @@ def load_onnx(descriptor: Descriptor, path: Path, *, precision: str, threads: in
     )
 
 
-def compile_generator(path: Path, latent: int | None, *, precision: str, threads: int) -> Generator:
+def compile_generator(path: Path, latent: int | None, *, precision: str, threads: int) -> OnnxGenerator:
     """Read an ONNX file, check that it is a generator, and compile it for one image at a time.
 
     Args:
         path: a file whose weights are inside.
         latent: length of a latent vector, needed if the file leaves it open.
         precision: "fp32" or "bf16".
-        threads: images that will be painted at a time.
+        threads: images that will be generated at a time.
     Raises:
         CheckpointError: the file is missing, not ONNX, or no generator.
         EngineError: OpenVINO cannot run it here.
@@ -169,7 +169,7 @@ def compile_generator(path: Path, latent: int | None, *, precision: str, threads
         compiled = ov.Core().compile_model(model, "CPU", options)
     except RuntimeError as error:
         raise EngineError(f"OpenVINO cannot run {path.name} in {precision}: {_last_line(error)}") from error
-    return Generator(compiled, shape, parameters, ov.__version__.partition("-")[0])
+    return OnnxGenerator(compiled, shape, parameters, ov.__version__.partition("-")[0])
 
 
 def to_image(output: NDArray[Any], layout: str, value_range: str) -> NDArray[np.uint8]:
@@ -185,13 +185,13 @@ def to_image(output: NDArray[Any], layout: str, value_range: str) -> NDArray[np.
         PaintError: another shape, or a value that is no number.
     """
     if output.ndim != 4 or output.shape[0] != 1 or output.shape[1 if layout == "nchw" else 3] != 3:
-        raise PaintError(f"an ONNX generator painted {list(output.shape)}, not one {layout} image")
+        raise GenerationError(f"an ONNX generator generated {list(output.shape)}, not one {layout} image")
     image = output[0].transpose(1, 2, 0) if layout == "nchw" else output[0]
     if image.dtype == np.uint8:
         return np.ascontiguousarray(image)
     values = image.astype(np.float32)
     if not np.isfinite(values).all():
-        raise PaintError("an ONNX generator painted values that are no numbers (NaN or infinite)")
+        raise GenerationError("an ONNX generator generated values that are no numbers (NaN or infinite)")
     scaled = {"signed": (values + 1) * 127.5, "unit": values * 255, "byte": values}[value_range]
     return np.ascontiguousarray(np.clip(np.rint(scaled), 0, 255).astype(np.uint8))
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 GRAPH = 2
-"""Rises when the same checkpoint, precision and runtime come to paint other bytes: a part of the version."""
+"""Rises when the same checkpoint, precision and runtime come to give other bytes: a part of the version."""
 
 
 class OpenVinoEngine:
@@ -31,13 +31,13 @@ class OpenVinoEngine:
     nearly cancel out, pixel norm magnifies what rounding the latents did to them.
 
     Every image is its own inference on one thread, so its bytes depend on nothing around it; more threads
-    paint more images at a time. Why no batches: docs/adr/0007-engine.md.
+    generate more images at a time. Why no batches: docs/adr/0007-engine.md.
 
     Args:
         weights: float16 or float32 tensors, as `config.tensor_shapes()` names them.
         config: the generator's config.
         precision: "auto", "fp32", "bf16" or "int8".
-        threads: images painted at a time, one thread each.
+        threads: images generated at a time, one thread each.
     Raises:
         EngineError: OpenVINO is not installed, or cannot run this model here.
     """
@@ -73,10 +73,10 @@ class OpenVinoEngine:
 
     def generate(self, seeds: Sequence[int], params: Params) -> NDArray[np.uint8]:  # noqa: ARG002 (pgan: none)
         """Generate one image per seed; see `model.protocol.Engine.generate`."""
-        return self.paint(latents(seeds, self.latent_size))
+        return self.generate_from_latents(latents(seeds, self.latent_size))
 
-    def paint(self, rows: NDArray[np.float32]) -> NDArray[np.uint8]:
-        """Paint one image per latent; see `model.protocol.LatentEngine.paint`."""
+    def generate_from_latents(self, rows: NDArray[np.float32]) -> NDArray[np.uint8]:
+        """Generate one image per latent; see `model.protocol.LatentEngine.paint`."""
         images = np.empty((len(rows), self.resolution, self.resolution, 3), dtype=np.uint8)
         count = len(self._lanes)
         for start in range(0, len(rows) + count, count):
@@ -110,7 +110,7 @@ class OpenVinoEngine:
 
 
 class _Lane:
-    """Paints one image at a time.
+    """Generates one image at a time.
 
     Args:
         first: the input layer, compiled.
@@ -123,7 +123,7 @@ class _Lane:
         self._rest.set_input_tensor(self._first.get_output_tensor())
 
     def start(self, row: NDArray[np.float32]) -> None:
-        """Start to paint one latent [1, latent_size]; what was started before must be collected."""
+        """Start to generate one latent [1, latent_size]; what was started before must be collected."""
         self._first.infer({0: row})
         self._rest.start_async()
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from model.errors import EngineError
-from model.precision_gate import Gate
+from model.precision_gate import PrecisionGate
 
 _BF16: Final = ("avx512_core_bf16", "avx512_core_amx")
 # Without VNNI, products of uint8 and int8 are summed in 16 bits, which overflow.
@@ -22,7 +22,7 @@ def runs_int8(isa: str) -> bool:
     return isa in _INT8
 
 
-def choose_precision(asked: str, gate: Gate | None, isa: str) -> str:
+def choose_precision(asked: str, gate: PrecisionGate | None, isa: str) -> str:
     """Choose a precision.
 
     Args:

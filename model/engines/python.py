@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from model.descriptor import MAX_RESOLUTION, MIN_RESOLUTION, Descriptor, OptionValue
-from model.errors import EngineError, ModelError, PaintError
+from model.errors import EngineError, GenerationError, ModelError
 from model.hashing import hash_tree
 from model.protocol import Engine, Params
 
@@ -45,13 +45,13 @@ class PythonEngine:
         except (ModelError, MemoryError):
             raise
         except Exception as error:
-            raise PaintError(f"{self._source} failed: {_told(error)}") from error
+            raise GenerationError(f"{self._source} failed: {_told(error)}") from error
         good = isinstance(images, np.ndarray) and images.dtype == np.uint8 and images.ndim == 4
         if not good or images.shape[0] != len(seeds) or images.shape[3] != 3:
             found = (
                 f"{images.dtype} {images.shape}" if isinstance(images, np.ndarray) else type(images).__name__
             )
-            raise PaintError(f"{self._source} painted {found}, not uint8 [{len(seeds)}, H, W, 3]")
+            raise GenerationError(f"{self._source} generated {found}, not uint8 [{len(seeds)}, H, W, 3]")
         return images
 
 
@@ -64,7 +64,7 @@ def load_python(descriptor: Descriptor, *, precision: str, threads: int) -> Pyth
     engine = make_engine(descriptor.source, descriptor.options, precision=precision, threads=threads)
     if engine.resolution != descriptor.resolution:
         raise EngineError(
-            f"{descriptor.source} paints {engine.resolution} px, but was added with {descriptor.resolution}"
+            f"{descriptor.source} makes {engine.resolution} px, but was added with {descriptor.resolution}"
         )
     return PythonEngine(engine, descriptor.source)
 

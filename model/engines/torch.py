@@ -29,14 +29,14 @@ def has_gpu() -> bool:
 class TorchEngine:
     """A Progressive GAN in eager torch, written as the paper reads, with nothing fused or folded further.
 
-    Every image is painted alone and on one intra-op thread, so that its bytes depend on nothing around it;
-    more threads paint more images at a time.
+    Every image is generated alone and on one intra-op thread, so that its bytes depend on nothing around it;
+    more threads generate more images at a time.
 
     Args:
         weights: float16 or float32 tensors, as `config.tensor_shapes()` names them.
         config: the generator's config.
         precision: "auto" or "fp32".
-        threads: images painted at a time.
+        threads: images generated at a time.
     Raises:
         EngineError: another precision.
     """
@@ -66,27 +66,27 @@ class TorchEngine:
 
     def generate(self, seeds: Sequence[int], params: Params) -> NDArray[np.uint8]:  # noqa: ARG002 (pgan: none)
         """Generate one image per seed; see `model.protocol.Engine.generate`."""
-        return self.paint(latents(seeds, self.latent_size))
+        return self.generate_from_latents(latents(seeds, self.latent_size))
 
-    def paint(self, rows: NDArray[np.float32]) -> NDArray[np.uint8]:
-        """Paint one image per latent; see `model.protocol.LatentEngine.paint`."""
+    def generate_from_latents(self, rows: NDArray[np.float32]) -> NDArray[np.uint8]:
+        """Generate one image per latent; see `model.protocol.LatentEngine.paint`."""
         latent_rows = torch.from_numpy(rows)
         images = np.empty((len(rows), self.resolution, self.resolution, 3), dtype=np.uint8)
 
-        def paint(index: int) -> None:
-            images[index] = self._paint(latent_rows[index : index + 1])
+        def generate_from_latents(index: int) -> None:
+            images[index] = self._generate(latent_rows[index : index + 1])
 
         before = torch.get_num_threads()
         torch.set_num_threads(1)
         try:
             with ThreadPoolExecutor(self.threads) as pool:
-                list(pool.map(paint, range(len(rows))))
+                list(pool.map(generate_from_latents, range(len(rows))))
         finally:
             torch.set_num_threads(before)
         return images
 
     @torch.inference_mode()
-    def _paint(self, latent: torch.Tensor) -> NDArray[np.uint8]:
+    def _generate(self, latent: torch.Tensor) -> NDArray[np.uint8]:
         """float32 [1, latent_size] -> uint8 [H, W, 3]."""
         weights = self._weights
         x = F.linear(self._pixel_norm(latent), weights["input.weight"], weights["input.bias"])

@@ -26,7 +26,7 @@ BUFFERS = 2
 class TorchGpuEngine:
     """A Progressive GAN on a GPU. Upsampling is fused into the convolution that follows it, as on the CPU.
 
-    While a batch is painted, the one before is copied into pinned memory.
+    While a batch is generated, the one before is copied into pinned memory.
 
     Args:
         weights: float16 or float32 tensors, as `config.tensor_shapes()` names them.
@@ -56,7 +56,7 @@ class TorchGpuEngine:
         torch.backends.cudnn.allow_tf32 = False
         self._weights = self._load(weights)
         self._latents = torch.zeros(BATCH, config.latent_size, device=self._device)
-        self._run = self._captured() if self._on_gpu else self._paint_batch
+        self._run = self._captured() if self._on_gpu else self._generate_batch
         shape = (BATCH, config.resolution, config.resolution, 3)
         self._host = [torch.empty(shape, dtype=torch.uint8, pin_memory=self._on_gpu) for _ in range(BUFFERS)]
 
@@ -66,10 +66,10 @@ class TorchGpuEngine:
 
     def generate(self, seeds: Sequence[int], params: Params) -> NDArray[np.uint8]:  # noqa: ARG002 (pgan: none)
         """Generate one image per seed; see `model.protocol.Engine.generate`."""
-        return self.paint(latents(seeds, self.latent_size))
+        return self.generate_from_latents(latents(seeds, self.latent_size))
 
-    def paint(self, rows: NDArray[np.float32]) -> NDArray[np.uint8]:
-        """Paint one image per latent; see `model.protocol.LatentEngine.paint`."""
+    def generate_from_latents(self, rows: NDArray[np.float32]) -> NDArray[np.uint8]:
+        """Generate one image per latent; see `model.protocol.LatentEngine.paint`."""
         images = np.empty((len(rows), self.resolution, self.resolution, 3), dtype=np.uint8)
         copied: list[torch.cuda.Event | None] = []
         starts = [*range(0, len(rows), BATCH)]
@@ -103,11 +103,11 @@ class TorchGpuEngine:
         stream.wait_stream(torch.cuda.current_stream())
         with torch.cuda.stream(stream):
             for _ in range(WARM_UP_RUNS):
-                self._paint_batch()
+                self._generate_batch()
         torch.cuda.current_stream().wait_stream(stream)
         graph = torch.cuda.CUDAGraph()
         with torch.cuda.graph(graph):
-            output = self._paint_batch()
+            output = self._generate_batch()
 
         def replay() -> torch.Tensor:
             graph.replay()
@@ -116,7 +116,7 @@ class TorchGpuEngine:
         return replay
 
     @torch.inference_mode()
-    def _paint_batch(self) -> torch.Tensor:
+    def _generate_batch(self) -> torch.Tensor:
         """`self._latents` -> uint8 [BATCH, H, W, 3] on the device."""
         weights = self._weights
         x = F.linear(self._normalised(self._latents), weights["input.weight"], weights["input.bias"])

@@ -11,8 +11,8 @@ from pipeline.config.settings import Settings
 from results.documents import Target
 
 DELIVER_TASK: Final = "diptych.deliver"
-"""Plays the push subscription: the arguments of worker_celery.queued_delivery.Parcel."""
-PAINT_TASK: Final = "diptych.paint"
+"""Plays the push subscription: the arguments of worker_celery.queued_delivery.QueuedDelivery."""
+IN_PROCESS_TASK: Final = "diptych.paint"
 """Runs process_task in the Celery worker itself: the same arguments."""
 
 
@@ -23,7 +23,7 @@ def queue_name(target: Target) -> str:
 
 def task_name(target: Target) -> str:
     """The Celery task that serves a target."""
-    return PAINT_TASK if target == "celery" else DELIVER_TASK
+    return IN_PROCESS_TASK if target == "celery" else DELIVER_TASK
 
 
 def celery_config(settings: Settings) -> dict[str, Any]:
@@ -59,12 +59,12 @@ def celery_config(settings: Settings) -> dict[str, Any]:
 def worker_argv(target: Target, concurrency: int) -> list[str]:
     """The command line, after the Python interpreter, of the Celery worker that serves a target.
 
-    Threads deliver: they wait for answers. Processes paint: each has an engine of its own. Gossip, mingling
+    Threads deliver: they wait for answers. Processes generate: each has its own engine. Gossip, mingling
     and heartbeats are for workers that talk to each other; without them a worker starts in half the time.
 
     Args:
         target: whose queue.
-        concurrency: deliveries at once (one per painting slot of the target), or painting processes.
+        concurrency: deliveries at once (one per generation slot of the target), or worker processes.
     """
     pool = "prefork" if target == "celery" else "threads"
     quiet = ["--without-gossip", "--without-mingle", "--without-heartbeat"]

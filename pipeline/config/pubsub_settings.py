@@ -24,7 +24,7 @@ ACK_DEADLINE_S: Final = 600
 MIN_BACKOFF_S: Final = 10
 MAX_BACKOFF_S: Final = 600
 MAX_DELIVERY_ATTEMPTS: Final = 100
-"""The most that Pub/Sub offers: being busy counts as an attempt there, and must not bury healthy work."""
+"""The most that Pub/Sub offers: being busy counts as an attempt there, and healthy work must not be lost."""
 RETENTION_DAYS: Final = 7
 RETENTION_S: Final = RETENTION_DAYS * 24 * 3600
 

@@ -47,14 +47,14 @@ class Settings(BaseSettings):
     engine: Literal["openvino", "torch"] = "openvino"
     preload: bool = Field(False, description="load default_model at start, not at the first task")
     default_model: str = "faces-64"
-    slots: int = Field(1, ge=1, le=64, description="painting slots of this worker: one per vCPU")
+    slots: int = Field(1, ge=1, le=64, description="generation slots of this worker: one per vCPU")
     slot_wait_s: float = Field(
         0.5,
         ge=0,
         description="the container's answer is `busy` when its slot is taken for so long: a short task ends"
         " sooner than its sender would come back",
     )
-    threads: int = Field(1, ge=1, le=64, description="inference threads per painting slot")
+    threads: int = Field(1, ge=1, le=64, description="inference threads per generation slot")
     batch_size: int = Field(8, ge=1, le=256, description="images between two looks at cancel and clock")
     deadline_s: float = Field(540.0, gt=0, description="a delivery is given back before this age")
     drain_s: float = Field(8.0, ge=0, description="after SIGTERM, work that takes longer is given back")

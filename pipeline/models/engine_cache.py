@@ -33,7 +33,7 @@ class EngineLoader(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
-    """An engine ready to paint.
+    """An engine ready to generate.
 
     Args:
         engine: the engine.

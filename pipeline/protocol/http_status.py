@@ -15,7 +15,7 @@ AT_FAULT: Final = 500
 
 
 @dataclass(frozen=True, slots=True)
-class HttpAnswer:
+class PushResponse:
     """What to answer a push with.
 
     Args:
@@ -29,12 +29,12 @@ class HttpAnswer:
     body: str
 
 
-def http_answer(result: Result) -> HttpAnswer:
+def push_response(result: Result) -> PushResponse:
     """The answer for an outcome (the design's table of what is promised)."""
     if result.outcome.acknowledged:
-        return HttpAnswer(ACKNOWLEDGED, {}, "")
+        return PushResponse(ACKNOWLEDGED, {}, "")
     headers = {}
     if result.retry_after_s is not None:
         headers["Retry-After"] = str(math.ceil(result.retry_after_s))
     status = AT_FAULT if result.at_fault else COME_BACK
-    return HttpAnswer(status, headers, f"{result.reason}: {result.detail}\n")
+    return PushResponse(status, headers, f"{result.reason}: {result.detail}\n")

@@ -20,7 +20,7 @@ from results.stores.base import Store
 
 _RECORD: Final = re.compile(r"([0-9]{6})\.json")
 _READ_AHEAD: Final = 8
-"""Pictures read at once: they are painted one after the other anyway."""
+"""Pictures read at once: they are generated one after the other anyway."""
 
 
 @dataclass

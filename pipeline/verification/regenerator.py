@@ -1,4 +1,4 @@
-"""Painting pictures again: the model by its digest, in the engine and precision of then, or near them."""
+"""Generating pictures again: the model by its digest, in the engine and precision of then, or near them."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ _PRECISIONS: Final[Mapping[str, Precision]] = {"fp32": "fp32", "bf16": "bf16", "
 
 
 @dataclass(frozen=True, slots=True)
-class Repainted:
-    """Pictures that were painted now, and by what.
+class Regenerated:
+    """Pictures that were generated now, and by what.
 
     Args:
         images: uint8 [N, H, W, 3].
@@ -39,8 +39,8 @@ class Repainted:
     isa: str
 
 
-class Repainter:
-    """Paints what a PNG's provenance tells of.
+class Regenerator:
+    """Generates what a PNG's provenance tells of.
 
     Args:
         settings: threads, model folder, cache.
@@ -56,8 +56,8 @@ class Repainter:
         self._names: dict[tuple[str, str], str] = {}
         self._unknown: dict[str, ModelError] = {}
 
-    def paint(self, origin: Provenance, seeds: Sequence[int]) -> Repainted:
-        """Paint one image per seed.
+    def generate(self, origin: Provenance, seeds: Sequence[int]) -> Regenerated:
+        """Generate one image per seed.
 
         Args:
             origin: model, params, engine and precision of all of them.
@@ -77,7 +77,7 @@ class Repainter:
         engine = loaded.engine
         params = validate_params(loaded.info.family, origin.params, loaded.info.takes)
         images = engine.generate(seeds, params)
-        return Repainted(images, engine.name, engine.version, engine.precision, engine.isa)
+        return Regenerated(images, engine.name, engine.version, engine.precision, engine.isa)
 
     def _loaded(self, origin: Provenance) -> Loaded:
         """The same engine in the same precision; failing that, what this machine does have."""

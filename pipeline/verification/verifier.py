@@ -1,4 +1,4 @@
-"""Verifying pictures: paint them again from what their PNGs say of their origin, and compare."""
+"""Verifying pictures: generate them again from what their PNGs say of their origin, and compare."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from model.errors import ModelError
 from model.precision_gate import MIN_PSNR_DB
 from model.seeds import image_seed
-from pipeline.verification.regenerator import Repainted, Repainter
+from pipeline.verification.regenerator import Regenerated, Regenerator
 from results.errors import ImageError
 from results.imaging.png import decode, pixel_sha256, read_provenance
 from results.imaging.provenance import Provenance
@@ -24,7 +24,7 @@ from results.imaging.similarity import psnr_db
 from results.record import ImageEntry, Record
 
 BATCH: Final = 8
-"""Images painted at a time; pixels do not depend on it."""
+"""Images generated at a time; pixels do not depend on it."""
 
 
 class Finding(StrEnum):
@@ -52,7 +52,7 @@ class Verdict:
         name: its file or object.
         finding: the word.
         detail: the reason, in words.
-        psnr_db: against what was painted now; infinite if equal, None if nothing was painted.
+        psnr_db: against what was generated now; infinite if equal, None if nothing was generated.
     """
 
     name: str
@@ -79,7 +79,7 @@ class Candidate:
 
 @dataclass(frozen=True, slots=True)
 class _Sound:
-    """A candidate that decodes and agrees with its record: what is left is to paint it again."""
+    """A candidate that decodes and agrees with its record: what is left is to generate it again."""
 
     candidate: Candidate
     pixels: NDArray[np.uint8]
@@ -90,11 +90,11 @@ class Verifier:
     """Verifies pictures, a batch at a time.
 
     Args:
-        repainter: paints them again.
+        repainter: generates them again.
     """
 
-    def __init__(self, repainter: Repainter) -> None:
-        self._repainter = repainter
+    def __init__(self, regenerator: Regenerator) -> None:
+        self._regenerator = regenerator
 
     def verify(self, candidates: Iterable[Candidate]) -> Iterator[Verdict]:
         """Yield a verdict on each candidate, in order; a few are held in memory at a time.
@@ -116,25 +116,25 @@ class Verifier:
             together = [*group]
             sound = [one for one in together if isinstance(one, _Sound)]
             if sound:
-                yield from self._repaint(sound)
+                yield from self._regenerate(sound)
             else:
                 yield from (one for one in together if isinstance(one, Verdict))
 
-    def _repaint(self, sound: Sequence[_Sound]) -> Iterator[Verdict]:
+    def _regenerate(self, sound: Sequence[_Sound]) -> Iterator[Verdict]:
         origin = sound[0].origin
         seeds = [image_seed(one.origin.seed, one.origin.index) for one in sound]
         try:
-            repainted = self._repainter.paint(origin, seeds)
+            regenerated = self._regenerator.generate(origin, seeds)
         except ModelError as error:
             for one in sound:
-                yield Verdict(one.candidate.name, Finding.UNCHECKED, f"cannot be painted again: {error}")
+                yield Verdict(one.candidate.name, Finding.UNCHECKED, f"cannot be generated again: {error}")
             return
-        for one, image in zip(sound, repainted.images, strict=True):
-            yield _compare(one, image, repainted)
+        for one, image in zip(sound, regenerated.images, strict=True):
+            yield _compare(one, image, regenerated)
 
 
 def _kind(one: _Sound | Verdict) -> tuple[object, ...]:
-    """Neighbours of one kind are painted together. Params as text: 1, 1.0 and true are not the same."""
+    """Neighbours of one kind are generated together. Params as text: 1, 1.0 and true are not the same."""
     if isinstance(one, Verdict):
         return ()
     origin = one.origin
@@ -143,7 +143,7 @@ def _kind(one: _Sound | Verdict) -> tuple[object, ...]:
 
 
 def _inspect(candidate: Candidate) -> _Sound | Verdict:
-    """What can be told without painting."""
+    """What can be told without generating."""
     name, png, entry = candidate.name, candidate.png, candidate.entry
     if png is None:
         return Verdict(name, Finding.MISSING, "it is not there, though its task's record tells of it")
@@ -176,16 +176,16 @@ def _difference(candidate: Candidate, origin: Provenance) -> str:
     return origin.difference(expected)
 
 
-def _compare(one: _Sound, image: NDArray[np.uint8], repainted: Repainted) -> Verdict:
+def _compare(one: _Sound, image: NDArray[np.uint8], regenerated: Regenerated) -> Verdict:
     name = one.candidate.name
     if one.pixels.shape != image.shape:
         height, width, _ = one.pixels.shape
-        size = f"{width}x{height} pixels, painted again {image.shape[1]}x{image.shape[0]}"
+        size = f"{width}x{height} pixels, generated again {image.shape[1]}x{image.shape[0]}"
         return Verdict(name, Finding.DIFFERENT, size)
     decibels = psnr_db(one.pixels, image)
     if isinf(decibels):
         return Verdict(name, Finding.SAME, "equal, pixel for pixel", decibels)
-    other = _other_conditions(one, repainted)
+    other = _other_conditions(one, regenerated)
     text = f"{decibels:.1f} dB PSNR"
     if decibels < MIN_PSNR_DB:
         return Verdict(name, Finding.DIFFERENT, f"{text}, under {MIN_PSNR_DB:g}: another picture", decibels)
@@ -195,15 +195,15 @@ def _compare(one: _Sound, image: NDArray[np.uint8], repainted: Repainted) -> Ver
     return Verdict(name, Finding.ALIKE, f"{text} ({other})", decibels)
 
 
-def _other_conditions(one: _Sound, repainted: Repainted) -> str:
+def _other_conditions(one: _Sound, regenerated: Regenerated) -> str:
     """What differs between then and now, so that last bits may; "" if all is known to be equal."""
     origin, record, entry = one.origin, one.candidate.record, one.candidate.entry
-    # An image that was found was painted by an engine whose version this record does not tell.
+    # An image that was found was generated by an engine whose version this record does not tell.
     then = record.engine_version if record and entry and not entry.found else ""
     pairs = (
-        ("engine", origin.engine, repainted.engine),
-        ("precision", origin.precision, repainted.precision),
-        ("CPU", origin.isa, repainted.isa),
-        ("engine version", then or "not told", repainted.version),
+        ("engine", origin.engine, regenerated.engine),
+        ("precision", origin.precision, regenerated.precision),
+        ("CPU", origin.isa, regenerated.isa),
+        ("engine version", then or "not told", regenerated.version),
     )
     return ", ".join(f"{what} {a}, here {b}" for what, a, b in pairs if a != b)

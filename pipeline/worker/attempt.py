@@ -1,4 +1,4 @@
-"""One attempt at a task: what painting and recording share."""
+"""One attempt at a task: what generating and recording share."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class Attempt:
     """One delivery of one task, being processed.
 
     Args:
-        task: what to paint.
+        task: what to generate.
         delivery: how it arrived.
         runtime: this process's runtime.
         meter: measures it.

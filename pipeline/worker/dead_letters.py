@@ -10,7 +10,7 @@ from results.naming import deadletter_name, record_name
 from results.stores.base import Store
 
 
-def bury(store: Store, letter: DeadLetter) -> str | None:
+def write_dead_letter(store: Store, letter: DeadLetter) -> str | None:
     """Write a dead letter; one that is there already is left as it is.
 
     A task that has been recorded is not dead, whatever became of its last delivery: the answer to the one

@@ -1,4 +1,4 @@
-"""Painting a task's images in batches, while earlier ones are encoded and stored by other threads."""
+"""Generating a task's images in batches, while earlier ones are encoded and stored by other threads."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from model.seeds import image_seed
 from pipeline.models.engine_cache import Loaded
 from pipeline.protocol.outcomes import Result
 from pipeline.worker.attempt import Attempt
-from pipeline.worker.stop_conditions import Watch
+from pipeline.worker.stop_conditions import StopConditions
 from results.imaging.png import encode, pixel_sha256
 from results.imaging.provenance import Provenance
 from results.imaging.stored_images import read_stored_image, store_image
@@ -24,35 +24,35 @@ from results.naming import image_name
 from results.record import ImageEntry
 
 BATCHES_IN_FLIGHT: Final = 2
-"""Batches whose images may wait for the store: a slow store slows the painting, memory stays bounded."""
+"""Batches whose images may wait for the store: a slow store slows the generating, memory stays bounded."""
 
 
 @dataclass(frozen=True, slots=True)
-class Painted:
-    """What came of painting.
+class Generated:
+    """What came of generating.
 
     Args:
         entries: the images that are stored now, in any order.
-        stop: the outcome to end with, if painting ended early; None if all is done.
+        stop: the outcome to end with, if generating ended early; None if all is done.
     """
 
     entries: list[ImageEntry]
     stop: Result | None
 
 
-class Painter:
-    """Paints what is missing of one task.
+class ImageGenerator:
+    """Generates what is missing of one task.
 
     Args:
         attempt: the delivery in hand.
-        loaded: the engine; this painter owns it meanwhile.
+        loaded: the engine; this image generator owns it meanwhile.
         watch: what may end it early.
     """
 
-    def __init__(self, attempt: Attempt, loaded: Loaded, watch: Watch) -> None:
+    def __init__(self, attempt: Attempt, loaded: Loaded, stop_conditions: StopConditions) -> None:
         self._attempt = attempt
         self._loaded = loaded
-        self._watch = watch
+        self._watch = stop_conditions
         self._task = attempt.task
         self._meter = attempt.meter
         self._in_flight: deque[Future[ImageEntry]] = deque()
@@ -67,8 +67,8 @@ class Painter:
         """
         return list(self._attempt.runtime.io.map(self._read_one, indices))
 
-    def paint(self, indices: Sequence[int]) -> Painted:
-        """Paint, encode and store images. When this returns or raises, no thread works for it any more.
+    def generate(self, indices: Sequence[int]) -> Generated:
+        """Generate, encode and store images. When this returns or raises, no thread works for it any more.
 
         Args:
             indices: image indices in the job.
@@ -96,7 +96,7 @@ class Painter:
             for future in self._in_flight:
                 future.cancel()
             wait(self._in_flight)
-        return Painted(entries, stop)
+        return Generated(entries, stop)
 
     def _generate(self, batch: Sequence[int]) -> NDArray[np.uint8]:
         seeds = [image_seed(self._task.seed, index) for index in batch]
@@ -130,7 +130,7 @@ class Painter:
             self._attempt.runtime.store, self._name(index), self._provenance(index), seed
         )
         self._meter.add("store", time.monotonic() - started_s)
-        self._meter.count_image(found=True, painted=False)
+        self._meter.count_image(found=True, generated=False)
         return entry
 
     def _name(self, index: int) -> str:
@@ -151,7 +151,7 @@ class Painter:
 
 
 class _Pace:
-    """How fast this delivery paints; until a batch has been timed, the model's nominal time stands in."""
+    """How fast this delivery generates; until a batch has been timed, the model's nominal time stands in."""
 
     def __init__(self, nominal_image_s: float) -> None:
         self.batch_s = 0.0

@@ -16,7 +16,7 @@ from pipeline.protocol.task_message import TaskMessage, decode_task
 from pipeline.protocol.trace_ids import trace_id
 from pipeline.telemetry.logs import fields
 from pipeline.worker.process import not_addressed, process_task
-from pipeline.worker.pubsub_dead_letters import bury_envelope
+from pipeline.worker.pubsub_dead_letters import write_envelope_dead_letter
 from pipeline.worker.rejection import reject
 from pipeline.worker.retries import BUSY_RETRY_S, store_retry
 from pipeline.worker.runtime import Runtime
@@ -32,7 +32,7 @@ def handle_push(body: bytes, runtime: Runtime, *, trace: str | None = None, wait
         body: the request's body.
         runtime: this process's runtime; its target is who the task arrived at.
         trace: trace id from the request's headers, if known.
-        wait_s: how long to wait for the painting slot before answering RETRY, "busy".
+        wait_s: how long to wait for the generation slot before answering RETRY, "busy".
     """
     try:
         envelope = decode_push(body)
@@ -61,7 +61,7 @@ def handle_cloud_event(
 def handle_envelope(
     envelope: Envelope, runtime: Runtime, *, trace: str | None = None, wait_s: float = 0.0
 ) -> Result:
-    """Handle a decoded envelope: decode its task, take the painting slot, process. Never raises.
+    """Handle a decoded envelope: decode its task, take the generation slot, process. Never raises.
 
     Args:
         envelope: what was delivered.
@@ -91,7 +91,7 @@ def handle_envelope(
 def handle_dead_letter(body: bytes, runtime: Runtime, *, trace: str | None = None) -> Result:
     """Handle a push from the dead-letter topic: write the dead letter into the store. Never raises.
 
-    It takes no painting slot, and is not turned away while the worker stops: nothing else may take it.
+    It takes no generation slot, and is not turned away while the worker stops: nothing else may take it.
 
     Args:
         body: the request's body.
@@ -100,7 +100,7 @@ def handle_dead_letter(body: bytes, runtime: Runtime, *, trace: str | None = Non
     """
     try:
         envelope = decode_push(body)
-        names = bury_envelope(runtime.store, envelope)
+        names = write_envelope_dead_letter(runtime.store, envelope)
     except MessageError as error:
         return reject(runtime, error, body)
     except StoreError as error:
@@ -127,10 +127,10 @@ def _process(
     task: TaskMessage, delivery: Delivery, runtime: Runtime, arrived_s: float, wait_s: float
 ) -> Result:
     if delivery.target not in task.targets:
-        # Ahead of the slot: whoever paints has no reason to hold up what needs no painting.
+        # Ahead of the slot: whoever generates has no reason to hold up what needs no generating.
         return not_addressed(task, runtime)
     try:
-        with _painting_slot(runtime, wait_s):
+        with _generation_slot(runtime, wait_s):
             return process_task(task, delivery, runtime, arrived_s=arrived_s)
     except BusyError as error:
         return Result(Outcome.RETRY, "busy", str(error), retry_after_s=error.retry_after_s)
@@ -143,7 +143,7 @@ def _process(
 
 
 @contextmanager
-def _painting_slot(runtime: Runtime, wait_s: float) -> Iterator[None]:
+def _generation_slot(runtime: Runtime, wait_s: float) -> Iterator[None]:
     if not runtime.slot.acquire(timeout=wait_s) if wait_s > 0 else not runtime.slot.acquire(blocking=False):
         raise BusyError(BUSY_RETRY_S)
     try:

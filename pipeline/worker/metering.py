@@ -30,7 +30,7 @@ class Work(TypedDict):
 class Meter:
     """Measures one delivery, from `with Meter() as meter` to the end of the block.
 
-    CPU seconds are those of the whole process meanwhile: a serving process paints one task at a time.
+    CPU seconds are those of the whole process meanwhile: a serving process generates one task at a time.
     Stage times are summed over threads, so encode and store may overlap with generate.
 
     Args:
@@ -68,15 +68,15 @@ class Meter:
         if self._observe:
             self._observe(stage, seconds)
 
-    def count_image(self, *, found: bool, painted: bool = True) -> None:
+    def count_image(self, *, found: bool, generated: bool = True) -> None:
         """Count one image; safe from any thread.
 
         Args:
             found: an earlier or concurrent delivery's image stands in the store.
-            painted: this delivery painted it, in vain if it was found.
+            generated: this delivery generated it, in vain if it was found.
         """
         with self._lock:
-            self.images_painted += painted
+            self.images_painted += generated
             self.images_found += found
 
     def stage_s(self, stage: Stage) -> float:

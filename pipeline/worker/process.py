@@ -13,12 +13,12 @@ from pipeline.protocol.clock import utc_now
 from pipeline.protocol.outcomes import Delivery, Outcome, Result
 from pipeline.protocol.task_message import TaskMessage
 from pipeline.worker.attempt import Attempt
-from pipeline.worker.generation import Painter
+from pipeline.worker.generation import ImageGenerator
 from pipeline.worker.metering import Meter
 from pipeline.worker.recording import build_record, commit, record_failure
-from pipeline.worker.retries import draining, no_cache, out_of_memory, store_retry
+from pipeline.worker.retries import no_cache, out_of_memory, shutting_down, store_retry
 from pipeline.worker.runtime import Runtime
-from pipeline.worker.stop_conditions import CANCELLED, Watch
+from pipeline.worker.stop_conditions import CANCELLED, StopConditions
 from results.errors import DocumentError, ImageConflict, ImageError, StoreError
 from results.naming import image_name, record_name
 
@@ -26,13 +26,13 @@ from results.naming import image_name, record_name
 def process_task(
     task: TaskMessage, delivery: Delivery, runtime: Runtime, *, arrived_s: float | None = None
 ) -> Result:
-    """Paint a task's images, store them, and commit it with a record.
+    """Generate a task's images, store them, and commit it with a record.
 
     At least once becomes once here: images first, record last, each created only if absent. The caller
-    holds the painting slot; time spent waiting for it is queueing and stays out of `process_s`.
+    holds the generation slot; time spent waiting for it is queueing and stays out of `process_s`.
 
     Args:
-        task: what to paint.
+        task: what to generate.
         delivery: how it arrived.
         runtime: this process's runtime.
         arrived_s: `time.monotonic()` when the handler was entered (default: now); the delivery's
@@ -44,8 +44,8 @@ def process_task(
     """
     if delivery.target not in task.targets:
         return not_addressed(task, runtime)
-    if runtime.drain.started:
-        return draining()
+    if runtime.shutdown.started:
+        return shutting_down()
     now_s = time.monotonic()
     arrived_s = now_s if arrived_s is None else arrived_s
     with Meter(runtime.tracing.stages()) as meter:
@@ -87,8 +87,8 @@ def _attempt(attempt: Attempt) -> Result:
 
 def _run(attempt: Attempt) -> Result:
     task, runtime, meter = attempt.task, attempt.runtime, attempt.meter
-    watch = Watch(task, runtime, attempt.arrived_s)
-    cancelled = runtime.io.submit(watch.cancelled)
+    stop_conditions = StopConditions(task, runtime, attempt.arrived_s)
+    cancelled = runtime.io.submit(stop_conditions.cancelled)
     found = _stored_indices(attempt)
     if cancelled.result():
         return CANCELLED
@@ -103,13 +103,13 @@ def _run(attempt: Attempt) -> Result:
     meter.add("model_load", loaded.load_s)
     prior_tasks = runtime.count_task()
 
-    painter = Painter(attempt, loaded, watch)
-    entries = painter.read(found)
-    painted = painter.paint([index for index in task.indices if index not in set(found)])
-    if painted.stop:
-        return painted.stop
+    image_generator = ImageGenerator(attempt, loaded, stop_conditions)
+    entries = image_generator.read(found)
+    generated = image_generator.generate([index for index in task.indices if index not in set(found)])
+    if generated.stop:
+        return generated.stop
     work = meter.work()
-    return commit(attempt, build_record(attempt, loaded, entries + painted.entries, work, prior_tasks))
+    return commit(attempt, build_record(attempt, loaded, entries + generated.entries, work, prior_tasks))
 
 
 def _stored_indices(attempt: Attempt) -> list[int]:

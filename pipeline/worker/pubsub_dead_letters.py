@@ -14,7 +14,7 @@ from pipeline.config.pubsub_settings import PUBSUB_TARGETS
 from pipeline.protocol.clock import rfc3339, utc_now
 from pipeline.protocol.envelope import Envelope
 from pipeline.protocol.task_message import TaskMessage, decode_task
-from pipeline.worker.dead_letters import bury
+from pipeline.worker.dead_letters import write_dead_letter
 from results.documents import DeadLetter, Target
 from results.stores.base import Store
 
@@ -25,8 +25,8 @@ TRIGGER_PREFIX: Final = "eventarc-"
 _COUNT: Final = re.compile(r"[0-9]{1,6}")
 
 
-def bury_envelope(store: Store, envelope: Envelope) -> list[str]:
-    """Write the documents of one dead letter; see `pipeline.worker.dead_letters.bury`.
+def write_envelope_dead_letter(store: Store, envelope: Envelope) -> list[str]:
+    """Write the documents of one dead letter; see `pipeline.worker.dead_letters.write a dead letter for`.
 
     Args:
         store: the store.
@@ -40,7 +40,7 @@ def bury_envelope(store: Store, envelope: Envelope) -> list[str]:
     """
     task = decode_task(envelope.data)
     targets = dead_targets(task, envelope.attributes.get(SOURCE_ATTRIBUTE, ""))
-    names = [bury(store, _letter(task, target, envelope)) for target in targets]
+    names = [write_dead_letter(store, _letter(task, target, envelope)) for target in targets]
     return [name for name in names if name]
 
 

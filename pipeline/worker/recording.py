@@ -25,10 +25,10 @@ def build_record(
 
     Args:
         attempt: the delivery in hand.
-        loaded: the engine that painted.
+        loaded: the engine that generated.
         entries: one per image, in any order.
         work: the meter's reading just after the last image was stored.
-        prior_tasks: tasks that this process had painted before.
+        prior_tasks: tasks that this process had generated before.
     """
     task, delivery, runtime, meter = attempt.task, attempt.delivery, attempt.runtime, attempt.meter
     engine, instance = loaded.engine, runtime.instance
@@ -91,7 +91,7 @@ def commit(attempt: Attempt, record: Record) -> Result:
         stored = load(Record, store.read(name), name)
         if stored.delivery_id != record.delivery_id:
             return _duplicate(attempt)
-    detail = f"{record.images_painted} painted, {record.images_found} found, {record.process_s:.3f} s"
+    detail = f"{record.images_painted} generated, {record.images_found} found, {record.process_s:.3f} s"
     return Result(Outcome.DONE, "recorded", detail)
 
 

@@ -30,7 +30,7 @@ def no_cache(error: CacheError) -> Result:
     return Result(Outcome.RETRY, "model_cache_unusable", str(error), at_fault=True)
 
 
-def draining() -> Result:
+def shutting_down() -> Result:
     """The worker is going away."""
     return Result(Outcome.RETRY, "draining", "this worker is stopping", retry_after_s=GIVEN_BACK_RETRY_S)
 
@@ -42,7 +42,7 @@ def deadline(elapsed_s: float, images_painted: int) -> Result:
         elapsed_s: the delivery's age.
         images_painted: what it has stored; the next delivery finds it.
     """
-    detail = f"given back after {elapsed_s:.0f} s with {images_painted} images painted"
+    detail = f"given back after {elapsed_s:.0f} s with {images_painted} images generated"
     return Result(
         Outcome.RETRY,
         "deadline",

@@ -16,7 +16,7 @@ from pipeline.models.engine_cache import EngineCache, EngineLoader
 from pipeline.models.fetch import ModelSource
 from pipeline.telemetry.tracing import Tracing, open_tracing
 from pipeline.worker.instance import this_instance
-from pipeline.worker.shutdown import Drain
+from pipeline.worker.shutdown import Shutdown
 from results.documents import Target
 from results.errors import StoreError
 from results.stores.base import Store
@@ -31,7 +31,7 @@ _log = logging.getLogger(__name__)
 class Runtime:
     """What `process_task` needs beside its task.
 
-    One painting slot per process: an engine belongs to one thread at a time, and CPU seconds can only be
+    One generation slot per process: an engine belongs to one thread at a time, and CPU seconds can only be
     told apart by process. A worker with N slots is N processes.
 
     Args:
@@ -50,13 +50,13 @@ class Runtime:
         settings: Settings,
         target: Target,
         *,
-        drain: Drain | None = None,
+        shutdown: Shutdown | None = None,
         store: Store | None = None,
         load_engine: EngineLoader | None = None,
     ) -> None:
         self.settings = settings
         self.target: Target = target
-        self.drain = drain or Drain(settings.drain_s)
+        self.shutdown = shutdown or Shutdown(settings.drain_s)
         self.store = store or open_store(settings.require_store_url())
         self.engines = EngineCache(settings, load_engine, ModelSource(self.store, settings))
         self.instance = this_instance(settings)
@@ -85,7 +85,7 @@ class Runtime:
     def count_request(self) -> int:
         """Count a delivery that is handled; return how many were before it.
 
-        All count that this process did something for, also those that it had nothing to paint for (meant for
+        All count that this process did something for, also those that it had no image to make for (meant for
         another target, done already, cancelled): each has warmed the process. What it turned away at once,
         busy or stopping, does not.
         """
@@ -94,7 +94,7 @@ class Runtime:
             return prior
 
     def count_task(self) -> int:
-        """Count a task that has reached painting; return how many had before it (0: a cold start).
+        """Count a task that has reached generating; return how many had before it (0: a cold start).
 
         Apart from `count_request`: the first task loads the model, however many deliveries were before it.
         """

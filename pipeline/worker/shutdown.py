@@ -6,8 +6,8 @@ import signal
 import time
 
 
-class Drain:
-    """Set once, by a signal handler; looked at by the painting thread.
+class Shutdown:
+    """Set once, by a signal handler; looked at by the generating thread.
 
     One attribute, written once: safe inside a signal handler, where no lock may be taken.
 
@@ -37,7 +37,7 @@ class Drain:
         return max(0.0, self._started_s + self._grace_s - time.monotonic())
 
 
-class ServerDrain(Drain):
+class ServerShutdown(Shutdown):
     """The drain of a process whose server keeps SIGTERM to itself: found out when somebody looks.
 
     functions-framework starts gunicorn without a place for hooks, and gunicorn sets its signal handlers after

@@ -6,14 +6,14 @@ import time
 
 from pipeline.protocol.outcomes import Outcome, Result
 from pipeline.protocol.task_message import TaskMessage
-from pipeline.worker.retries import deadline, draining
+from pipeline.worker.retries import deadline, shutting_down
 from pipeline.worker.runtime import Runtime
 from results.naming import cancelled_name
 
 CANCELLED = Result(Outcome.CANCELLED, "cancelled")
 
 
-class Watch:
+class StopConditions:
     """Looks at the order to stop, the deadline and the job's cancellation.
 
     Args:
@@ -35,14 +35,14 @@ class Watch:
         """The outcome to end with now, or None to go on.
 
         Args:
-            images_done: what this delivery has painted so far; the store, asked when it began, is asked
+            images_done: what this delivery has generated so far; the store, asked when it began, is asked
                 again only after that.
             batch_s: longest batch of this delivery so far; 0 before the first, so that every delivery
-                paints at least one batch and a task always moves on.
+                generates at least one batch and a task always moves on.
             rest_s: expected time for all that is left.
         """
-        if rest_s > self._runtime.drain.left_s:
-            return draining()
+        if rest_s > self._runtime.shutdown.left_s:
+            return shutting_down()
         elapsed_s = time.monotonic() - self._arrived_s
         if elapsed_s + batch_s > self._runtime.settings.deadline_s:
             return deadline(elapsed_s, images_done)

@@ -153,7 +153,7 @@ def _parsed(raw: bytes) -> Any:
 def _task_in(message: Any, target: Target) -> Iterator[QueuedTask]:
     """The task in a Celery message; nothing if there is none: a worker will reject what it cannot read."""
     try:
-        # Celery's body is [args, kwargs, embed]; its kwargs are worker_celery.queued_delivery.Parcel's.
+        # Celery's body is [args, kwargs, embed]; its kwargs are a QueuedDelivery's.
         arguments = from_json(base64.b64decode(message["body"]))[1]
         task = from_json(base64.b64decode(arguments["message"]["data"]))
         job_id, task_index = task["job_id"], task["task_index"]

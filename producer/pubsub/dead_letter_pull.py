@@ -14,7 +14,7 @@ from pipeline.config.pubsub_settings import PubSubAddress
 from pipeline.errors import MessageError
 from pipeline.protocol.envelope import Envelope
 from pipeline.protocol.task_message import decode_task
-from pipeline.worker.pubsub_dead_letters import SOURCE_ATTRIBUTE, bury_envelope, dead_targets
+from pipeline.worker.pubsub_dead_letters import SOURCE_ATTRIBUTE, dead_targets, write_envelope_dead_letter
 from producer.pubsub.connection import emulator_channel, fresh_credentials
 from producer.pubsub.errors import broker_error, client_errors
 from results.naming import deadletter_name, manifest_name
@@ -48,7 +48,7 @@ class Collection:
     more: bool = False
 
 
-class Reserve:
+class DeadLetterPull:
     """The reserve of one topic. It connects at the first call.
 
     Args:
@@ -72,12 +72,14 @@ class Reserve:
         """
         found, left = Collection(), {}
         deadline = time.monotonic() + self._limit_s
-        burial = _Burial(store)
+        dead_letters = _DeadLetterWriter(store)
         try:
             while True:
                 messages = self._pull()
                 fresh = [received for received in messages if received.message.message_id not in left]
-                written = [*map_in_order(burial.bury, [received.message for received in fresh])]
+                written = [
+                    *map_in_order(dead_letters.write_dead_letter, [received.message for received in fresh])
+                ]
                 taken = [r.ack_id for r, count in zip(fresh, written, strict=True) if count is not None]
                 left.update({r.message.message_id: r.ack_id for r in messages if r.ack_id not in taken})
                 if taken:
@@ -148,14 +150,14 @@ def _connect(address: PubSubAddress) -> Any:
     return SubscriberClient(transport=SubscriberGrpcTransport(channel=channel))
 
 
-class _Burial:
+class _DeadLetterWriter:
     """Writes letters into one store; asks only once whether it has a job."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
         self._known: dict[str, bool] = {}
 
-    def bury(self, message: Any) -> int | None:
+    def write_dead_letter(self, message: Any) -> int | None:
         """Write a letter, unless the store has it.
 
         Returns:
@@ -183,4 +185,8 @@ class _Burial:
             for target in dead_targets(task, envelope.attributes.get(SOURCE_ATTRIBUTE, ""))
         ]
         there = self._store.find(names)
-        return 0 if len(there) == len(names) else len({*bury_envelope(self._store, envelope)} - there.keys())
+        return (
+            0
+            if len(there) == len(names)
+            else len({*write_envelope_dead_letter(self._store, envelope)} - there.keys())
+        )

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from results.comparison.metrics import CONDITIONS, QUANTITIES, condition, unix_s
-from results.comparison.parity import ImageTally
+from results.comparison.parity import ImageCounts
 from results.documents import Manifest, Target
 from results.job_state import JobState, JobStatus
 from results.records import StoredRecord, iter_checked_records
@@ -97,7 +97,7 @@ class JobColumns:
     manifest: Manifest
     status: JobStatus
     targets: Mapping[Target, TargetColumns]
-    parity: tuple[ImageTally, ...]
+    parity: tuple[ImageCounts, ...]
 
 
 def read_columns(
@@ -119,7 +119,7 @@ def read_columns(
     state.refresh()
     building = {target: _Building(target) for target in manifest.targets}
     first, *others = manifest.targets
-    tallies = {other: ImageTally(manifest.job_id, first, other) for other in others}
+    tallies = {other: ImageCounts(manifest.job_id, first, other) for other in others}
     for _, of_task in groupby(_by_task(store, manifest, building), key=_task_index):
         at_hand = {stored.record.target: stored for stored in of_task}
         for target, stored in at_hand.items():

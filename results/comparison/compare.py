@@ -83,7 +83,7 @@ def compare(
     """Say what jobs have to say of their targets.
 
     Args:
-        store: where their images are; a few are looked at where targets painted different pixels.
+        store: where their images are; a few are looked at where targets generated different pixels.
         jobs: as `read_trials` gives them.
         margin: ratios from 1 / (1 + margin) to 1 + margin count as equal.
         seed: of the bootstrap.

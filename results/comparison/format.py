@@ -76,7 +76,7 @@ def trial_interval(ratio: TrialRatio) -> str:
 
 
 def parity_line(parity: Parity) -> str:
-    """Whether two targets painted the same."""
+    """Whether two targets generated the same."""
     names = f"{parity.first} and {parity.second}"
     if not parity.images:
         return f"{names} have no image in common"

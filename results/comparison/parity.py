@@ -48,7 +48,7 @@ class Parity(Document):
     why_unreadable: str = ""
 
 
-class ImageTally:
+class ImageCounts:
     """Counts equal images of two targets, task by task, and keeps a random sample of the differing ones.
 
     Args:
@@ -91,7 +91,7 @@ class ImageTally:
             self.sample[place] = index
 
 
-def measure_parity(store: Store, tallies: Sequence[ImageTally]) -> Parity:
+def measure_parity(store: Store, tallies: Sequence[ImageCounts]) -> Parity:
     """Add up the counts of one pair of targets over jobs, and look at the samples.
 
     Args:
@@ -103,10 +103,10 @@ def measure_parity(store: Store, tallies: Sequence[ImageTally]) -> Parity:
     differences: list[int] = []
     decibels: list[float] = []
     reasons: list[str] = []
-    for tally in tallies:
-        for index in sorted(tally.sample):
+    for counts in tallies:
+        for index in sorted(counts.sample):
             try:
-                first, second = (_read(store, tally, t, index) for t in (tally.first, tally.second))
+                first, second = (_read(store, counts, t, index) for t in (counts.first, counts.second))
                 decibels.append(_psnr(first, second))
                 differences.append(_largest_difference(first, second))
             except ImageError as error:
@@ -114,9 +114,9 @@ def measure_parity(store: Store, tallies: Sequence[ImageTally]) -> Parity:
     return Parity(
         first=tallies[0].first,
         second=tallies[0].second,
-        images=sum(tally.images for tally in tallies),
-        same_bytes=sum(tally.same_bytes for tally in tallies),
-        same_pixels=sum(tally.same_pixels for tally in tallies),
+        images=sum(counts.images for counts in tallies),
+        same_bytes=sum(counts.same_bytes for counts in tallies),
+        same_pixels=sum(counts.same_pixels for counts in tallies),
         looked_at=len(differences),
         largest_difference=max(differences, default=None),
         lowest_psnr_db=min(decibels, default=None),
@@ -125,10 +125,10 @@ def measure_parity(store: Store, tallies: Sequence[ImageTally]) -> Parity:
     )
 
 
-def _read(store: Store, tally: ImageTally, target: Target, index: int) -> StoredImage:
-    image = read_image(store, tally.job_id, target, index)
+def _read(store: Store, counts: ImageCounts, target: Target, index: int) -> StoredImage:
+    image = read_image(store, counts.job_id, target, index)
     if image is None:
-        raise ImageError(f"image {index} of {target} in job {tally.job_id} is gone")
+        raise ImageError(f"image {index} of {target} in job {counts.job_id} is gone")
     return image
 
 

@@ -39,7 +39,7 @@ class Wasted(Document):
         duplicates: deliveries whose task another one had committed.
         failures: deliveries that ended in a permanent error.
         seconds: their billed time.
-        images: painted in vain.
+        images: generated in vain.
         unrecorded: deliveries that ended in a retry: their number is known, their time is not.
         cost: what `seconds` cost, in vCPU and memory.
     """

@@ -21,7 +21,7 @@ class Column:
     """One column.
 
     Args:
-        name: with its unit; what starts with `task_` is of the task that painted the image.
+        name: with its unit; what starts with `task_` is of the task that generated the image.
         kind: its type.
         says: what it holds, in words.
         of: takes it from a record and one of its entries.
@@ -35,7 +35,7 @@ class Column:
 
 COLUMNS: Final = (
     Column("job_id", "text", "the job", lambda s, _: s.record.job_id),
-    Column("target", "text", "who painted it: container, function or celery", lambda s, _: s.record.target),
+    Column("target", "text", "who generated it: container, function or celery", lambda s, _: s.record.target),
     Column("index", "int", "the image's index in the job", lambda _, e: e.index),
     Column("model", "text", "registered name of the model", lambda s, _: s.record.model),
     Column("model_digest", "text", "sha256:… of its checkpoint", lambda s, _: s.record.model_digest),

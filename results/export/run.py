@@ -13,7 +13,7 @@ from results.export.encoder import Encoder
 from results.export.parquet import ParquetShard, check_pyarrow
 from results.export.samples import Sample, Source
 from results.export.shards import OpenShard, ShardedExport
-from results.export.single import DIRECTORY_SUFFIX, SingleFileExport, Steps, Tally, stream
+from results.export.single import DIRECTORY_SUFFIX, ExportCounts, SingleFileExport, Steps, stream
 from results.export.tar_form import TarEncoder
 from results.export.text_forms import CsvEncoder, JsonLinesEncoder
 from results.export.webdataset import WebDatasetShard
@@ -33,7 +33,7 @@ _SHARDED: Final[dict[str, tuple[OpenShard, str]]] = {
 class Running:
     """An export under way: iterate `steps` to its end, each the number of images that are new in it."""
 
-    tally: Tally
+    counts: ExportCounts
     steps: Steps
 
 
@@ -57,7 +57,7 @@ def export_to_path(source: Source, form: Form, path: Path, shard_size: int) -> I
     if form in _SHARDED:
         open_shard, suffix = _checked(form)
         sharded = ShardedExport(source, open_shard, form, suffix, path, shard_size)
-        yield Running(sharded.tally, sharded.run())
+        yield Running(sharded.counts, sharded.run())
     elif form == "zip":
         directory_path = path.with_name(path.name + DIRECTORY_SUFFIX)
         directory_path.parent.mkdir(parents=True, exist_ok=True)
@@ -65,10 +65,10 @@ def export_to_path(source: Source, form: Form, path: Path, shard_size: int) -> I
         with directory_path.open("r+b") as directory:
             encoder = ZipEncoder(source.manifest.job_id, directory)
             single = SingleFileExport(source, encoder, form, path, directory_path)
-            yield Running(single.tally, single.run())
+            yield Running(single.counts, single.run())
     else:
         single = SingleFileExport(source, _encoder(form, source), form, path)
-        yield Running(single.tally, single.run())
+        yield Running(single.counts, single.run())
 
 
 @contextmanager
@@ -82,29 +82,29 @@ def export_to_stream(source: Source, form: Form, out: IO[bytes]) -> Iterator[Run
     Raises:
         ExportError: as `export_to_path`.
     """
-    tally = Tally(None)
+    counts = ExportCounts(None)
     if form in _SHARDED:
         open_shard, _ = _checked(form)
-        yield Running(tally, _one_shard(source, open_shard, out, tally))
+        yield Running(counts, _one_shard(source, open_shard, out, counts))
     elif form == "zip":
         with tempfile.TemporaryFile() as directory:
-            yield Running(tally, stream(source, ZipEncoder(source.manifest.job_id, directory), out, tally))
+            yield Running(counts, stream(source, ZipEncoder(source.manifest.job_id, directory), out, counts))
     else:
-        yield Running(tally, stream(source, _encoder(form, source), out, tally))
+        yield Running(counts, stream(source, _encoder(form, source), out, counts))
 
 
-def _one_shard(source: Source, open_shard: OpenShard, out: IO[bytes], tally: Tally) -> Steps:
+def _one_shard(source: Source, open_shard: OpenShard, out: IO[bytes], counts: ExportCounts) -> Steps:
     shard = open_shard(out)
     try:
         for target in source.targets:
             for item in source.items(target, None):
                 if isinstance(item, Sample):
                     shard.add(item)
-                    tally.images += 1
+                    counts.images += 1
                     yield 1
         shard.close()
         out.flush()
-        tally.left_out = source.left_out
+        counts.left_out = source.left_out
     finally:
         shard.abandon()
 

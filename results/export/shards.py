@@ -11,7 +11,7 @@ from typing import IO, Any, Final, Protocol
 from results.documents import Target
 from results.export.partial import PartialFile, WholeWriter, read_json, write_json
 from results.export.samples import ExportError, Sample, Source
-from results.export.single import SCHEMA, Steps, Tally
+from results.export.single import SCHEMA, ExportCounts, Steps
 from results.naming import manifest_name
 
 
@@ -55,7 +55,7 @@ class ShardedExport:
     def __init__(
         self, source: Source, open_shard: OpenShard, form: str, suffix: str, folder: Path, size: int
     ) -> None:
-        self.tally = Tally(folder)
+        self.counts = ExportCounts(folder)
         self._source = source
         self._open = open_shard
         self._form = form
@@ -81,12 +81,14 @@ class ShardedExport:
         kept = {name for name in self._shards if self._is_whole(name)}
         source.wanted = lambda target, index: self._name(target, index // self._size) not in kept
         kept_images = sum(self._shards[name]["images"] for name in kept if self._is_ours(name))
-        self.tally.images = self.tally.kept = kept_images
+        self.counts.images = self.counts.kept = kept_images
         yield kept_images
         for target in source.targets:
             yield from self._write_target(target, kept)
-        self.tally.left_out = source.left_out
-        self.tally.size_bytes = sum(one["bytes"] for name, one in self._shards.items() if self._is_ours(name))
+        self.counts.left_out = source.left_out
+        self.counts.size_bytes = sum(
+            one["bytes"] for name, one in self._shards.items() if self._is_ours(name)
+        )
 
     def _write_target(self, target: Target, kept: set[str]) -> Steps:
         samples = (
@@ -111,7 +113,7 @@ class ShardedExport:
                 shard.close()
                 partial.finish()
                 self._note(name, images, partial.file.tell())
-            self.tally.images += images
+            self.counts.images += images
 
     def _after_task(self, target: Target, kept: set[str]) -> int | None:
         """Shards at the beginning that are whole need not even have their records read."""

@@ -25,7 +25,7 @@ JOURNAL_EVERY_S: Final = 1.0
 
 
 @dataclass
-class Tally:
+class ExportCounts:
     """What has been exported.
 
     Args:
@@ -55,7 +55,7 @@ class SingleFileExport:
     def __init__(
         self, source: Source, encoder: Encoder, form: str, path: Path, directory: Path | None = None
     ) -> None:
-        self.tally = Tally(path)
+        self.counts = ExportCounts(path)
         self._source = source
         self._encoder = encoder
         self._form = form
@@ -91,16 +91,16 @@ class SingleFileExport:
                 partial.write(self._encoder.begin(manifest))
                 first = source.targets[0]
             else:
-                yield self.tally.kept
+                yield self.counts.kept
             for target in source.targets[source.targets.index(first) :]:
                 yield from self._write_target(partial, target, after_task)
                 after_task = None
             for piece in self._encoder.end():
                 partial.write(piece)
             partial.finish()
-            self.tally.size_bytes = partial.file.tell()
+            self.counts.size_bytes = partial.file.tell()
             self._remove_traces()
-        self.tally.left_out = source.left_out
+        self.counts.left_out = source.left_out
 
     def _write_target(self, partial: PartialFile, target: Target, after_task: int | None) -> Steps:
         for item in self._source.items(target, after_task):
@@ -109,7 +109,7 @@ class SingleFileExport:
                 partial.write(self._encoder.document(item))
             else:
                 partial.write(self._encoder.sample(item))
-                self.tally.images += 1
+                self.counts.images += 1
                 yield 1
 
     def _note(self, partial: PartialFile, target: Target, after_task: int) -> None:
@@ -122,7 +122,7 @@ class SingleFileExport:
             "bytes": partial.sync(),
             "target": target,
             "after_task": after_task,
-            "images": self.tally.images,
+            "images": self.counts.images,
             "left_out": self._source.left_out,
             "encoder": state,
         }
@@ -142,7 +142,7 @@ class SingleFileExport:
         except (KeyError, TypeError, ValueError):
             # Its files were changed by somebody else.
             return None, None
-        self.tally.images = self.tally.kept = images
+        self.counts.images = self.counts.kept = images
         self._source.left_out = left_out
         return target, (after_task if after_task >= 0 else None)
 
@@ -152,7 +152,7 @@ class SingleFileExport:
             self._directory.unlink(missing_ok=True)
 
 
-def stream(source: Source, encoder: Encoder, out: IO[bytes], tally: Tally) -> Steps:
+def stream(source: Source, encoder: Encoder, out: IO[bytes], counts: ExportCounts) -> Steps:
     """Write the same to a stream, from the beginning, yielding 1 per image.
 
     Raises:
@@ -163,11 +163,11 @@ def stream(source: Source, encoder: Encoder, out: IO[bytes], tally: Tally) -> St
         for item in source.items(target, None):
             if isinstance(item, Sample):
                 out.write(encoder.sample(item))
-                tally.images += 1
+                counts.images += 1
                 yield 1
             else:
                 out.write(encoder.document(item))
     for piece in encoder.end():
         out.write(piece)
     out.flush()
-    tally.left_out = source.left_out
+    counts.left_out = source.left_out

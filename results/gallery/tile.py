@@ -12,7 +12,7 @@ class Tile:
 
     Args:
         index: its index in the job.
-        state: "ok", "missing" (not painted yet, or gone), or "damaged".
+        state: "ok", "missing" (not generated yet, or gone), or "damaged".
         thumbnail: its address, relative to the page; "" unless "ok".
         original: the same of the PNG; "" if it is not to be had from there.
         width: of the thumbnail, in pixels; likewise the height.

@@ -38,7 +38,7 @@ class Panel:
     """One target's part of the sheet.
 
     Args:
-        target: who painted.
+        target: who generated.
         images: one per sampled index: uint8 [H, W, 3], or a word for why there is none.
     """
 
@@ -98,11 +98,11 @@ def agreement(panels: Sequence[Panel]) -> str:
     ]
     if not pairs:
         return "no image is there on both sides yet"
-    likeness = [psnr_db(a, b) for a, b in pairs if a.shape == b.shape]
-    equal = sum(isinf(value) for value in likeness)
+    similarity = [psnr_db(a, b) for a, b in pairs if a.shape == b.shape]
+    equal = sum(isinf(value) for value in similarity)
     if equal == len(pairs):
         return f"all {equal} pairs equal, pixel for pixel"
-    lowest = min((value for value in likeness if not isinf(value)), default=0.0)
+    lowest = min((value for value in similarity if not isinf(value)), default=0.0)
     return f"{equal} of {len(pairs)} pairs equal, pixel for pixel; the others at least {lowest:.1f} dB PSNR"
 
 

@@ -109,7 +109,7 @@ class Canvas:
         image = Image.fromarray(pixels)
         if image.size == (self._side, self._side):
             return image
-        # Enlarged pixels stay squares: a sheet shows what was painted and does not flatter it.
+        # Enlarged pixels stay squares: a sheet shows what was generated and does not flatter it.
         grows = image.width < self._side
         resample = Image.Resampling.NEAREST if grows else Image.Resampling.LANCZOS
         return image.resize((self._side, self._side), resample)

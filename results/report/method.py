@@ -25,7 +25,7 @@ _TERMS: Final = (
         "The first task that an instance serves, never pooled with warm ones, shown with and without the load"
         " of the model.",
     ),
-    ("CPU per image", "CPU seconds, user and system, of a task over the images that it painted."),
+    ("CPU per image", "CPU seconds, user and system, of a task over the images that it generated."),
     ("images per second", "Images of a job over the time from its first publication to its last record."),
     ("failed", "Tasks that ended as a failure or a dead letter, of all that have ended."),
 )

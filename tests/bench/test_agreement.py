@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from bench.errors import BenchError
-from bench.load.generator import Generator
+from bench.load.generator import LoadGenerator
 from bench.load.sample import Sample
-from bench.load.schedule import Plan
+from bench.load.schedule import LoadPlan
 from benchmarks.generator.figures import Agreement, Figures, Request, Round, agreements, figures
 from benchmarks.generator.jmeter import jmeter_requests
 from benchmarks.generator.report import report
@@ -144,8 +144,8 @@ def test_there_is_no_ratio_to_a_figure_of_0() -> None:
 def test_the_delayed_server_sends_the_first_byte_and_the_rest_when_it_says() -> None:
     samples: list[Sample] = []
     with delayed_server(Delays(0.06, 0.09)) as url:
-        plan = Plan(duration_s=0.4, users=2)
-        Generator(url, "container", plan, lambda _task, _attempt: b"{}", samples.append).run()
+        plan = LoadPlan(duration_s=0.4, users=2)
+        LoadGenerator(url, "container", plan, lambda _task, _attempt: b"{}", samples.append).run()
         server = told(url)
         assert told(url) == {"answers": 0}  # it tells each answer once
     assert server["answers"] == len(samples) >= 2
@@ -158,8 +158,8 @@ def test_the_delayed_server_sends_the_first_byte_and_the_rest_when_it_says() -> 
 def test_ours_comes_back_no_sooner_than_retry_after_asks() -> None:
     samples: list[Sample] = []
     with http_target(lambda number: (503, {"Retry-After": "1"}) if number == 0 else (204, {})) as target:
-        plan = Plan(duration_s=1.5, users=1)
-        Generator(target.url, "container", plan, lambda _task, _attempt: b"{}", samples.append).run()
+        plan = LoadPlan(duration_s=1.5, users=1)
+        LoadGenerator(target.url, "container", plan, lambda _task, _attempt: b"{}", samples.append).run()
     assert honoured(samples) == {"came_back": 1, "no_sooner_than_asked": 1}
     early = [one for one in samples if one.attempt == 1]
     assert honoured(early) == {"came_back": 0, "no_sooner_than_asked": 0}

@@ -17,7 +17,7 @@ from bench.queue.command import text_lines
 from bench.queue.follow import Flight, Follower
 from bench.queue.report import report_html
 from bench.queue.summary import analyse, measured_quantities
-from bench.queue.task_timing import COLUMNS, Trip
+from bench.queue.task_timing import COLUMNS, TaskTiming
 from bench.runs.folder import RunFolder
 from bench.runs.read import StoredRun, read_run
 from bench.runs.wall_clock import ahead_s, was_set
@@ -65,8 +65,8 @@ def test_tasks_under_way_are_apart_and_the_later_ones_right(
     tmp_path: Path, clock: dict[str, float], step_s: float
 ) -> None:
     store, origin = DirectoryStore(tmp_path / "store"), time.monotonic()
-    trips: list[Trip] = []
-    follower = Follower(store, origin, trips.append)
+    timings: list[TaskTiming] = []
+    follower = Follower(store, origin, timings.append)
     for number, warm_up in ((0, True), (1, False)):
         follower.add(submitted(store, f"before-{number}", number, origin, warm_up=warm_up))
     at_s = time.time()
@@ -79,18 +79,18 @@ def test_tasks_under_way_are_apart_and_the_later_ones_right(
     at_s = time.time()
     recorded(store, "after", at_s, at_s + 0.1)
     follower.look(time.monotonic() + 5)
-    assert [one.phase for one in trips] == ["warm-up", "clock set", "measured"]
-    values = measured_quantities(trips, "container", 1)
+    assert [one.phase for one in timings] == ["warm-up", "clock set", "measured"]
+    values = measured_quantities(timings, "container", 1)
     for name in ("round_trip_s", "latency_from_schedule_s"):
         assert values[name] == pytest.approx([TASK_S], abs=0.05), name
-    assert trips[2].visible_s == pytest.approx(trips[2].due_s + TASK_S, abs=0.05)
-    told = analyse(trips, 1)["container"]["clock set"]
+    assert timings[2].visible_s == pytest.approx(timings[2].due_s + TASK_S, abs=0.05)
+    told = analyse(timings, 1)["container"]["clock set"]
     assert told["quantities"].keys() == {
         *("process_s", "model_load_s", "generate_s", "encode_s", "store_s", "submit_s", "lag_s")
     }
     assert told["images_per_s"] is None
-    assert "clock set" in " ".join(text_lines(_run(tmp_path / "run", trips)))
-    page = report_html(_run(tmp_path / "again", trips), trips)
+    assert "clock set" in " ".join(text_lines(_run(tmp_path / "run", timings)))
+    page = report_html(_run(tmp_path / "again", timings), timings)
     assert "1 task was under way when the wall clock was set" in page
 
 
@@ -119,11 +119,11 @@ def test_a_cold_start_across_a_step_has_no_times(tmp_path: Path, clock: dict[str
     assert 0 < interpreter_s() < 30
 
 
-def _run(path: Path, trips: list[Trip]) -> StoredRun:
+def _run(path: Path, timings: list[TaskTiming]) -> StoredRun:
     asked = {"jobs": 3, "images": 4, "rate": 1.0, "arrivals": "constant", "targets": ["container"]}
     folder = RunFolder.create(path, command="queue", configuration=asked, columns=COLUMNS)
     with folder.recording():
-        for one in trips:
+        for one in timings:
             folder.raw.write(one.row())
-    folder.finish({"title": "Queue", "targets": analyse(trips, 1)})
+    folder.finish({"title": "Queue", "targets": analyse(timings, 1)})
     return read_run(path)

@@ -16,7 +16,7 @@ from click.testing import CliRunner
 
 from bench.errors import BenchError
 from bench.queue.schedule import due_times, fingerprint
-from bench.queue.task_timing import COLUMNS, Trip, trip_of
+from bench.queue.task_timing import COLUMNS, TaskTiming, timing_of
 from bench.queue.waiting import most_at_once, waits_s
 from bench.runs.read import read_run
 from diptych.commands.bench.commands import bench
@@ -35,11 +35,11 @@ def test_jobs_through_a_stack_of_its_own(tmp_path: Path) -> None:
     assert "error_rate" not in done.output
     run = read_run(out)
     assert run.status == "complete"
-    trips = [trip_of(row) for row in run.rows]
-    assert sorted((one.target, one.job, one.task) for one in trips) == [
+    timings = [timing_of(row) for row in run.rows]
+    assert sorted((one.target, one.job, one.task) for one in timings) == [
         (target, job, task) for target in ("container", "function") for job in (0, 1) for task in (0, 1)
     ]
-    assert {one.outcome for one in trips} == {"ok"}
+    assert {one.outcome for one in timings} == {"ok"}
     for target in ("container", "function"):
         found = run.results["targets"][target]
         assert found["cold"]["tasks"] == 1
@@ -93,21 +93,21 @@ def test_the_same_seed_is_the_same_schedule() -> None:
 
 
 def test_queue_wait_is_the_time_in_which_every_slot_was_taken() -> None:
-    def trip(published_s: float, received_s: float, finished_s: float) -> Trip:
+    def timing(published_s: float, received_s: float, finished_s: float) -> TaskTiming:
         common = {"target": "container", "phase": "measured", "outcome": "ok", "instance": ""}
-        blank = trip_of({**dict.fromkeys(COLUMNS, ""), **dict.fromkeys(_WHOLE, "0"), **common})
+        blank = timing_of({**dict.fromkeys(COLUMNS, ""), **dict.fromkeys(_WHOLE, "0"), **common})
         return replace(blank, published_s=published_s, received_s=received_s, finished_s=finished_s)
 
-    trips = [trip(0, 1, 3), trip(0.5, 3.2, 5), trip(4, 6, 7)]
+    timings = [timing(0, 1, 3), timing(0.5, 3.2, 5), timing(4, 6, 7)]
     # The first found a free slot; the second waited from 1 to 3, the third from 4 to 5: the rest is delivery.
-    assert waits_s(trips, 1) == pytest.approx([0, 2, 1])
-    assert waits_s(trips, 2) == pytest.approx([0, 0, 0])
-    assert most_at_once(trips) == 1
+    assert waits_s(timings, 1) == pytest.approx([0, 2, 1])
+    assert waits_s(timings, 2) == pytest.approx([0, 0, 0])
+    assert most_at_once(timings) == 1
     # A worker that takes a task in hand while its slot is taken does not work at two.
-    early = [replace(trips[0], process_s=2.0), replace(trips[1], received_s=1.5, process_s=1.8)]
+    early = [replace(timings[0], process_s=2.0), replace(timings[1], received_s=1.5, process_s=1.8)]
     assert most_at_once(early) == 1
     assert waits_s(early, 1) == pytest.approx([0, 0.5])
-    assert most_at_once([trip(0, 1, 3), trip(0, 2, 3), trip(0, 3, 4)]) == 2
+    assert most_at_once([timing(0, 1, 3), timing(0, 2, 3), timing(0, 3, 4)]) == 2
 
 
 def test_no_stack_here_and_bad_options(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

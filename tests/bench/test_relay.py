@@ -164,10 +164,10 @@ def test_signed_pushes_to_a_real_worker_and_dead_letters_in_the_store(
         with (
             Relay(address, "diptych-container", push) as container,
             Relay(address, "diptych-function", dead) as function,
-            Relay(address, address.dead_letter_push, letters) as burial,
+            Relay(address, address.dead_letter_push, letters) as dead_letters,
         ):
             wait_until(lambda: container.counts.acknowledged == 2, "the container's tasks")
-            wait_until(lambda: burial.counts.acknowledged == 2, "the dead letters")
+            wait_until(lambda: dead_letters.counts.acknowledged == 2, "the dead letters")
         assert function.counts.dead == 2
         assert all(store.stat(record_name("job-a", "container", index)) for index in range(2))
         (info,) = store.list("jobs/job-a/function/")

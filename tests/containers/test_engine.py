@@ -41,7 +41,7 @@ def status_of(stack: ComposeStack, job: str) -> dict[str, Any]:
     return status
 
 
-def test_a_job_is_painted_by_both(stack: ComposeStack) -> None:
+def test_a_job_is_generated_by_both(stack: ComposeStack) -> None:
     text = stack.run("submit-job", "-n", "16", "--seed", "7", "--job", "first", "--watch")
     assert "first" in text
     assert status_of(stack, "first")["status"] == "succeeded"
@@ -85,7 +85,7 @@ def test_nothing_is_lost_though_every_container_crashes(stack: ComposeStack) -> 
     assert [target["done"] for target in status["targets"].values()] == [tasks, tasks]
 
 
-def test_a_model_of_ones_own_is_painted(stack: ComposeStack, tmp_path: Path) -> None:
+def test_a_model_of_ones_own_is_generated(stack: ComposeStack, tmp_path: Path) -> None:
     from benchmarks.delivery.tiny_model import write_tiny_model
 
     tmp_path.chmod(0o755)

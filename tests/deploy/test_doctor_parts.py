@@ -120,7 +120,7 @@ def test_a_visibility_timeout_that_is_too_short() -> None:
     assert visibility_check(SETTINGS).status == "ok"
     short = visibility_check(SETTINGS.model_copy(update={"visibility_timeout_s": 60}))
     assert short.status == "fail"
-    assert "painted again while it is still painted" in short.detail
+    assert "generated again while it is still generated" in short.detail
     assert short.mend.startswith("DIPTYCH_VISIBILITY_TIMEOUT_S=")
     patient = SETTINGS.model_copy(update={"deadline_s": SETTINGS.push_timeout_s + 1})
     assert visibility_check(patient).status == "fail"

@@ -100,36 +100,36 @@ def test_a_walk_is_a_loop_or_a_strip(run: Run, tmp_path: Path) -> None:
 def test_a_sheet_too_large_is_refused_after_one_image(
     arguments: tuple[str, ...], run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    painted: list[int] = []
-    paint = OpenVinoEngine.paint
+    generated: list[int] = []
+    generate = OpenVinoEngine.generate_from_latents
 
     def counted(engine: OpenVinoEngine, rows: NDArray[np.float32]) -> NDArray[np.uint8]:
-        painted.append(len(rows))
-        return paint(engine, rows)
+        generated.append(len(rows))
+        return generate(engine, rows)
 
-    monkeypatch.setattr(OpenVinoEngine, "paint", counted)
+    monkeypatch.setattr(OpenVinoEngine, "generate_from_latents", counted)
     monkeypatch.setattr(model_pictures, "MAX_PIXELS", 16 * 32 * 32 - 1)
     command, *options = arguments
     result = run(command, "tiny", *options)
     assert result.exit_code == 2
     assert "the sheet would have more than 16,383 pixels" in result.stderr
-    assert painted == [1]
+    assert generated == [1]
 
 
 @pytest.mark.parametrize(
     ("images", "options", "complaint"),
     [
-        (40, ("-n", "21"), "21 painted images need 42 real ones to compare with, not 40"),
+        (40, ("-n", "21"), "21 generated images need 42 real ones to compare with, not 40"),
         (40, ("-n", "16", "--neighbours", "n.jpeg"), "must end in .png"),
         (40, ("-n", "16", "--neighbours", "missing/n.png"), "no folder missing"),
     ],
 )
-def test_quality_refuses_before_it_paints(
+def test_quality_refuses_before_it_generates(
     images: int, options: tuple[str, ...], complaint: str, run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pytest.importorskip("torch")
     np.save("real.npy", np.zeros((images, 32, 32, 3), dtype=np.uint8))
-    monkeypatch.setattr(OpenVinoEngine, "paint", lambda *_: pytest.fail("painted"))
+    monkeypatch.setattr(OpenVinoEngine, "generate_from_latents", lambda *_: pytest.fail("painted"))
     result = run("quality", "tiny", "--data", "real.npy", *options)
     assert result.exit_code in (1, 2)
     assert complaint in result.stderr

@@ -15,7 +15,7 @@ from redis import Redis
 
 from local import lost_task_monitor as module
 from local.celery.backend import lost_in_broker
-from local.lost_task_monitor import Auditor
+from local.lost_task_monitor import LostTaskMonitor
 from pipeline.config.celery_settings import queue_name
 from pipeline.config.run_file import find_run_file
 from pipeline.config.settings import Settings
@@ -62,12 +62,12 @@ def test_each_request_is_answered_with_an_audit(tmp_path: Path, valkey: ValkeySe
     store = DirectoryStore.from_url((tmp_path / "store").as_uri())
     settings = Settings(broker_url=valkey.url, store_url=store.url)
     notes: list[str] = []
-    auditor = Auditor(partial(lost_in_broker, settings), notes.append, delay_s=0.01)
-    with closing(auditor):
+    lost_task_monitor = LostTaskMonitor(partial(lost_in_broker, settings), notes.append, delay_s=0.01)
+    with closing(lost_task_monitor):
         for job_id in ("one", "two"):
             submitted(store, settings, job_id)
             valkey.command(f"LPOP {CONTAINER}")
-            auditor.request()
+            lost_task_monitor.request()
             wait_until(partial(notes.__contains__, f"job {job_id}: 1 lost task published again"), "the audit")
     assert len(notes) == 2
     assert valkey.length(CONTAINER) == 4
@@ -81,9 +81,9 @@ def test_a_broker_that_is_not_there_yet_is_audited_later(tmp_path: Path, valkey:
     valkey.command(f"RPOP {CONTAINER}")
     valkey.kill()
     notes: list[str] = []
-    auditor = Auditor(partial(lost_in_broker, settings), notes.append, delay_s=0.01)
-    with closing(auditor):
-        auditor.request()
+    lost_task_monitor = LostTaskMonitor(partial(lost_in_broker, settings), notes.append, delay_s=0.01)
+    with closing(lost_task_monitor):
+        lost_task_monitor.request()
         wait_until(lambda: notes, "the note of a failure")
         assert notes[0].startswith("no search for lost tasks, again in 0 s: the broker does not answer")
         valkey.start()

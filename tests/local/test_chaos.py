@@ -20,8 +20,8 @@ def test_every_process_may_die_and_nothing_is_lost_doubled_or_changed(tmp_path: 
     report = run_chaos(Chaos(request, seed=3), tmp_path)
     assert len(report.kills) == len(VICTIMS), report
     assert report.status == "succeeded", report
-    assert report.tally.tasks == 80
-    assert (report.tally.lost, report.tally.doubled, report.unequal_images) == (0, 0, 0), report
+    assert report.audit_counts.tasks == 80
+    assert (report.audit_counts.lost, report.audit_counts.doubled, report.unequal_images) == (0, 0, 0), report
 
 
 def test_a_plan_names_everyone_and_depends_on_its_seed_alone() -> None:

@@ -18,7 +18,7 @@ import pytest
 from local import supervisor as module
 from local.console import Console
 from local.errors import StackError
-from local.orphan_reaper import Warden
+from local.orphan_reaper import OrphanReaper
 from local.service import Child, Ended, Event, Role, Service
 from local.supervisor import Supervisor
 from tests.support.servers.up_process import runs, wait_until
@@ -157,9 +157,9 @@ def test_a_stop_during_the_start_ends_it(console: Console) -> None:
     assert supervisor.pid("late") is None
 
 
-def test_a_service_that_ends_after_its_warden_is_told_without_a_traceback() -> None:
-    warden, events = Warden(), SimpleQueue[Event]()
-    Child(service("short", SLEEPER), events, warden)
-    warden.close()  # ends what is left
+def test_a_service_that_ends_after_its_orphan_reaper_is_told_without_a_traceback() -> None:
+    orphan_reaper, events = OrphanReaper(), SimpleQueue[Event]()
+    Child(service("short", SLEEPER), events, orphan_reaper)
+    orphan_reaper.close()  # ends what is left
     ended = events.get(timeout=10)
     assert isinstance(ended, Ended)

@@ -1,4 +1,4 @@
-"""The whole stack in processes of its own: it paints, it mends itself, and it leaves nothing behind."""
+"""The whole stack in processes of its own: it generates, it mends itself, and it leaves nothing behind."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def test_up_serves_the_page_of_its_own_store_and_only_if_it_is_wanted(
     assert "  page  " not in without.text()
 
 
-def test_up_paints_a_job_and_ends_on_sigterm_with_nothing_left(up: StackProcess) -> None:
+def test_up_generates_a_job_and_ends_on_sigterm_with_nothing_left(up: StackProcess) -> None:
     submit(up, "first", "--watch")
     run_file = find_run_file(up.folder)
     assert run_file is not None
@@ -183,7 +183,7 @@ def test_a_folder_with_a_very_long_path_will_do(start: Start, tmp_path: Path) ->
     assert "control socket" not in stack.text()
 
 
-def test_celery_paints_as_a_third_target(start: Start) -> None:
+def test_celery_generates_as_a_third_target(start: Start) -> None:
     stack = start("up", *ANY_PORTS, "--celery-workers", "1")
     assert stack.wait_ready().targets == ("container", "function", "celery")
     done = diptych(stack.folder, "submit", "-n", "4", "--target", "celery", "--job", "third", "--watch")

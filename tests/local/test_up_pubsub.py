@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.delivery.audit_counts import tally
+from benchmarks.delivery.audit_counts import audit_counts
 from pipeline.config.run_file import RunFile, run_file_path
 from results.job_state import JobState, JobStatus
 from results.stores.open import open_store
@@ -50,7 +50,7 @@ def all_is_there_once(run_file: RunFile, job: str) -> None:
     wait_until(lambda: JobState.of(store, job).status.ended, "the job's end", LIMIT_S)
     state = JobState.of(store, job)
     assert state.status is JobStatus.SUCCEEDED
-    counted = tally(store, state.manifest)
+    counted = audit_counts(store, state.manifest)
     assert (counted.lost, counted.doubled) == (0, 0), counted
 
 

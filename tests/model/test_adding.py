@@ -130,7 +130,7 @@ def test_a_file_that_is_no_descriptor_is_refused(models: Path) -> None:
             Registry(models).get("gan")
 
 
-def test_a_descriptor_that_has_changed_since_is_not_painted_with(models: Path) -> None:
+def test_a_descriptor_that_has_changed_since_is_not_generated_with(models: Path) -> None:
     info = Registry(models).get("gan")
     told = json.loads(info.path.read_text())
     told["options"]["range"] = "unit"
@@ -139,7 +139,7 @@ def test_a_descriptor_that_has_changed_since_is_not_painted_with(models: Path) -
         load_engine(info, engine="openvino", precision="auto", threads=1)
 
 
-def test_only_what_paints_is_in_the_digest(models: Path) -> None:
+def test_only_what_generates_is_in_the_digest(models: Path) -> None:
     before = Registry(models).get("gan")
     told = json.loads(before.path.read_text())
     before.path.write_text(

@@ -20,7 +20,7 @@ from model.dataset.hair.scalp import Hairline
 from model.dataset.head.shapes import load_shapes
 from model.dataset.manifest import FacesConfig
 from model.dataset.portrait import render_portrait
-from model.dataset.portrait_parameters import Sitter, draw_sitter
+from model.dataset.portrait_parameters import PortraitParameters, draw_portrait_parameters
 from model.dataset.streams import stream
 from model.dataset.writer import render_face
 from model.seeds import image_seed
@@ -60,48 +60,64 @@ class TestPortrait:
 
 
 @pytest.fixture(scope="module")
-def sitters() -> list[Sitter]:
-    return [draw_sitter(image_seed(1, k)) for k in range(1200)]
+def all_parameters() -> list[PortraitParameters]:
+    return [draw_portrait_parameters(image_seed(1, k)) for k in range(1200)]
 
 
 class TestVariety:
-    """Over many sitters, no pixel painted: quick."""
+    """Over many portraits, no pixel generated: quick."""
 
-    def test_sex_age_and_ancestry_are_spread(self, sitters: list[Sitter]) -> None:
-        people = [sitter.identity for sitter in sitters]
+    def test_sex_age_and_ancestry_are_spread(self, all_parameters: list[PortraitParameters]) -> None:
+        people = [portrait_parameters.identity for portrait_parameters in all_parameters]
         assert 0.45 < np.mean([who.is_male for who in people]) < 0.55
         assert 0.05 < np.mean([who.is_child for who in people]) < 0.12
         assert 0.08 < np.mean([who.old > 0.6 for who in people]) < 0.3
         for share in np.mean([who.ancestry for who in people], axis=0):
             assert 0.28 < share < 0.39
 
-    def test_skin_tones_are_spread(self, sitters: list[Sitter]) -> None:
-        melanin = np.array([sitter.identity.melanin for sitter in sitters])
+    def test_skin_tones_are_spread(self, all_parameters: list[PortraitParameters]) -> None:
+        melanin = np.array([portrait_parameters.identity.melanin for portrait_parameters in all_parameters])
         shares = np.histogram(melanin, bins=[0, 0.2, 0.4, 0.6, 1])[0] / len(melanin)
         assert shares.min() > 0.12
 
-    def test_fair_hair_is_rare_on_dark_skin(self, sitters: list[Sitter]) -> None:
-        dark = [sitter for sitter in sitters if sitter.identity.melanin > 0.55 and sitter.identity.old < 0.3]
-        fair = [sitter for sitter in sitters if sitter.identity.melanin < 0.25 and sitter.identity.old < 0.3]
-        assert np.mean([sitter.complexion.hair.mean() > 0.12 for sitter in dark]) < 0.03
-        assert np.mean([sitter.complexion.hair.mean() > 0.12 for sitter in fair]) > 0.15
+    def test_fair_hair_is_rare_on_dark_skin(self, all_parameters: list[PortraitParameters]) -> None:
+        dark = [
+            portrait_parameters
+            for portrait_parameters in all_parameters
+            if portrait_parameters.identity.melanin > 0.55 and portrait_parameters.identity.old < 0.3
+        ]
+        fair = [
+            portrait_parameters
+            for portrait_parameters in all_parameters
+            if portrait_parameters.identity.melanin < 0.25 and portrait_parameters.identity.old < 0.3
+        ]
+        assert (
+            np.mean([portrait_parameters.complexion.hair.mean() > 0.12 for portrait_parameters in dark])
+            < 0.03
+        )
+        assert (
+            np.mean([portrait_parameters.complexion.hair.mean() > 0.12 for portrait_parameters in fair])
+            > 0.15
+        )
 
-    def test_beards_are_for_grown_men(self, sitters: list[Sitter]) -> None:
-        for sitter in sitters:
-            if sitter.complexion.beard != "none":
-                assert sitter.identity.is_male
-                assert not sitter.identity.is_child
+    def test_beards_are_for_grown_men(self, all_parameters: list[PortraitParameters]) -> None:
+        for portrait_parameters in all_parameters:
+            if portrait_parameters.complexion.beard != "none":
+                assert portrait_parameters.identity.is_male
+                assert not portrait_parameters.identity.is_child
 
-    def test_every_haircut_occurs_and_none_is_everywhere(self, sitters: list[Sitter]) -> None:
-        cuts = Counter(sitter.style.name for sitter in sitters)
+    def test_every_haircut_occurs_and_none_is_everywhere(
+        self, all_parameters: list[PortraitParameters]
+    ) -> None:
+        cuts = Counter(portrait_parameters.style.name for portrait_parameters in all_parameters)
         names = {"bald", "buzz", "crop", "side", "back", "curly", "afro", "mid", "bob", "long", "tied"}
         assert set(cuts) == names
-        assert max(cuts.values()) < 0.3 * len(sitters)
+        assert max(cuts.values()) < 0.3 * len(all_parameters)
 
-    def test_light_comes_from_both_sides(self, sitters: list[Sitter]) -> None:
-        side = np.array([sitter.light.toward[0] for sitter in sitters])
+    def test_light_comes_from_both_sides(self, all_parameters: list[PortraitParameters]) -> None:
+        side = np.array([portrait_parameters.light.toward[0] for portrait_parameters in all_parameters])
         assert 0.45 < (side > 0).mean() < 0.55
-        assert all(sitter.light.toward[2] > 0 for sitter in sitters)
+        assert all(portrait_parameters.light.toward[2] > 0 for portrait_parameters in all_parameters)
 
 
 class TestShapes:

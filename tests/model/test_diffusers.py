@@ -1,4 +1,4 @@
-"""Diffusion pipelines, tiny and real: the library's own code paints them."""
+"""Diffusion pipelines, tiny and real: the library's own code generates them."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def load(info: ModelInfo, threads: int = 1, precision: str = "auto") -> Engine:
     return load_engine(info, engine="openvino", precision=precision, threads=threads)
 
 
-def test_a_text_pipeline_paints_what_the_library_paints(text_folder: Path, tmp_path: Path) -> None:
+def test_a_text_pipeline_generates_what_the_library_generates(text_folder: Path, tmp_path: Path) -> None:
     import diffusers
 
     from model.engines.diffusers import image_stream
@@ -56,7 +56,7 @@ def test_a_text_pipeline_paints_what_the_library_paints(text_folder: Path, tmp_p
     engine = load(info)
     assert (engine.name, engine.precision, engine.resolution) == ("diffusers", "fp32", SIDE)
     params: Params = {"prompt": "a cat", "negative_prompt": "dog", "guidance": 4.0}
-    painted = engine.generate(SEEDS, params)
+    generated = engine.generate(SEEDS, params)
 
     pipeline = diffusers.StableDiffusionPipeline.from_pretrained(text_folder, low_cpu_mem_usage=False)
     expected = pipeline(
@@ -67,10 +67,10 @@ def test_a_text_pipeline_paints_what_the_library_paints(text_folder: Path, tmp_p
         generator=image_stream(SEEDS[1]),
         output_type="np",
     ).images
-    assert np.abs(painted[1].astype(float) - expected[0] * 255).max() <= 1
+    assert np.abs(generated[1].astype(float) - expected[0] * 255).max() <= 1
     others: list[Params] = [{"prompt": "a dog"}, {"steps": 2}, {"guidance": 9.0}, {"negative_prompt": "cat"}]
     for other in others:
-        assert not np.array_equal(engine.generate([3], {**params, **other})[0], painted[0]), other
+        assert not np.array_equal(engine.generate([3], {**params, **other})[0], generated[0]), other
     assert engine.generate([3], {**params, "height": 24, "width": 32}).shape == (1, 24, 32, 3)
 
 
@@ -99,9 +99,9 @@ def test_an_unconditional_pipeline_takes_steps_alone(plain_folder: Path, tmp_pat
     info = add(tmp_path / "models", plain_folder)
     assert (info.takes, info.resolution) == (("steps",), SIDE)
     engine = load(info)
-    painted = engine.generate(SEEDS, {"steps": 2})
-    assert painted.shape == (len(SEEDS), SIDE, SIDE, 3)
-    assert np.array_equal(painted[2], engine.generate(SEEDS[2:], {"steps": 2})[0])
+    generated = engine.generate(SEEDS, {"steps": 2})
+    assert generated.shape == (len(SEEDS), SIDE, SIDE, 3)
+    assert np.array_equal(generated[2], engine.generate(SEEDS[2:], {"steps": 2})[0])
     with pytest.raises(ParamsError, match="unknown param prompt: this model takes steps"):
         validate_params(info.family, {"prompt": "a cat"}, info.takes)
 
@@ -131,7 +131,7 @@ def test_the_digest_is_that_of_the_files_wherever_they_lie(plain_folder: Path, t
     assert add(tmp_path / "fourth", moved).digest != first.digest
 
 
-def test_a_changed_folder_is_not_painted_with(plain_folder: Path, tmp_path: Path) -> None:
+def test_a_changed_folder_is_not_generated_with(plain_folder: Path, tmp_path: Path) -> None:
     info = add(tmp_path / "models", plain_folder)
     (plain_folder / "unet" / "extra.py").write_text("print('hello')")
     with pytest.raises(DigestError, match=r"unet/extra\.py is new since the model was added"):

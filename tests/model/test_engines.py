@@ -1,4 +1,4 @@
-"""Both engines on a small random generator: equal bytes whatever is around, damage found before painting."""
+"""Both engines on a small random generator: equal bytes whatever is around, damage found first."""
 
 from __future__ import annotations
 
@@ -65,14 +65,14 @@ def test_no_seeds_give_no_images(load: Callable[..., Engine]) -> None:
         assert load(name).generate([], {}).shape == (0, 32, 32, 3)
 
 
-def test_openvino_paints_what_the_reference_paints(load: Callable[..., Engine]) -> None:
+def test_openvino_generates_what_the_reference_generates(load: Callable[..., Engine]) -> None:
     reference, images = (load(name).generate(SEEDS, {}).astype(int) for name in ("torch", "openvino"))
-    assert reference.std() > 30, "the test's model paints no contrast"
+    assert reference.std() > 30, "the test's model generates no contrast"
     assert np.abs(images - reference).max() <= 1
     assert np.mean(images != reference) < 0.001
 
 
-def test_a_generator_of_one_level_paints(tmp_path: Path) -> None:
+def test_a_generator_of_one_level_generates(tmp_path: Path) -> None:
     save_random(tmp_path / "dot.safetensors", resolution=4, channels=(8,))
     info = Registry(tmp_path).get("dot")
     images = [
@@ -103,7 +103,7 @@ def test_a_checkpoint_that_changed_since_it_was_looked_up_is_refused(tmp_path: P
         load_engine(info, engine="openvino", precision="fp32", threads=1)
 
 
-def test_a_flipped_bit_is_found_before_anything_is_painted(tmp_path: Path) -> None:
+def test_a_flipped_bit_is_found_before_anything_is_generated(tmp_path: Path) -> None:
     path = tmp_path / "tiny.safetensors"
     save_random(path)
     content = bytearray(path.read_bytes())

@@ -1,4 +1,4 @@
-"""Which precision runs: the CPU's word, the checkpoint's, and what int8 and bf16 then paint."""
+"""Which precision runs: the CPU's word, the checkpoint's, and what int8 and bf16 then generate."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from model.engines.load import load_engine
 from model.engines.measure_precision import choose_range
 from model.engines.precision import choose_precision, runs_bf16, runs_int8
 from model.errors import EngineError
-from model.precision_gate import ActivationRange, Gate, PrecisionFigures
+from model.precision_gate import ActivationRange, PrecisionFigures, PrecisionGate
 from model.registry import ModelInfo, Registry
 from model.seeds import image_seed
 from tests.support.builders.random_checkpoints import save_random
@@ -30,12 +30,12 @@ needs_int8 = pytest.mark.skipif(not runs_int8(instruction_set()), reason="this C
 needs_bf16 = pytest.mark.skipif(not runs_bf16(instruction_set()), reason="this CPU has no AVX512_BF16")
 
 
-def gate(**figures: tuple[float, float]) -> Gate:
+def gate(**figures: tuple[float, float]) -> PrecisionGate:
     precisions = {
         name: PrecisionFigures(psnr_min_db=psnr, psnr_mean_db=psnr + 2, relative_time=relative)
         for name, (psnr, relative) in figures.items()
     }
-    return Gate(seeds=8, engine="openvino 1", isa="x", precisions=precisions, int8_layers=LAYERS)
+    return PrecisionGate(seeds=8, engine="openvino 1", isa="x", precisions=precisions, int8_layers=LAYERS)
 
 
 BOTH = gate(bf16=(50, 0.5), int8=(41, 0.4))
@@ -61,7 +61,7 @@ BOTH = gate(bf16=(50, 0.5), int8=(41, 0.4))
     ],
 )
 def test_the_fastest_precision_that_cpu_and_checkpoint_bear(
-    asked: str, measured: Gate | None, isa: str, expected: str
+    asked: str, measured: PrecisionGate | None, isa: str, expected: str
 ) -> None:
     assert choose_precision(asked, measured, isa) == expected
 
@@ -76,7 +76,7 @@ def test_the_fastest_precision_that_cpu_and_checkpoint_bear(
     ],
 )
 def test_a_precision_asked_for_by_name_that_cannot_run_is_refused(
-    asked: str, measured: Gate | None, isa: str, complaint: str
+    asked: str, measured: PrecisionGate | None, isa: str, complaint: str
 ) -> None:
     with pytest.raises(EngineError, match=complaint):
         choose_precision(asked, measured, isa)
@@ -85,7 +85,7 @@ def test_a_precision_asked_for_by_name_that_cannot_run_is_refused(
 def test_figures_of_int8_without_layers_are_refused() -> None:
     figures = PrecisionFigures(psnr_min_db=41, psnr_mean_db=42, relative_time=0.4)
     with pytest.raises(ValidationError, match="no layer runs in int8"):
-        Gate(seeds=8, engine="openvino 1", isa="x", precisions={"int8": figures})
+        PrecisionGate(seeds=8, engine="openvino 1", isa="x", precisions={"int8": figures})
 
 
 def test_reach_is_shared_between_activations_and_kernel() -> None:
@@ -172,7 +172,7 @@ def test_no_precision_rounds_what_pixel_norm_magnifies() -> None:
 
 
 @pytest.mark.parametrize("cap", ["AVX512_CORE", "AVX2", "SSE41"])
-def test_older_cpus_paint_the_same_picture_in_fp32(gated: ModelInfo, cap: str, tmp_path: Path) -> None:
+def test_older_cpus_generate_the_same_picture_in_fp32(gated: ModelInfo, cap: str, tmp_path: Path) -> None:
     code = (
         "import sys, numpy as np; from pathlib import Path\n"
         "from model.engines.load import load_engine; from model.registry import Registry\n"

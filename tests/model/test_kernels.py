@@ -15,8 +15,8 @@ EXPECTED = F.conv2d(F.interpolate(X, scale_factor=2, mode="nearest"), torch.from
 
 
 def test_a_transposed_convolution_upsamples_and_convolves() -> None:
-    painted = F.conv_transpose2d(X, torch.from_numpy(to_transposed(WEIGHT)), stride=2, padding=1)
-    assert torch.allclose(painted, EXPECTED, atol=1e-5)
+    generated = F.conv_transpose2d(X, torch.from_numpy(to_transposed(WEIGHT)), stride=2, padding=1)
+    assert torch.allclose(generated, EXPECTED, atol=1e-5)
 
 
 def test_a_subpixel_convolution_upsamples_and_convolves() -> None:

@@ -93,7 +93,7 @@ def test_latents_count_by_direction_alone(generator: Generator) -> None:
     torch.testing.assert_close(generator(z, 3), generator(z * 9, 3), rtol=1e-3, atol=1e-4)
 
 
-def test_serving_paints_what_training_paints(generator: Generator, tmp_path: Path) -> None:
+def test_serving_generates_what_training_generates(generator: Generator, tmp_path: Path) -> None:
     with torch.no_grad():
         for parameter in generator.parameters():
             parameter.add_(torch.randn(parameter.shape, generator=rng(5)) * 0.1)
@@ -102,12 +102,12 @@ def test_serving_paints_what_training_paints(generator: Generator, tmp_path: Pat
     path = tmp_path / "tiny.safetensors"
     save_checkpoint(path, tensors, config)
     weights, stored = load_checkpoint(path)
-    painted = TorchEngine(weights, stored, precision="fp32", threads=1).generate([3, 4], {})
+    generated = TorchEngine(weights, stored, precision="fp32", threads=1).generate([3, 4], {})
     with torch.no_grad():
         expected = generator(torch.from_numpy(latents([3, 4], LATENT_SIZE)), 3)
     pixels = ((expected + 1) * 127.5).round().clamp(0, 255).byte().permute(0, 2, 3, 1).numpy()
     assert pixels.std() > 20
     # Stored in fp16: a few grey levels here and there are rounding, more is a layer misplaced.
-    difference = np.abs(painted.astype(int) - pixels.astype(int))
+    difference = np.abs(generated.astype(int) - pixels.astype(int))
     assert difference.max() <= 4
     assert difference.mean() < 0.3

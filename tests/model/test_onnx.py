@@ -1,4 +1,4 @@
-"""ONNX generators: found out about, painted, refused."""
+"""ONNX generators: found out about, generated, refused."""
 
 from __future__ import annotations
 
@@ -47,10 +47,10 @@ def test_the_image_is_the_models_output(
     values = (np.tanh(product) + 1) / 2 if value_range == "signed" else 1 / (1 + np.exp(-product))
     expected = values.reshape(len(SEEDS), *image)
     expected = expected.transpose(0, 2, 3, 1) if layout == "nchw" else expected
-    painted = engine.generate(SEEDS, {})
-    assert painted.shape == (len(SEEDS), 8, 12, 3)
-    assert painted.dtype == np.uint8
-    assert np.abs(painted.astype(float) - expected * 255).max() <= 1
+    generated = engine.generate(SEEDS, {})
+    assert generated.shape == (len(SEEDS), 8, 12, 3)
+    assert generated.dtype == np.uint8
+    assert np.abs(generated.astype(float) - expected * 255).max() <= 1
 
 
 def test_bytes_are_passed_through(tmp_path: Path) -> None:
@@ -69,7 +69,7 @@ def test_a_seed_gives_the_same_bytes_whatever_is_around_it(tmp_path: Path) -> No
     one = load(info)
     assert np.array_equal(together, np.stack([one.generate([seed], {})[0] for seed in SEEDS]))
     assert isinstance(one, LatentEngine)
-    assert np.array_equal(one.paint(latents(SEEDS, 6)), together)
+    assert np.array_equal(one.generate_from_latents(latents(SEEDS, 6)), together)
     assert not np.array_equal(together[0], together[1])
 
 
@@ -97,7 +97,7 @@ def test_an_open_latent_length_must_be_said(tmp_path: Path) -> None:
         ({"latent": (4, 6)}, "its batch is fixed at 4"),
         ({"image": (1, 8, 8)}, r"its output is \[1, ?1, ?8, ?8\]"),
         ({"image": (3, 8)}, "its output is"),
-        ({"image": (3, 2, 2)}, "it paints 2 px"),
+        ({"image": (3, 2, 2)}, "it generates 2 px"),
         ({"activation": "Log"}, "no numbers"),
         ({"outputs": 2}, "1 inputs and 2 outputs"),
         ({"external": "weights.bin"}, r"weights in other files \(weights.bin\)"),
@@ -138,7 +138,7 @@ def test_a_file_cut_short_is_refused_wherever_it_is_cut(tmp_path: Path) -> None:
         ({"options": {"latent": 7}}, "latents have 6 numbers, not 7"),
         ({"options": {"latent": "six"}}, "latent must be a whole number"),
         ({"options": {"scale": 2}}, "unknown option scale: there are range, layout, latent"),
-        ({"resolution": 64}, "it paints 8 px, not 64"),
+        ({"resolution": 64}, "it generates 8 px, not 64"),
         ({"resolution": 10**9}, "outside 4..4096"),
         ({"licence": ""}, "licence: String should have at least 1"),
     ],
@@ -150,7 +150,7 @@ def test_wrong_options_are_refused(tmp_path: Path, request_: dict[str, Any], com
         add(path, **request_)
 
 
-def test_a_changed_file_is_not_painted_with(tmp_path: Path) -> None:
+def test_a_changed_file_is_not_generated_with(tmp_path: Path) -> None:
     path = tmp_path / "gan.onnx"
     save_onnx(path)
     info = add(path)

@@ -14,7 +14,7 @@ import pytest
 from model.adding.add import add_model
 from model.adding.request import AddRequest
 from model.engines.load import load_engine
-from model.errors import DigestError, EngineError, FormError, PaintError
+from model.errors import DigestError, EngineError, FormError, GenerationError
 from model.protocol import Engine
 from model.registry import ModelInfo
 from tests.support.builders import own_engines
@@ -51,9 +51,9 @@ def test_a_factory_gets_the_operators_options_and_the_workers_threads(tmp_path: 
     assert (info.family, info.resolution, info.takes, info.seconds_per_image) == ("python", 16, None, 0.25)
     engine = load(info)
     assert (engine.name, engine.threads, engine.resolution) == ("stripes", 2, 16)
-    painted = engine.generate([3, 5], {"brightness": 2})
-    assert painted.shape == (2, 16, 16, 3)
-    assert (painted[1] == 10).all()
+    generated = engine.generate([3, 5], {"brightness": 2})
+    assert generated.shape == (2, 16, 16, 3)
+    assert (generated[1] == 10).all()
     assert add(tmp_path, f"{module}:good", name="other", options={"side": 32}).digest != info.digest
 
 
@@ -97,7 +97,7 @@ def test_an_error_while_importing_is_told(tmp_path: Path, module: str) -> None:
         add(tmp_path, f"{module}:good")
 
 
-def test_changed_code_does_not_paint(tmp_path: Path, module: str) -> None:
+def test_changed_code_does_not_generate(tmp_path: Path, module: str) -> None:
     info = add(tmp_path, f"{module}:good")
     path = source_file(tmp_path, module)
     path.write_text(path.read_text() + "# changed\n")
@@ -111,9 +111,9 @@ def test_changed_code_does_not_paint(tmp_path: Path, module: str) -> None:
 
 def test_what_an_engine_raises_and_returns_is_checked(tmp_path: Path, module: str) -> None:
     engine = load(add(tmp_path, f"{module}:good"))
-    with pytest.raises(PaintError, match="failed: KeyError: 'no such colour'"):
+    with pytest.raises(GenerationError, match="failed: KeyError: 'no such colour'"):
         engine.generate([1], {"fail": True})
-    with pytest.raises(PaintError, match=r"painted float32 \(1, 8, 8, 3\), not uint8 \[1, H, W, 3\]"):
+    with pytest.raises(GenerationError, match=r"generated float32 \(1, 8, 8, 3\), not uint8 \[1, H, W, 3\]"):
         engine.generate([1], {"floats": True})
     with pytest.raises(MemoryError):
         engine.generate([1], {"hungry": True})
@@ -123,7 +123,7 @@ def test_what_an_engine_raises_and_returns_is_checked(tmp_path: Path, module: st
 @pytest.mark.parametrize(
     ("request_", "complaint"),
     [
-        ({"resolution": 64}, "paints 8 px, not 64"),
+        ({"resolution": 64}, "generates 8 px, not 64"),
         ({"options": {"side": None}}, "must be a text, a number, true or false"),
         ({"options": {"x": float("inf")}}, "must be a text, a number"),
         ({"options": {"x": "y" * 2001}}, "too long"),

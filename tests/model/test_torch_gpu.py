@@ -30,7 +30,7 @@ def psnr_db(a: NDArray[np.uint8], b: NDArray[np.uint8]) -> float:
 
 @pytest.mark.parametrize("device", DEVICES)
 @pytest.mark.parametrize(("precision", "least_db"), [("fp32", 70.0), ("bf16", 40.0)])
-def test_paints_what_the_reference_paints(precision: str, least_db: float, device: str) -> None:
+def test_generates_what_the_reference_generates(precision: str, least_db: float, device: str) -> None:
     weights, config = load_checkpoint(Registry(None).get("faces-64").path)
     seeds = list(range(BATCH + 3))
     reference = TorchEngine(weights, config, precision="fp32", threads=1).generate(seeds, {})

@@ -51,11 +51,11 @@ def run(*arguments: str) -> Result:
 
 
 def expected(seeds: list[int], state: Any = STATE) -> Any:
-    images = zoo_files.paint(state, torch.from_numpy(latents(seeds, 20)))
+    images = zoo_files.generate(state, torch.from_numpy(latents(seeds, 20)))
     return ((images + 1) * 127.5).round().clamp(0, 255).permute(0, 2, 3, 1).numpy()
 
 
-def test_an_imported_file_paints_what_the_zoo_paints(file: Path, tmp_path: Path) -> None:
+def test_an_imported_file_generates_what_the_zoo_generates(file: Path, tmp_path: Path) -> None:
     models = tmp_path / "models"
     result = run(str(file), "--model-dir", str(models))
     assert result.exit_code == 0, result.output
@@ -129,7 +129,7 @@ def test_older_names_and_both_file_formats_are_read(
         ({"leakyReluLeak": 3.0}, "not a Progressive GAN"),
     ],
 )
-def test_what_would_paint_otherwise_is_refused(
+def test_what_would_generate_otherwise_is_refused(
     change: dict[str, Any], complaint: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = tmp_path / "odd.pth"

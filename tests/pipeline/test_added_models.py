@@ -53,28 +53,30 @@ def submitted(models: Path, model: str, **params: Any) -> TaskMessage:
     return decode_task(task_message(manifest, 0, 0, utc_now(), manifest.targets).encode())
 
 
-def painted(runtime: Runtime) -> list[np.ndarray[Any, Any]]:
+def generated(runtime: Runtime) -> list[np.ndarray[Any, Any]]:
     return [decode(runtime.store.read(image_name("job-a", "container", index))) for index in range(3)]
 
 
-def test_an_onnx_generator_paints_a_job(models: Path, runtime: Runtime) -> None:
+def test_an_onnx_generator_generates_a_job(models: Path, runtime: Runtime) -> None:
     task = submitted(models, "gan")
     assert process_task(task, a_delivery(), runtime).outcome is Outcome.DONE
     info = Registry(models).get("gan")
     engine = load_engine(info, engine="openvino", precision="auto", threads=1)
     expected = engine.generate([image_seed(7, index) for index in range(3)], {})
-    assert np.array_equal(np.stack(painted(runtime)), expected)
+    assert np.array_equal(np.stack(generated(runtime)), expected)
 
 
-def test_an_own_engine_paints_a_job_with_its_params(models: Path, runtime: Runtime) -> None:
+def test_an_own_engine_generates_a_job_with_its_params(models: Path, runtime: Runtime) -> None:
     assert process_task(submitted(models, "own", brightness=3), a_delivery(), runtime).outcome is Outcome.DONE
-    for index, pixels in enumerate(painted(runtime)):
+    for index, pixels in enumerate(generated(runtime)):
         assert (pixels == image_seed(7, index) * 3 % 256).all()
     provenance = read_provenance(runtime.store.read(image_name("job-a", "container", 0)))
     assert (provenance.engine, dict(provenance.params)) == ("stripes", {"brightness": 3})
 
 
-def test_a_text_pipeline_paints_a_job_with_its_prompt(tmp_path: Path, models: Path, runtime: Runtime) -> None:
+def test_a_text_pipeline_generates_a_job_with_its_prompt(
+    tmp_path: Path, models: Path, runtime: Runtime
+) -> None:
     need_diffusers()
     folder = save_text_pipeline(tmp_path / "text" / "pipeline")
     add_model(models, "art", f"diffusers:{folder}", AddRequest(options={"steps": 2}))
@@ -85,7 +87,7 @@ def test_a_text_pipeline_paints_a_job_with_its_prompt(tmp_path: Path, models: Pa
     forged = task.model_copy(update={"params": {"prompt": "a cat", "steps": 10**9}})
     assert process_task(forged, a_delivery(), runtime).outcome is Outcome.FAILED
     assert process_task(task, a_delivery(), runtime).outcome is Outcome.DONE
-    first = painted(runtime)
+    first = generated(runtime)
     assert first[0].shape == (16, 16, 3)
     assert not np.array_equal(first[0], first[1])
 
@@ -98,7 +100,7 @@ def test_a_text_pipeline_paints_a_job_with_its_prompt(tmp_path: Path, models: Pa
         ({"model_digest": "sha256:" + "0" * 64}, "model_digest_mismatch", "the job asks for sha256:0000"),
     ],
 )
-def test_what_a_worker_cannot_paint_is_recorded(
+def test_what_a_worker_cannot_generate_is_recorded(
     models: Path, runtime: Runtime, change: dict[str, Any], error: str, detail: str
 ) -> None:
     task = submitted(models, "gan").model_copy(update=change)

@@ -12,7 +12,12 @@ import pytest
 from pipeline.errors import MessageError
 from pipeline.protocol.envelope import Envelope
 from pipeline.protocol.task_message import TaskMessage, decode_task
-from pipeline.worker.pubsub_dead_letters import COUNT_ATTRIBUTE, SOURCE_ATTRIBUTE, bury_envelope, dead_targets
+from pipeline.worker.pubsub_dead_letters import (
+    COUNT_ATTRIBUTE,
+    SOURCE_ATTRIBUTE,
+    dead_targets,
+    write_envelope_dead_letter,
+)
 from results.documents import DeadLetter, load
 from results.naming import record_name
 from results.stores.directory import DirectoryStore
@@ -40,19 +45,19 @@ def store(tmp_path: Path) -> DirectoryStore:
 
 
 def test_a_letter_is_written_once_for_the_target_that_gave_up(store: DirectoryStore) -> None:
-    names = bury_envelope(store, LETTER)
+    names = write_envelope_dead_letter(store, LETTER)
     assert names == ["jobs/a-job/function/deadletters/000003-002.json"]
     written = store.read(names[0])
     letter = load(DeadLetter, written, names[0])
     assert (letter.attempts, letter.target, letter.dead_at) == (100, "function", NOW)
     assert "diptych-function" in letter.last_error
     assert decode_task(base64.b64decode(letter.message["data"])) == TASK
-    assert bury_envelope(store, replace(LETTER, message_id="18")) == names
+    assert write_envelope_dead_letter(store, replace(LETTER, message_id="18")) == names
     assert store.read(names[0]) == written
 
 
 def test_where_nothing_says_whose_it_is_every_target_has_one(store: DirectoryStore) -> None:
-    names = bury_envelope(store, replace(LETTER, attributes={COUNT_ATTRIBUTE: "many"}))
+    names = write_envelope_dead_letter(store, replace(LETTER, attributes={COUNT_ATTRIBUTE: "many"}))
     assert [name.split("/")[2] for name in names] == ["container", "function"]
     assert load(DeadLetter, store.read(names[0]), names[0]).attempts == 0
 
@@ -81,11 +86,11 @@ def test_a_target_that_was_not_asked_for_buries_nobody() -> None:
 
 def test_a_task_that_was_recorded_is_not_buried(store: DirectoryStore) -> None:
     store.create(record_name("a-job", "function", 3), b"{}", "application/json")
-    assert bury_envelope(store, LETTER) == []
+    assert write_envelope_dead_letter(store, LETTER) == []
     assert list(store.list("jobs/a-job/function/deadletters/")) == []
 
 
 def test_what_holds_no_task_is_refused(store: DirectoryStore) -> None:
     with pytest.raises(MessageError):
-        bury_envelope(store, replace(LETTER, data=b"hi"))
+        write_envelope_dead_letter(store, replace(LETTER, data=b"hi"))
     assert list(store.list("")) == []

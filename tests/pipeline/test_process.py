@@ -1,4 +1,4 @@
-"""process_task over a real directory store: painting, repeated deliveries, deadlines, draining."""
+"""process_task over a real directory store: generating, repeated deliveries, deadlines, draining."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def test_done_leaves_images_and_a_record(tmp_path: Path, monkeypatch: pytest.Mon
         assert read_provenance(png).index == entry.index
 
 
-def test_both_targets_paint_the_same_bytes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_both_targets_generate_the_same_bytes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     task = a_task()
     for target in ("container", "function"):
         runtime = a_runtime(tmp_path, monkeypatch, target=target, batch_size=1 + (target == "function"))
@@ -160,29 +160,29 @@ def test_deadline_without_progress_counts_as_an_attempt(
     assert (result.outcome, result.reason, result.at_fault) == (Outcome.RETRY, "deadline", True)
 
 
-def test_draining_gives_back_what_would_take_too_long(
+def test_shutting_down_gives_back_what_would_take_too_long(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     engine = QuickEngine()
     runtime = a_runtime(tmp_path, monkeypatch, engine=engine, batch_size=1, drain_s=0)
-    engine.before = lambda _seeds: runtime.drain.start()
+    engine.before = lambda _seeds: runtime.shutdown.start()
     result = process_task(a_task(), a_delivery(), runtime)
     assert (result.outcome, result.reason, result.at_fault) == (Outcome.RETRY, "draining", False)
     assert engine.batches == [1]
     assert len(names(runtime.store, images_prefix(JOB, "container"))) == 1
 
 
-def test_draining_finishes_what_is_nearly_done(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_shutting_down_finishes_what_is_nearly_done(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     engine = QuickEngine()
     runtime = a_runtime(tmp_path, monkeypatch, engine=engine, batch_size=1, drain_s=1000)
-    engine.before = lambda _seeds: runtime.drain.start()
+    engine.before = lambda _seeds: runtime.shutdown.start()
     assert process_task(a_task(), a_delivery(), runtime).outcome is Outcome.DONE
 
 
-def test_draining_takes_no_new_task(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_shutting_down_takes_no_new_task(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     engine = QuickEngine()
     runtime = a_runtime(tmp_path, monkeypatch, engine=engine, drain_s=1000)
-    runtime.drain.start()
+    runtime.shutdown.start()
     result = process_task(a_task(), a_delivery(), runtime)
     assert (result.outcome, result.reason) == (Outcome.RETRY, "draining")
     assert engine.batches == []

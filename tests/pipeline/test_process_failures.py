@@ -105,7 +105,7 @@ def test_store_error_is_given_back(
     assert result.at_fault is not transient
     assert result.reason == ("store_unavailable" if transient else "store_refused")
     assert (result.retry_after_s is not None) is transient
-    # The store is back: what was painted is found, and nothing is lost.
+    # The store is back: what was generated is found, and nothing is lost.
     store.on_create = lambda _name, _data: None
     assert process_task(a_task(), a_delivery(), runtime).outcome is Outcome.DONE
 
@@ -131,7 +131,7 @@ def test_out_of_memory_counts_as_an_attempt(tmp_path: Path, monkeypatch: pytest.
 
 
 def test_slow_store_bounds_the_images_in_flight(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    engine, stored, painted, ahead = QuickEngine(), [0], [0], []
+    engine, stored, generated, ahead = QuickEngine(), [0], [0], []
     lock = threading.Lock()
 
     def store_one(name: str, _data: bytes) -> None:
@@ -141,8 +141,8 @@ def test_slow_store_bounds_the_images_in_flight(tmp_path: Path, monkeypatch: pyt
 
     def look(seeds: Sequence[int]) -> None:
         with lock:
-            ahead.append(painted[0] - stored[0])
-        painted[0] += len(seeds)
+            ahead.append(generated[0] - stored[0])
+        generated[0] += len(seeds)
 
     engine.before = look
     store = FaultyStore(open_store(tmp_path.as_uri()), store_one)

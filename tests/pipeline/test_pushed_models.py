@@ -1,4 +1,4 @@
-"""Pushed models: a worker that has none paints them all the same, and trusts nothing but the digest."""
+"""Pushed models: a worker that has none generates them all the same, and trusts nothing but the digest."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def the_failure(store: Store) -> Failure:
     return load(Failure, store.read(info.name), info.name)
 
 
-def test_a_worker_without_the_model_paints_what_one_with_it_paints(
+def test_a_worker_without_the_model_generates_what_one_with_it_generates(
     store: Store, models: Path, tmp_path: Path
 ) -> None:
     digest = pushed(store, models)

@@ -20,7 +20,7 @@ from pipeline.models.engine_cache import CAPACITY, EngineCache
 from pipeline.worker.instance import cpu_model, this_instance
 from pipeline.worker.metering import Meter
 from pipeline.worker.runtime import LazyRuntime, Runtime
-from pipeline.worker.shutdown import Drain
+from pipeline.worker.shutdown import Shutdown
 from results.errors import StoreError
 from tests.support.builders.checkpoints import save_tiny
 from tests.support.builders.fakes import QuickEngine, a_runtime, wait_until
@@ -158,15 +158,15 @@ def test_requests_are_counted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     assert [runtime.count_request() for _ in range(3)] == [0, 1, 2]
 
 
-def test_drain() -> None:
-    drain = Drain(1000)
-    assert (drain.started, drain.left_s) == (False, float("inf"))
-    drain.start()
-    left_s = drain.left_s
+def test_shutdown() -> None:
+    shutdown = Shutdown(1000)
+    assert (shutdown.started, shutdown.left_s) == (False, float("inf"))
+    shutdown.start()
+    left_s = shutdown.left_s
     assert 0 < left_s <= 1000
-    drain.start()
-    assert drain.left_s <= left_s
-    over = Drain(0)
+    shutdown.start()
+    assert shutdown.left_s <= left_s
+    over = Shutdown(0)
     over.start()
     assert over.left_s == 0
 
@@ -186,7 +186,7 @@ def test_meter_measures_cpu_rss_and_stages() -> None:
         for thread in threads:
             thread.join()
         meter.count_image(found=False)
-        meter.count_image(found=True, painted=False)
+        meter.count_image(found=True, generated=False)
         work = meter.work()
     assert meter.stage_s("store") == 2.0
     assert meter.stage_s("encode") == 0.0

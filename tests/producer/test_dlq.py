@@ -28,7 +28,7 @@ from tests.support.servers.broker import waiting
 from tests.support.servers.pubsub_emulator import PubSubEmulator
 from tests.support.servers.valkey import ValkeyServer, free_port
 
-RESERVE_LIMIT_S = 20.0
+PULL_LIMIT_S = 20.0
 
 
 @dataclass(frozen=True)
@@ -100,7 +100,9 @@ def publish(store: DirectoryStore, manifest: Manifest) -> None:
     end_task(store, naming.published_name(manifest.job_id, 0, 0, manifest.task_count - 1))
 
 
-def bury(store: DirectoryStore, target: Target, task: int, job_id: str = JOB, publication: int = 0) -> None:
+def write_dead_letter(
+    store: DirectoryStore, target: Target, task: int, job_id: str = JOB, publication: int = 0
+) -> None:
     letter = DeadLetter(
         job_id=job_id, task_index=task, publication=publication, target=target, message_id="m-1",
         attempts=100, last_error="503: out of\nmemory \x1b[31m", dead_at=NOW, message={"data": "e30="},
@@ -112,9 +114,9 @@ def test_list_says_what_is_dead_and_what_to_do(celery: Dlq) -> None:
     store = celery.store
     for job in ("a-job", "b-job", "healthy"):
         publish(store, stored_job(store, job_id=job))
-    bury(store, "container", 2)
-    bury(store, "function", 0, "b-job")
-    bury(store, "function", 1, "b-job")
+    write_dead_letter(store, "container", 2)
+    write_dead_letter(store, "function", 0, "b-job")
+    write_dead_letter(store, "function", 1, "b-job")
     end_task(store, naming.record_name("b-job", "function", 1))  # it was done after all
 
     result = celery.run("list")
@@ -145,10 +147,10 @@ def test_list_of_nothing_and_of_no_such_job(celery: Dlq) -> None:
 
 def test_a_damaged_letter_or_job_does_not_hide_the_others(celery: Dlq) -> None:
     publish(celery.store, stored_job(celery.store))
-    bury(celery.store, "container", 1)
+    write_dead_letter(celery.store, "container", 1)
     end_task(celery.store, naming.deadletter_name(JOB, "container", 2, 0))  # "{}"
     end_task(celery.store, naming.manifest_name("broken"))
-    bury(celery.store, "container", 0, "broken")
+    write_dead_letter(celery.store, "container", 0, "broken")
     end_task(celery.store, "jobs/Not-A-Job/container/deadletters/000000-000.json")
     result = celery.run("list")
     assert result.exit_code == 0
@@ -160,7 +162,7 @@ def test_a_damaged_letter_or_job_does_not_hide_the_others(celery: Dlq) -> None:
 def test_show_tells_the_whole_story_of_a_task(celery: Dlq) -> None:
     store = celery.store
     publish(store, stored_job(store))
-    bury(store, "container", 2)
+    write_dead_letter(store, "container", 2)
     failure = Failure(
         job_id=JOB, task_index=2, publication=0, target="container", delivery_id="d1", message_id="m-1",
         instance_id="i-7", error="model_error", detail="no such layer", received_at=NOW, failed_at=NOW,
@@ -186,9 +188,9 @@ def test_show_tells_the_whole_story_of_a_task(celery: Dlq) -> None:
 def test_redrive_publishes_what_is_dead_and_only_that(dlq: Dlq) -> None:
     store = dlq.store
     publish(store, stored_job(store))
-    bury(store, "container", 1)
-    bury(store, "container", 3)
-    bury(store, "function", 3)
+    write_dead_letter(store, "container", 1)
+    write_dead_letter(store, "container", 3)
+    write_dead_letter(store, "function", 3)
     end_task(store, naming.failure_name(JOB, "function", 0, 0, "d"))  # failed, not dead: for `retry`
 
     refused = dlq.run("redrive", JOB, "--task", 1, "--task", 2)
@@ -230,13 +232,13 @@ def dead_message(manifest: Manifest, task: int, subscription: str) -> dict[str, 
     return {"data": data, "attributes": message.attributes() | marks}
 
 
-def test_what_waits_in_the_reserve_is_brought_into_the_store(
+def test_what_waits_in_the_dead_letter_pull_is_brought_into_the_store(
     pubsub: Dlq, emulator: PubSubEmulator, address: PubSubAddress
 ) -> None:
     store = pubsub.store
     manifest = stored_job(store)
     publish(store, manifest)
-    bury(store, "function", 3)  # its push has got through
+    write_dead_letter(store, "function", 3)  # its push has got through
     foreign = manifest.model_copy(update={"job_id": "of-another-store"})
     messages = [
         dead_message(manifest, 0, address.push_subscription("container")),
@@ -255,11 +257,11 @@ def test_what_waits_in_the_reserve_is_brought_into_the_store(
         ("function", 3),
     ]
     # What the store does not hold is still there for those whose it is.
-    reserve = address.subscription_path(address.dead_letter_pull)
-    deadline = time.monotonic() + RESERVE_LIMIT_S
+    dead_letter_pull = address.subscription_path(address.dead_letter_pull)
+    deadline = time.monotonic() + PULL_LIMIT_S
     left: list[bytes] = []
     while len(left) < 2 and time.monotonic() < deadline:
-        left += [base64.b64decode(message["data"]) for message in emulator.pull(reserve)]
+        left += [base64.b64decode(message["data"]) for message in emulator.pull(dead_letter_pull)]
         time.sleep(0.05)
     assert b"no task" in left
     assert [decode_task(data).job_id for data in left if data != b"no task"] == ["of-another-store"]
@@ -269,14 +271,14 @@ def test_what_waits_in_the_reserve_is_brought_into_the_store(
 
 
 @pytest.mark.parametrize("missing", ["emulator", "reserve"])
-def test_without_the_reserve_the_store_still_answers(
+def test_without_the_dead_letter_pull_the_store_still_answers(
     missing: str, store: DirectoryStore, emulator: PubSubEmulator
 ) -> None:
     place = emulator.new_address()
     gone = PubSubAddress(place.project, place.topic, f"127.0.0.1:{free_port()}")
     dlq = Dlq(store, (gone if missing == "emulator" else place).url, list)
     publish(store, stored_job(store))
-    bury(store, "container", 2)
+    write_dead_letter(store, "container", 2)
     result = dlq.run("list")
     assert result.exit_code == 0
     assert "note: the reserve of dead letters was not looked into" in result.stderr

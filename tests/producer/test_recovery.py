@@ -27,7 +27,7 @@ from results.documents import Target
 from results.stores.directory import DirectoryStore
 from tests.producer.conftest import JOB, end_task, stored_job
 from tests.support.servers.broker import CONTAINER, note_unacknowledged, pop, task_in, waiting
-from worker_celery.queued_delivery import Parcel
+from worker_celery.queued_delivery import QueuedDelivery
 
 QUEUES = (CONTAINER, queue_name("function"))
 
@@ -84,9 +84,9 @@ def test_what_waits_is_held_or_was_put_back_is_not_touched(
         consumer.qos(prefetch_count=2)
         while len(held) < 2:
             connection.drain_events(timeout=5)
-        # The first is put back as the courier does it: sent again with its backoff, then acknowledged.
-        parcel = Parcel.from_arguments({**held[0].payload[1], "target": targets[0]})
-        later = parcel.met_failure("500", time.time() + 60)
+        # The first is put back as the deliverer does it: sent again with its backoff, then acknowledged.
+        queued_delivery = QueuedDelivery.from_arguments({**held[0].payload[1], "target": targets[0]})
+        later = queued_delivery.met_failure("500", time.time() + 60)
         app.send_task(task_name(targets[0]), kwargs=later.arguments(), queue=queue)
         held[0].ack()
         assert (redis.hlen("unacked"), redis.llen(queue)) == (1, 3)

@@ -122,7 +122,7 @@ def test_tiles_stand_in_rows() -> None:
     assert (x, y) == (MARGIN + 64 + TILE_GAP, canvas._top + 64 + LABEL_HEIGHT + TILE_GAP)
 
 
-def test_likeness_is_peak_signal_to_noise() -> None:
+def test_similarity_is_peak_signal_to_noise() -> None:
     black, white = np.zeros((4, 4, 3), np.uint8), np.full((4, 4, 3), 255, np.uint8)
     assert psnr_db(black, white) == 0
     assert psnr_db(black, black) == float("inf")

@@ -23,7 +23,7 @@ from results.documents import JSON_TYPE, Manifest, Target, dump
 from results.export.columns import COLUMNS
 from results.export.run import FORMS, Form, export_to_path, export_to_stream
 from results.export.samples import ExportError, Source
-from results.export.single import Tally
+from results.export.single import ExportCounts
 from results.stores.base import Store
 from results.stores.directory import DirectoryStore
 from tests.support.builders.pictures import JOB, manifest, record, write_image, write_job, write_task
@@ -39,11 +39,13 @@ def a_source(
     return Source(store, job, targets or job.targets, with_images, strict, told.append), told
 
 
-def export(store: Store, job: Manifest, form: Form, path: Path, **options: Any) -> tuple[Tally, list[str]]:
+def export(
+    store: Store, job: Manifest, form: Form, path: Path, **options: Any
+) -> tuple[ExportCounts, list[str]]:
     source, told = a_source(store, job, form, **options)
     with export_to_path(source, form, path, SHARD) as running:
-        assert sum(running.steps) == running.tally.images
-    return running.tally, told
+        assert sum(running.steps) == running.counts.images
+    return running.counts, told
 
 
 def files(path: Path) -> dict[str, bytes]:
@@ -181,7 +183,7 @@ def test_equal_jobs_give_equal_bytes_to_files_and_streams(
     out = io.BytesIO()
     source, _ = a_source(directory_store, job, form)
     with export_to_stream(source, form, out) as running:
-        assert sum(running.steps) == running.tally.images == 20
+        assert sum(running.steps) == running.counts.images == 20
     if form == "webdataset":
         with tarfile.open(fileobj=io.BytesIO(out.getvalue())) as tar:
             assert len(tar.getmembers()) == 40
@@ -205,11 +207,11 @@ def test_what_is_missing_or_damaged_is_left_out_and_told(store: Store, tmp_path:
     stray = naming.record_name(JOB, "function", 2)
     store.delete(stray)
     store.create(stray, dump(record(0, "function")), JSON_TYPE)
-    tally, told = export(store, job, form, tmp_path / "out")
+    counts, told = export(store, job, form, tmp_path / "out")
     if form in ("csv", "jsonl"):
-        assert (tally.images, tally.left_out) == (14, 2)
+        assert (counts.images, counts.left_out) == (14, 2)
     else:
-        assert (tally.images, tally.left_out) == (12, 4)
+        assert (counts.images, counts.left_out) == (12, 4)
         assert f"{changed} is not the image that its record tells of" in told[0]
         assert f"{gone} is missing" in told[1]
     assert f"{damaged} cannot be read" in told[-2]
@@ -224,8 +226,8 @@ def test_only_finished_tasks_and_chosen_targets(directory_store: DirectoryStore,
     directory_store.create(naming.manifest_name(JOB), dump(job), JSON_TYPE)
     write_task(directory_store, job, "function", 1)
     write_image(directory_store, job, "container", 0)
-    tally, _ = export(directory_store, job, "zip", tmp_path / "a.zip", targets=("function",))
-    assert tally.images == 4
+    counts, _ = export(directory_store, job, "zip", tmp_path / "a.zip", targets=("function",))
+    assert counts.images == 4
     assert all("/function/" in name or name.endswith("job.json") for name in
                zipfile.ZipFile(tmp_path / "a.zip").namelist())  # fmt: skip
 

@@ -77,8 +77,8 @@ def interrupt(store: Store, job: Manifest, form: Form, path: Path, images: int) 
 def resume(store: Store, job: Manifest, form: Form, path: Path) -> tuple[int, int]:
     source, _ = a_source(store, job, form)
     with export_to_path(source, form, path, 20) as running:
-        assert sum(running.steps) == running.tally.images
-    return running.tally.images, running.tally.kept
+        assert sum(running.steps) == running.counts.images
+    return running.counts.images, running.counts.kept
 
 
 @pytest.mark.parametrize("form", FORMS)

@@ -182,7 +182,7 @@ def test_a_worker_that_is_asked_to_stop_finishes_what_it_delivers(
     assert valkey.unacknowledged() == 0
 
 
-def test_a_message_that_is_no_parcel_is_rejected_once(
+def test_a_message_that_is_no_queued_delivery_is_rejected_once(
     valkey: ValkeyServer, workers: Workers, target: HttpTarget, store: DirectoryStore
 ) -> None:
     app = Celery(set_as_current=False)

@@ -1,4 +1,4 @@
-"""Painting in the worker: outcomes as answers, and the order to stop across processes."""
+"""Generating in the worker: outcomes as answers, and the order to stop across processes."""
 
 from __future__ import annotations
 
@@ -20,19 +20,19 @@ from results.stores.directory import DirectoryStore
 from tests.support.builders.fakes import QuickEngine, a_runtime
 from tests.support.builders.stores import FaultyStore
 from tests.support.builders.tasks import a_task
-from worker_celery.in_process import Painter
-from worker_celery.push_response import AnswerKind
-from worker_celery.queued_delivery import Parcel
-from worker_celery.shared_shutdown import SharedDrain
+from worker_celery.in_process import InProcessDelivery
+from worker_celery.push_response import PushResponseKind
+from worker_celery.queued_delivery import QueuedDelivery
+from worker_celery.shared_shutdown import SharedShutdown
 
 
-def parcel(attempt: int = 0, busy: int = 0) -> Parcel:
+def queued_delivery(attempt: int = 0, busy: int = 0) -> QueuedDelivery:
     message = queued_message(a_task(targets=("celery",)), "m1", utc_now())
-    return Parcel("celery", message, attempt=attempt, busy=busy)
+    return QueuedDelivery("celery", message, attempt=attempt, busy=busy)
 
 
-def painter(runtime: Runtime) -> Painter:
-    return Painter(LazyRuntime(lambda: runtime))
+def image_generator(runtime: Runtime) -> InProcessDelivery:
+    return InProcessDelivery(LazyRuntime(lambda: runtime))
 
 
 @pytest.fixture
@@ -40,10 +40,10 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path / "store"
 
 
-def test_a_painted_task_is_acknowledged(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_generated_task_is_acknowledged(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     runtime = a_runtime(folder, monkeypatch, target="celery")
-    answer = painter(runtime).paint(parcel(attempt=1, busy=2))
-    assert answer.kind is AnswerKind.ACK
+    answer = image_generator(runtime).generate(queued_delivery(attempt=1, busy=2))
+    assert answer.kind is PushResponseKind.ACK
     name = record_name("job-a", "celery", 0)
     record = load(Record, runtime.store.read(name), name)
     assert (record.target, record.delivery_attempt, record.message_id) == ("celery", 4, "m1")
@@ -53,21 +53,23 @@ def test_a_permanent_error_is_recorded_and_acknowledged(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     runtime = a_runtime(folder, monkeypatch, target="celery", load_error=CheckpointError("damaged"))
-    assert painter(runtime).paint(parcel()).kind is AnswerKind.ACK
+    assert image_generator(runtime).generate(queued_delivery()).kind is PushResponseKind.ACK
     (info,) = runtime.store.list(failures_prefix("job-a", "celery"))
     assert load(Failure, runtime.store.read(info.name), info.name).error == "bad_checkpoint"
 
 
-@pytest.mark.parametrize(("transient", "kind"), [(True, AnswerKind.BUSY), (False, AnswerKind.FAILED)])
+@pytest.mark.parametrize(
+    ("transient", "kind"), [(True, PushResponseKind.BUSY), (False, PushResponseKind.FAILED)]
+)
 def test_a_store_that_is_away_costs_no_attempt_and_one_that_refuses_does(
-    folder: Path, monkeypatch: pytest.MonkeyPatch, transient: bool, kind: AnswerKind
+    folder: Path, monkeypatch: pytest.MonkeyPatch, transient: bool, kind: PushResponseKind
 ) -> None:
     def refuse(name: str, _: bytes) -> None:
         raise StoreError(f"cannot write {name}", transient=transient)
 
     store = FaultyStore(DirectoryStore.from_url(folder.as_uri()), refuse)
     runtime = a_runtime(folder, monkeypatch, target="celery", store=store)
-    answer = painter(runtime).paint(parcel())
+    answer = image_generator(runtime).generate(queued_delivery())
     assert answer.kind is kind
     assert "cannot write" in answer.detail
 
@@ -77,8 +79,8 @@ def test_a_bug_costs_an_attempt(folder: Path, monkeypatch: pytest.MonkeyPatch) -
         raise ZeroDivisionError("oh")
 
     runtime = a_runtime(folder, monkeypatch, target="celery", engine=QuickEngine(before=explode))
-    answer = painter(runtime).paint(parcel())
-    assert answer.kind is AnswerKind.FAILED
+    answer = image_generator(runtime).generate(queued_delivery())
+    assert answer.kind is PushResponseKind.FAILED
     assert "ZeroDivisionError" in answer.detail
 
 
@@ -86,30 +88,30 @@ def test_a_stopping_worker_gives_its_tasks_back_without_an_attempt(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     runtime = a_runtime(folder, monkeypatch, target="celery")
-    runtime.drain = SharedDrain(8.0)
-    runtime.drain.start()
-    answer = painter(runtime).paint(parcel())
-    assert answer.kind is AnswerKind.BUSY
+    runtime.shutdown = SharedShutdown(8.0)
+    runtime.shutdown.start()
+    answer = image_generator(runtime).generate(queued_delivery())
+    assert answer.kind is PushResponseKind.BUSY
     assert answer.detail.startswith("draining")
 
 
 def test_the_order_to_stop_reaches_processes_that_were_forked_before_it() -> None:
-    drain = SharedDrain(8.0)
-    assert not drain.started
-    assert drain.left_s == float("inf")
+    shutdown = SharedShutdown(8.0)
+    assert not shutdown.started
+    assert shutdown.left_s == float("inf")
     context = multiprocessing.get_context("fork")
     go, answer = context.Event(), context.SimpleQueue()
 
     def child() -> None:
         go.wait(20)
-        answer.put((drain.started, drain.left_s))
+        answer.put((shutdown.started, shutdown.left_s))
 
     process = context.Process(target=child)
     process.start()
-    drain.start()
-    first = drain.left_s
-    drain.start()
-    assert drain.left_s <= first, "the second order changes nothing"
+    shutdown.start()
+    first = shutdown.left_s
+    shutdown.start()
+    assert shutdown.left_s <= first, "the second order changes nothing"
     go.set()
     started, left_s = answer.get()
     process.join()
@@ -118,6 +120,6 @@ def test_the_order_to_stop_reaches_processes_that_were_forked_before_it() -> Non
 
 
 def test_no_time_is_left_when_the_grace_is_over() -> None:
-    drain = SharedDrain(0.0)
-    drain.start()
-    assert drain.left_s == 0.0
+    shutdown = SharedShutdown(0.0)
+    shutdown.start()
+    assert shutdown.left_s == 0.0

@@ -49,7 +49,7 @@ def all_acknowledged(valkey: ValkeyServer) -> bool:
     return valkey.length(queue_name("celery")) == 0 and valkey.unacknowledged() == 0
 
 
-def test_a_worker_paints_and_commits(
+def test_a_worker_generates_and_commits(
     publisher: CeleryPublisher,
     valkey: ValkeyServer,
     workers: Workers,

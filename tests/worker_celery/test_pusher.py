@@ -12,34 +12,35 @@ from pipeline.errors import SettingsError
 from pipeline.protocol.clock import utc_now
 from tests.support.servers.valkey import free_port
 from tests.worker_celery.conftest import HttpTarget, slowly
-from worker_celery.http_push import HttpPusher
-from worker_celery.push_response import AnswerKind
-from worker_celery.queued_delivery import Parcel
+from worker_celery.http_push import HttpPush
+from worker_celery.push_response import PushResponseKind
+from worker_celery.queued_delivery import QueuedDelivery
 
-PARCEL = Parcel("container", {"messageId": "m1", "data": "e30="})
+QUEUED_DELIVERY = QueuedDelivery("container", {"messageId": "m1", "data": "e30="})
 
 
-def pusher(target: HttpTarget) -> HttpPusher:
-    return HttpPusher(Settings(container_url=target.url, push_timeout_s=0.5))
+def http_push(target: HttpTarget) -> HttpPush:
+    return HttpPush(Settings(container_url=target.url, push_timeout_s=0.5))
 
 
 @pytest.mark.parametrize(
     ("status", "kind"),
     [
-        (200, AnswerKind.ACK), (201, AnswerKind.ACK), (202, AnswerKind.ACK), (204, AnswerKind.ACK),
-        (429, AnswerKind.BUSY), (503, AnswerKind.BUSY),
-        (203, AnswerKind.FAILED), (301, AnswerKind.FAILED), (400, AnswerKind.FAILED),
-        (404, AnswerKind.FAILED), (500, AnswerKind.FAILED), (502, AnswerKind.FAILED),
-        (504, AnswerKind.FAILED),
+        (200, PushResponseKind.ACK), (201, PushResponseKind.ACK),
+        (202, PushResponseKind.ACK), (204, PushResponseKind.ACK),
+        (429, PushResponseKind.BUSY), (503, PushResponseKind.BUSY),
+        (203, PushResponseKind.FAILED), (301, PushResponseKind.FAILED), (400, PushResponseKind.FAILED),
+        (404, PushResponseKind.FAILED), (500, PushResponseKind.FAILED), (502, PushResponseKind.FAILED),
+        (504, PushResponseKind.FAILED),
     ],
 )  # fmt: skip
 def test_status_codes_mean_what_they_mean_to_pubsub(
-    target: HttpTarget, status: int, kind: AnswerKind
+    target: HttpTarget, status: int, kind: PushResponseKind
 ) -> None:
     target.reply = lambda _: (status, {"Location": "/elsewhere"})
-    answer = pusher(target).push(PARCEL)
+    answer = http_push(target).push(QUEUED_DELIVERY)
     assert answer.kind is kind
-    assert (str(status) in answer.detail) == (kind is not AnswerKind.ACK)
+    assert (str(status) in answer.detail) == (kind is not PushResponseKind.ACK)
     assert len(target.bodies) == 1, "a redirect is not followed"
 
 
@@ -48,32 +49,32 @@ def test_status_codes_mean_what_they_mean_to_pubsub(
 )
 def test_retry_after_in_seconds(target: HttpTarget, header: str, expected: float | None) -> None:
     target.reply = lambda _: (503, {"Retry-After": header})
-    assert pusher(target).push(PARCEL).retry_after_s == expected
+    assert http_push(target).push(QUEUED_DELIVERY).retry_after_s == expected
 
 
 def test_retry_after_as_a_date(target: HttpTarget) -> None:
     dates = iter([utc_now() + timedelta(seconds=40), utc_now() - timedelta(hours=1)])
     target.reply = lambda _: (503, {"Retry-After": format_datetime(next(dates), usegmt=True)})
-    push = pusher(target)
-    assert 30 < (push.push(PARCEL).retry_after_s or 0) <= 40
-    assert push.push(PARCEL).retry_after_s == 0.0
+    push = http_push(target)
+    assert 30 < (push.push(QUEUED_DELIVERY).retry_after_s or 0) <= 40
+    assert push.push(QUEUED_DELIVERY).retry_after_s == 0.0
 
 
 def test_no_answer_in_time_is_a_failure(target: HttpTarget) -> None:
     target.reply = slowly(1.0)
-    answer = pusher(target).push(PARCEL)
-    assert answer.kind is AnswerKind.FAILED
+    answer = http_push(target).push(QUEUED_DELIVERY)
+    assert answer.kind is PushResponseKind.FAILED
     assert "no answer" in answer.detail
 
 
 def test_nobody_there_is_a_failure_that_says_so() -> None:
     port = free_port()
     settings = Settings(container_url=f"http://127.0.0.1:{port}/", push_timeout_s=1)
-    answer = HttpPusher(settings).push(PARCEL)
-    assert answer.kind is AnswerKind.FAILED
+    answer = HttpPush(settings).push(QUEUED_DELIVERY)
+    assert answer.kind is PushResponseKind.FAILED
     assert "Connection refused" in answer.detail
 
 
 def test_a_target_without_a_url_is_a_wrong_setting() -> None:
     with pytest.raises(SettingsError, match="DIPTYCH_FUNCTION_URL"):
-        HttpPusher(Settings()).push(Parcel("function", {}))
+        HttpPush(Settings()).push(QueuedDelivery("function", {}))

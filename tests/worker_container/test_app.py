@@ -32,7 +32,7 @@ def app_over(runtime: Runtime) -> Flask:
     """The real app, with a runtime whose engine is quick."""
     app = create_app(runtime.settings)
     app.extensions[EXTENSION] = replace(
-        serving(app), runtime=LazyRuntime(lambda: runtime), drain=runtime.drain
+        serving(app), runtime=LazyRuntime(lambda: runtime), shutdown=runtime.shutdown
     )
     return app
 
@@ -97,8 +97,8 @@ def test_a_bug_is_500(client: FlaskClient, engine: QuickEngine) -> None:
     assert b"Traceback" not in answer.data
 
 
-def test_draining_is_503_and_unready(client: FlaskClient, runtime: Runtime) -> None:
-    runtime.drain.start()
+def test_shutting_down_is_503_and_unready(client: FlaskClient, runtime: Runtime) -> None:
+    runtime.shutdown.start()
     assert client.post("/", data=body()).status_code == 503
     ready = client.get("/health/ready")
     assert (ready.status_code, ready.data) == (503, b"not ready: this worker is stopping\n")

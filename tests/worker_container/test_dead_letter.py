@@ -68,8 +68,8 @@ def test_a_recorded_task_is_not_dead(client: FlaskClient, runtime: Runtime) -> N
     assert not runtime.store.stat(deadletter_name("job-a", "function", 0, 0))
 
 
-def test_it_needs_no_painting_slot(client: FlaskClient, runtime: Runtime) -> None:
-    runtime.drain.start()
+def test_it_needs_no_generation_slot(client: FlaskClient, runtime: Runtime) -> None:
+    runtime.shutdown.start()
     with runtime.slot:
         assert client.post("/dead-letter", data=letter()).status_code == 204
 

@@ -55,7 +55,7 @@ def images(store: Store) -> int:
 
 
 def long_task(folder: Path) -> TaskMessage:
-    """A task that paints for a few seconds, in many small batches."""
+    """A task that generates for a few seconds, in many small batches."""
     digest = save_tiny(folder / "models", resolution=128, width=32)
     return a_task(model_digest=digest, image_count=256)
 
@@ -121,7 +121,7 @@ def test_oversize_is_refused_unread(folder: Path, workers: list[Worker], store: 
     assert b'"body_bytes":1000000000' in store.read(info.name)
 
 
-def test_answers_while_it_paints(folder: Path, workers: list[Worker], store: Store) -> None:
+def test_answers_while_it_generates(folder: Path, workers: list[Worker], store: Store) -> None:
     task = long_task(folder)
     worker = Worker(folder).wait()
     workers.append(worker)

@@ -25,7 +25,7 @@ KEEP_S: Final = 5.0
 """An ended job is not looked at again for so long. `diptych retry` may revive it."""
 
 
-class Feed:
+class JobPoller:
     """Looks at a job until it has ended, or nobody listens.
 
     Args:

@@ -8,15 +8,15 @@ from typing import Final
 from results.job_state import load_manifest
 from results.stores.base import Store
 from webpage.errors import TooManyStreams
-from webpage.events.job_poller import Feed
+from webpage.events.job_poller import JobPoller
 
-MAX_FEEDS: Final = 32
+MAX_POLLERS: Final = 32
 HEARTBEAT_S: Final = 10.0
 """Between two signs of life: so a stream whose reader has gone is found out."""
 RECONNECT_MS: Final = 2000
 
 
-class Feeds:
+class EventStreams:
     """Hands out streams.
 
     Args:
@@ -28,7 +28,7 @@ class Feeds:
         self._store = store
         self._max_streams = max_streams
         self._lock = threading.Lock()
-        self._feeds: dict[str, Feed] = {}
+        self._pollers: dict[str, JobPoller] = {}
         self._streams = 0
         self._closing = False
 
@@ -46,39 +46,39 @@ class Feeds:
                 raise TooManyStreams(self._max_streams)
             self._streams += 1
         try:
-            feed = self._join(job_id)
+            poller = self._join(job_id)
         except BaseException:
             self._end_stream()
             raise
-        return Stream(feed, last_event_id, self)
+        return Stream(poller, last_event_id, self)
 
     def close(self) -> None:
         """End every stream and every poller, soon."""
         with self._lock:
             self._closing = True
-            feeds = [*self._feeds.values()]
-        for feed in feeds:
-            feed.stop()
+            event_streams = [*self._pollers.values()]
+        for poller in event_streams:
+            poller.stop()
 
     @property
     def streams(self) -> int:
         """How many are open."""
         return self._streams
 
-    def _join(self, job_id: str) -> Feed:
+    def _join(self, job_id: str) -> JobPoller:
         with self._lock:
-            feed = self._feeds.get(job_id)
-        if feed and feed.join():
-            return feed
+            poller = self._pollers.get(job_id)
+        if poller and poller.join():
+            return poller
         manifest = load_manifest(self._store, job_id)
         with self._lock:
-            rival = self._feeds.get(job_id)
-            if rival is not feed and rival and rival.join():
+            rival = self._pollers.get(job_id)
+            if rival is not poller and rival and rival.join():
                 return rival
-            self._feeds = {name: held for name, held in self._feeds.items() if not held.is_old}
-            if len(self._feeds) >= MAX_FEEDS:
+            self._pollers = {name: held for name, held in self._pollers.items() if not held.is_old}
+            if len(self._pollers) >= MAX_POLLERS:
                 raise TooManyStreams(self._max_streams)
-            new = self._feeds[job_id] = Feed(self._store, manifest)
+            new = self._pollers[job_id] = JobPoller(self._store, manifest)
             new.join()
         new.start()
         return new
@@ -94,10 +94,10 @@ class Stream:
     Source: https://html.spec.whatwg.org/multipage/server-sent-events.html
     """
 
-    def __init__(self, feed: Feed, last_event_id: str, feeds: Feeds) -> None:
-        self._feed = feed
-        self._feeds = feeds
-        self._next_row = _rows_had(last_event_id, feed.epoch)
+    def __init__(self, poller: JobPoller, last_event_id: str, event_streams: EventStreams) -> None:
+        self._poller = poller
+        self._pollers = event_streams
+        self._next_row = _rows_had(last_event_id, poller.epoch)
         self._version = -1
         self._greeted = False
         self._ended = False
@@ -113,11 +113,11 @@ class Stream:
             return f"retry: {RECONNECT_MS}\n\n".encode()
         if self._ended or self._closed:
             raise StopIteration
-        version = self._feed.wait(max(self._version, 0), HEARTBEAT_S)
+        version = self._poller.wait(max(self._version, 0), HEARTBEAT_S)
         if version > max(self._version, 0):
             self._version = version
             return self._news()
-        if self._feed.over:
+        if self._poller.over:
             self._ended = True
             return b"event: end\ndata: {}\n\n"
         return b": still here\n\n"
@@ -126,12 +126,12 @@ class Stream:
         """Give the place back."""
         if not self._closed:
             self._closed = True
-            self._feed.leave()
-            self._feeds._end_stream()
+            self._poller.leave()
+            self._pollers._end_stream()
 
     def _news(self) -> bytes:
-        data, self._next_row = self._feed.message(self._next_row)
-        return f"id: {self._feed.epoch}-{self._next_row}\nevent: news\ndata: {data}\n\n".encode()
+        data, self._next_row = self._poller.message(self._next_row)
+        return f"id: {self._poller.epoch}-{self._next_row}\nevent: news\ndata: {data}\n\n".encode()
 
 
 def _rows_had(last_event_id: str, epoch: str) -> int:

@@ -12,7 +12,7 @@ from pipeline.errors import RequestError
 from results.documents import Manifest, Params, Precision, Target
 from results.job_state import load_manifest
 from webpage.app_state import page
-from webpage.submission import offer, submit_form
+from webpage.submission import form_options, submit_form
 from webpage.views.comparison import comparison_view, trials_view
 from webpage.views.image_detail import submit_command
 from webpage.views.job_index import JobFilter, job_version
@@ -40,9 +40,9 @@ class JobForm(BaseModel):
 
 
 @api_jobs.get("/offer")
-def get_offer() -> Response:
+def get_form_options() -> Response:
     """Models, targets, and whether jobs can be submitted at all."""
-    return jsonify(offer(page()))
+    return jsonify(form_options(page()))
 
 
 @api_jobs.post("/jobs")
@@ -83,7 +83,7 @@ def get_job(job_id: str) -> Response:
 def get_events(job_id: str) -> Response:
     """The job's news, as server-sent events, from `Last-Event-ID` on."""
     last = request.headers.get("Last-Event-ID") or request.args.get("after", "")
-    stream = page().feeds.open(job_id, last)
+    stream = page().event_streams.open(job_id, last)
     response = Response(stream, mimetype="text/event-stream")  # closes the stream when it is done
     response.headers["X-Accel-Buffering"] = "no"  # or nginx would collect them
     return response

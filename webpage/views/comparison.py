@@ -14,7 +14,7 @@ from results.job_state import JobStatus
 from webpage.events.job_progress import MAX_ROWS
 
 if TYPE_CHECKING:
-    from webpage.app_state import Page
+    from webpage.app_state import AppState
 
 FRESH_S: Final = 2.0
 KEPT: Final = 64
@@ -42,7 +42,7 @@ class Comparisons:
             return view
 
 
-def comparison_view(page: Page, manifest: Manifest) -> dict[str, Any]:
+def comparison_view(page: AppState, manifest: Manifest) -> dict[str, Any]:
     """Compare a job's targets.
 
     Returns:
@@ -63,7 +63,7 @@ def comparison_view(page: Page, manifest: Manifest) -> dict[str, Any]:
     return page.comparisons.get_or_make((manifest.job_id,), make)
 
 
-def trials_view(page: Page, manifest: Manifest, *, with_comparison: bool) -> dict[str, Any]:
+def trials_view(page: AppState, manifest: Manifest, *, with_comparison: bool) -> dict[str, Any]:
     """Find the jobs that are trials of one another with this one, and compare them all.
 
     Args:
@@ -85,7 +85,7 @@ def trials_view(page: Page, manifest: Manifest, *, with_comparison: bool) -> dic
     return page.comparisons.get_or_make(tuple(jobs), make)
 
 
-def _alike(page: Page, manifest: Manifest) -> Sequence[str]:
+def _alike(page: AppState, manifest: Manifest) -> Sequence[str]:
     """This job, and the latest that were asked for alike and have all their images."""
     room = max(1, min(MAX_TRIALS, MAX_ROWS // manifest.task_count)) - 1
     others = (other for other in page.jobs.latest() if other.job_id != manifest.job_id)

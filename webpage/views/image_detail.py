@@ -19,7 +19,7 @@ from results.parallel import map_in_order
 from results.record import ImageEntry
 from results.records import StoredRecord, read_record
 from results.stores.base import Store
-from webpage.views.similarity import likeness_of
+from webpage.views.similarity import image_similarity
 from webpage.views.task_row import row_of
 
 
@@ -63,7 +63,7 @@ def image_detail(store: Store, manifest: Manifest, index: int) -> dict[str, Any]
             target: {"state": side.state, "message": side.message, **side.facts}
             for target, side in sides.items()
         },
-        "likeness": _likeness([*sides.values()][:2]),
+        "likeness": _similarity([*sides.values()][:2]),
         "commands": commands(manifest, index),
     }
 
@@ -82,7 +82,7 @@ def read_side(store: Store, manifest: Manifest, target: Target, index: int) -> S
     try:
         png = store.read(name)
     except ObjectNotFound:
-        gone = "its record tells of it, but the PNG is gone" if entry else trouble or "not painted yet"
+        gone = "its record tells of it, but the PNG is gone" if entry else trouble or "not generated yet"
         return Side("missing", gone, facts, None)
     facts |= {"bytes": len(png), "sha256": hashlib.sha256(png).hexdigest()}
     try:
@@ -100,15 +100,15 @@ def read_side(store: Store, manifest: Manifest, target: Target, index: int) -> S
 
 
 def commands(manifest: Manifest, index: int) -> list[dict[str, str]]:
-    """What to type to have the image painted again."""
+    """What to type to have the image generated again."""
     job, target = manifest.job_id, manifest.targets[0]
     png = f"{job}/{target}/images/{index:08d}.png"
     return [
         {
-            "what": "Fetch the images, repaint this one from what it carries, and compare",
+            "what": "Fetch the images, regenerate this one from what it carries, and compare",
             "command": f"diptych results download {job} -o {job} && diptych results verify {png}",
         },
-        {"what": "Paint the whole job again under a new name", "command": submit_command(manifest)},
+        {"what": "Generate the whole job again under a new name", "command": submit_command(manifest)},
     ]
 
 
@@ -161,11 +161,11 @@ def _worker(stored: StoredRecord) -> dict[str, Any]:
     }
 
 
-def _likeness(sides: list[Side]) -> dict[str, Any] | None:
+def _similarity(sides: list[Side]) -> dict[str, Any] | None:
     """How alike the first two are; None unless both can be seen."""
     if len(sides) < 2 or sides[0].pixels is None or sides[1].pixels is None:
         return None
     try:
-        return likeness_of(sides[0].pixels, sides[1].pixels).as_dict()
+        return image_similarity(sides[0].pixels, sides[1].pixels).as_dict()
     except ImageError as error:
         return {"problem": str(error)}

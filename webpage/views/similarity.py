@@ -15,7 +15,7 @@ from results.imaging.similarity import psnr_db
 
 
 @dataclass(frozen=True, slots=True)
-class Likeness:
+class ImageSimilarity:
     """How alike two images are.
 
     Args:
@@ -38,11 +38,11 @@ class Likeness:
         }
 
 
-def likeness_of(a: NDArray[np.uint8], b: NDArray[np.uint8]) -> Likeness:
+def image_similarity(a: NDArray[np.uint8], b: NDArray[np.uint8]) -> ImageSimilarity:
     """Compare two images, uint8 [H, W, 3]. Raises ImageError if they are of different sizes."""
     difference = _difference(a, b)
     psnr = psnr_db(a, b)
-    return Likeness(
+    return ImageSimilarity(
         psnr=None if isinf(psnr) else psnr,
         largest=int(difference.max()),
         pixels=float(difference.any(axis=2).mean()),

@@ -16,7 +16,7 @@ def row_of(stored: StoredRecord) -> Row:
 
     `queue_ms` and `startup_ms` are what lies between the start of the publication and the handler; start-up
     is the part of it in which the instance that was to serve the task was still starting. `load_ms` to
-    `store_ms` are the sums of the threads' work: encoding and storing go on beside painting, so that all
+    `store_ms` are the sums of the threads' work: encoding and storing go on beside generating, so that all
     four may add up to more than `process_ms`.
     """
     record = stored.record

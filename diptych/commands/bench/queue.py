@@ -41,7 +41,7 @@ def queue(context: click.Context, /, **given: Any) -> None:
     """Send jobs through the queue, and measure from their submission to their visible records.
 
     A stack is started in a temporary folder, and ended, unless --running, or --cloud, which takes what is
-    deployed. The first task of each painting process is apart, as cold. The same seed gives the same
+    deployed. The first task of each worker process is apart, as cold. The same seed gives the same
     schedule.
     """
     check_cloud(given)

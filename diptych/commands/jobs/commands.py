@@ -50,7 +50,7 @@ _HELP: Final = {"help_option_names": ["-h", "--help"]}
     "targets",
     multiple=True,
     type=click.Choice(["container", "function", "celery"]),
-    help="Who paints; may be given again.  [default: container and function]",
+    help="Who generates; may be given again.  [default: container and function]",
 )
 @click.option(
     "--seed", type=int, help="0 to 2**63-1; the same seed gives the same images.  [default: random]"

@@ -201,13 +201,13 @@ def _collect(settings: Settings, store: Store) -> None:
         return
     from contextlib import closing
 
-    from diptych.commands.jobs.dlq_output import reserve_note
+    from diptych.commands.jobs.dlq_output import dead_letter_pull_note
     from pipeline.errors import BrokerError
-    from producer.pubsub.dead_letter_pull import Reserve
+    from producer.pubsub.dead_letter_pull import DeadLetterPull
 
-    with closing(Reserve(PubSubAddress.parse(settings.broker_url))) as reserve:
+    with closing(DeadLetterPull(PubSubAddress.parse(settings.broker_url))) as dead_letter_pull:
         try:
-            notes = reserve_note(reserve.collect(store))
+            notes = dead_letter_pull_note(dead_letter_pull.collect(store))
         except BrokerError as error:
             notes = [f"the reserve of dead letters was not looked into: {error}"]
     for note in notes:

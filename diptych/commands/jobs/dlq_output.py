@@ -98,7 +98,7 @@ def next_steps(letters: Sequence[ReadLetter]) -> list[str]:
     ]
 
 
-def reserve_note(found: Collection) -> list[str]:
+def dead_letter_pull_note(found: Collection) -> list[str]:
     """What is worth a word about the reserve."""
     notes = []
     if found.written:

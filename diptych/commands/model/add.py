@@ -48,7 +48,7 @@ def add(
 ) -> None:
     """Register a model under NAME, so that jobs can name it.
 
-    FORM says what paints it:
+    FORM says what generates it:
 
     \b
     diffusers:FOLDER                   a text-to-image or unconditional pipeline

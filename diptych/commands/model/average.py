@@ -21,7 +21,7 @@ import click
 def average(checkpoints: tuple[Path, ...], output: Path) -> None:
     """Average the weights of two or more checkpoints of one run.
 
-    The mean of a run's late checkpoints often paints better than each of them. Measure it as any other:
+    The mean of a run's late checkpoints often generates better than each of them. Measure it as any other:
     `diptych model gate`, `diptych model quality`.
     """
     from model.averaging import average_checkpoints

@@ -147,7 +147,7 @@ def sample(
     seed: int,
     **engine: Any,
 ) -> None:
-    """Paint a sheet of images: the first COUNT of a job with this seed."""
+    """Generate a sheet of images: the first COUNT of a job with this seed."""
     from diptych.commands.model.pictures import check_size, check_suffix, save_sheet
     from model.seeds import image_seed
 
@@ -199,7 +199,7 @@ def interpolate(name: str, stops: int, steps: int, output: Path, seed: int, **en
     images: list[Image] = []
     with _progress(len(rows)) as bar:
         for index in bar:
-            images.append(loaded.paint(rows[index : index + 1])[0])
+            images.append(loaded.generate_from_latents(rows[index : index + 1])[0])
             if not looped:
                 check_size(len(rows), images[0], len(rows))
     if looped:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 if TYPE_CHECKING:
-    from model.precision_gate import Gate
+    from model.precision_gate import PrecisionGate
 
 FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
@@ -36,7 +36,7 @@ def gate(checkpoint: Path, output: Path | None, seeds: int) -> None:
     click.echo(f"{output} {digest}")
 
 
-def _lines(measured: Gate) -> list[str]:
+def _lines(measured: PrecisionGate) -> list[str]:
     lines = ["precision  PSNR min  PSNR mean  time (fp32: 1)"]
     for name, figures in measured.precisions.items():
         layers = f"  last {len(measured.int8_layers)} convolutions" if name == "int8" else ""

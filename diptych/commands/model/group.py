@@ -35,7 +35,7 @@ COMMANDS: Final = {
     "sample": Entry(
         "diptych.commands.model.commands",
         "sample",
-        "Paint a sheet of images: the first COUNT of a job with this seed.",
+        "Generate a sheet of images: the first COUNT of a job with this seed.",
     ),
     "train": Entry("diptych.commands.model.train", "train", "Train a Progressive GAN, or go on with a run."),
 }

@@ -28,7 +28,7 @@ def import_(source: str, name: str | None, float32: bool, force: bool, model_dir
     \b
     zoo:celebahq-512   zoo:celebahq-256   zoo:celeba-128   zoo:dtd-128
 
-    Needs torch (pip install -e '.[train]'), this once; painting does not.
+    Needs torch (pip install -e '.[train]'), this once; generating does not.
     """
     from model.adding.zoo import ZOO, convert, identify
     from model.checkpoint import save_checkpoint

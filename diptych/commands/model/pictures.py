@@ -20,7 +20,7 @@ FRAME_MS: Final = 60
 
 
 def check_suffix(path: Path, *allowed: str) -> None:
-    """Refuse an output of another kind, or in no folder, before anything is painted."""
+    """Refuse an output of another kind, or in no folder, before anything is generated."""
     if path.suffix.lower() not in allowed:
         raise click.UsageError(f"the output must end in {' or '.join(allowed)}, not {path.name!r}")
     if not path.parent.is_dir():
@@ -28,7 +28,7 @@ def check_suffix(path: Path, *allowed: str) -> None:
 
 
 def check_size(count: int, first: NDArray[np.uint8], columns: int | None) -> None:
-    """Refuse a sheet that would be too large, before the rest of it is painted.
+    """Refuse a sheet that would be too large, before the rest of it is generated.
 
     Args:
         count: images on it.

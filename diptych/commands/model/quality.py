@@ -26,7 +26,9 @@ ANY_PATH = click.Path(path_type=Path)
 @click.option("--data", type=ANY_PATH, required=True, help="Real images, best not those it was trained on.")
 @click.option("-n", "--count", type=click.IntRange(16, 50_000), default=1000, show_default=True)
 @click.option("--seed", type=click.IntRange(0, 2**63 - 1), default=0, show_default=True)
-@click.option("--neighbours", type=ANY_PATH, help="A .png to write: painted images beside the nearest real.")
+@click.option(
+    "--neighbours", type=ANY_PATH, help="A .png to write: generated images beside the nearest real."
+)
 @click.option("--cache", type=ANY_PATH, default=CACHE, show_default=True, help="Decoded images.")
 @click.option(
     "--model-dir", type=ANY_PATH, help="A folder of more checkpoints.  [default: DIPTYCH_MODEL_DIR]"
@@ -62,11 +64,13 @@ def quality(
     # Files come in the order of their names, which may be that of a kind: shuffle, the same way each time.
     order = np.random.default_rng(0).permutation(dataset.count)
     real = dataset.at(found.resolution)[order[: 2 * count]]
-    painted = _paint(load_engine(found, engine=settings.engine, precision="fp32", threads=1), seed, count)
+    generated = _generate(
+        load_engine(found, engine=settings.engine, precision="fp32", threads=1), seed, count
+    )
     if neighbours is not None:
-        sheet, columns = neighbour_sheet(painted, np.asarray(dataset.at(found.resolution)))
+        sheet, columns = neighbour_sheet(generated, np.asarray(dataset.at(found.resolution)))
         save_sheet(sheet, neighbours, columns)
-    report = measure(painted, real)
+    report = measure(generated, real)
     if as_json:
         from dataclasses import asdict
 
@@ -75,7 +79,7 @@ def quality(
         _show(name, report)
 
 
-def _paint(engine: Engine, seed: int, count: int) -> NDArray[Any]:
+def _generate(engine: Engine, seed: int, count: int) -> NDArray[Any]:
     import numpy as np
 
     from model.seeds import image_seed

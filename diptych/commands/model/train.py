@@ -31,7 +31,7 @@ ANY_PATH = click.Path(path_type=Path)
     "start",
     metavar="CHECKPOINT|RUN",
     type=click.Path(exists=True, path_type=Path),
-    help="Begin a new run with a checkpoint's generator, or grow another run; a wider one paints as it did, "
+    help="Begin a new run with a checkpoint's generator, or grow another run; a wider one begins as it was, "
     "one of a lower resolution takes a checkpoint's lower levels.",
 )
 @click.option("--discriminator", type=FILE, help="With --from CHECKPOINT: the one that `export` kept of it.")

@@ -35,7 +35,7 @@ def cost(
     as_json: bool,
     store_url: str | None,
 ) -> None:
-    """Price what a job has used: painting, duplicates, failures, messages, storage; per 1,000 images.
+    """Price what a job has used: generating, duplicates, failures, messages, storage; per 1,000 images.
 
     Measured time by a price table: an estimate, not an invoice. A job that ran on this machine is priced as
     if that time had been spent in the cloud. How it is computed: docs/cost.md.
@@ -88,7 +88,7 @@ def _remarks(one: TargetCost) -> list[str]:
     if found.duplicates or found.failures:
         lines.append(
             f"{one.target}: {counted(found.duplicates, 'duplicate')} and {counted(found.failures, 'failure')}"
-            f" took {found.seconds:,.1f} s, painted {counted(found.images, 'image')} in vain"
+            f" took {found.seconds:,.1f} s, generated {counted(found.images, 'image')} in vain"
             f" and cost {dollars(found.cost)} of it."
         )
     if found.unrecorded:

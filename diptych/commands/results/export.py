@@ -18,7 +18,7 @@ from producer.text import counted
 if TYPE_CHECKING:
     from results.export.run import Form, Running
     from results.export.samples import Source
-    from results.export.single import Tally
+    from results.export.single import ExportCounts
 
 NOT_WHOLE_EXIT: Final = 3
 """Exit code when something was missing or damaged, and is left out."""
@@ -91,12 +91,12 @@ def export(
     if out == STDOUT:
         _refuse_terminal(chosen)
         with export_to_stream(source, chosen, sys.stdout.buffer) as running:
-            _drain(running, source)
+            _shutdown(running, source)
     else:
         with _errors_told(out), export_to_path(source, chosen, out, shard_size) as running:
-            _drain(running, source)
-    _report(running.tally, source, as_json, to_stderr=out == STDOUT)
-    if running.tally.left_out:
+            _shutdown(running, source)
+    _report(running.counts, source, as_json, to_stderr=out == STDOUT)
+    if running.counts.left_out:
         click.get_current_context().exit(NOT_WHOLE_EXIT)
 
 
@@ -139,7 +139,7 @@ def _errors_told(path: Path) -> Iterator[None]:
         raise RequestError(f"cannot write {path}: {error.strerror or error}") from error
 
 
-def _drain(running: Running, source: Source) -> None:
+def _shutdown(running: Running, source: Source) -> None:
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
@@ -152,31 +152,31 @@ def _drain(running: Running, source: Source) -> None:
                 progress.advance(bar, images)
 
 
-def _report(tally: Tally, source: Source, as_json: bool, *, to_stderr: bool) -> None:
+def _report(counts: ExportCounts, source: Source, as_json: bool, *, to_stderr: bool) -> None:
     from diptych.commands.results.output import json_line, size
 
     asked = source.manifest.count * len(source.targets)
-    missing = asked - tally.images
+    missing = asked - counts.images
     if as_json:
         line = json_line(
             {
                 "job_id": source.manifest.job_id,
-                "path": None if tally.path is None else str(tally.path),
-                "images": tally.images,
-                "images_kept": tally.kept,
+                "path": None if counts.path is None else str(counts.path),
+                "images": counts.images,
+                "images_kept": counts.kept,
                 "images_missing": missing,
-                "left_out": tally.left_out,
-                "bytes": tally.size_bytes if tally.path else None,
+                "left_out": counts.left_out,
+                "bytes": counts.size_bytes if counts.path else None,
             }
         )
         return click.echo(line, err=to_stderr)
-    kept = f", {tally.kept:,} of them from an earlier run" if tally.kept else ""
-    volume = f" ({size(tally.size_bytes)})" if tally.path else ""
+    kept = f", {counts.kept:,} of them from an earlier run" if counts.kept else ""
+    volume = f" ({size(counts.size_bytes)})" if counts.path else ""
     click.echo(
-        f"{tally.path or 'standard output'}: {counted(tally.images, 'image')}{kept}{volume}", err=to_stderr
+        f"{counts.path or 'standard output'}: {counted(counts.images, 'image')}{kept}{volume}", err=to_stderr
     )
-    if tally.left_out:
-        click.echo(f"left out, since missing or damaged: {tally.left_out:,} images or records", err=True)
+    if counts.left_out:
+        click.echo(f"left out, since missing or damaged: {counts.left_out:,} images or records", err=True)
     if missing:
         job_id = source.manifest.job_id
         click.echo(f"{counted(missing, 'image')} not in it: see `diptych status {job_id}`", err=True)

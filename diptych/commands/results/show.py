@@ -86,7 +86,7 @@ def show_image(
             )
     there = [image for image in found.values() if image]
     for other in there[1:]:
-        click.echo(_likeness(there[0], other))
+        click.echo(_similarity(there[0], other))
     return None
 
 
@@ -154,7 +154,7 @@ def _image_fields(store: Store, image: StoredImage) -> dict[str, object]:
     }
 
 
-def _likeness(a: StoredImage, b: StoredImage) -> str:
+def _similarity(a: StoredImage, b: StoredImage) -> str:
     names = f"{a.listed.target} and {b.listed.target}"
     if a.pixels.shape != b.pixels.shape:
         return f"{names}: of different sizes"
@@ -179,6 +179,6 @@ def _record_fields(stored: StoredRecord) -> dict[str, object]:
         "engine": f"{record.engine} {record.engine_version}, {record.precision}, {record.isa},"
         f" threads {record.threads}, batch size {record.batch_size}",
         "CPU model": record.cpu_model,
-        "images": f"{record.images_painted} painted, {record.images_found} found",
+        "images": f"{record.images_painted} generated, {record.images_found} found",
         "recorded": stamp(stored.created_at),
     }

@@ -1,4 +1,4 @@
-"""`diptych results verify`: paint pictures again and say whether they are what they say they are."""
+"""`diptych results verify`: generate pictures again and say whether they are what they say they are."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 MISMATCH_EXIT: Final = 1
 
 
-@click.command(short_help="Paint pictures again and compare.")
+@click.command(short_help="Generate pictures again and compare.")
 @click.argument("what", metavar="FILE.png|JOB", nargs=-1, required=True)
 @click.option(
     "--sample", type=click.IntRange(min=1), metavar="K", help="Only K pictures of a job, at random."
@@ -41,7 +41,7 @@ def verify(
     as_json: bool,
     store_url: str | None,
 ) -> None:
-    """Paint pictures again from the origin that their PNGs carry, and compare. Exit code 1 if any differs.
+    """Generate pictures again from the origin that their PNGs carry, and compare. Exit code 1 if any differs.
 
     Pixels must be equal where engine, its version, precision and the CPU's instruction set are; elsewhere
     40 dB PSNR is enough. A job's files must also have the hashes that its records tell of. The model is
@@ -51,7 +51,7 @@ def verify(
     diptych results verify 00000012.png
     diptych results verify my-batch --sample 20 --target function
     """
-    from pipeline.verification.regenerator import Repainter
+    from pipeline.verification.regenerator import Regenerator
     from pipeline.verification.verifier import Verifier
 
     files = [text for text in what if _is_file(text)]
@@ -68,7 +68,7 @@ def verify(
     else:
         pictures = _job_pictures(what[0], store_url, targets, sample, seed)
         store, candidates = pictures.store, pictures.candidates()
-    verdicts = Verifier(Repainter(settings, store)).verify(candidates)
+    verdicts = Verifier(Regenerator(settings, store)).verify(candidates)
     good = _report(verdicts, pictures, exact, as_json)
     if not good:
         click.get_current_context().exit(MISMATCH_EXIT)

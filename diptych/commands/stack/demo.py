@@ -22,7 +22,7 @@ _COUNT = click.IntRange(2, 400)
 @click.option("--model", default="faces-64", show_default=True)
 @click.option("--seed", type=click.IntRange(0), default=7, show_default=True)
 def demo(broker: Broker, count: int, model: str, seed: int) -> None:
-    """Run the main job once: start a stack, paint on both targets, compare, end the stack.
+    """Run the main job once: start a stack, generate on both targets, compare, end the stack.
 
     If a stack runs in this folder already, it is used, and left running.
     """

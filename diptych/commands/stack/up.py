@@ -47,14 +47,14 @@ stack_broker_option = click.option(
 
 @click.command(context_settings=_HELP)
 @stack_broker_option
-@click.option("--container-slots", type=_SLOTS, help="Tasks painted at once.  [default: half the cores]")
-@click.option("--function-slots", type=_SLOTS, help="Tasks painted at once.  [default: half the cores]")
+@click.option("--container-slots", type=_SLOTS, help="Tasks generated at once.  [default: half the cores]")
+@click.option("--function-slots", type=_SLOTS, help="Tasks generated at once.  [default: half the cores]")
 @click.option(
     "--celery-workers",
     type=click.IntRange(0, 64),
     default=0,
     show_default=True,
-    help="Painting processes of a third target, `celery`.",
+    help="Generating processes of a third target, `celery`.",
 )
 @click.option("--store", "store_url", metavar="URL", help="file:///path or gs://bucket/path  [default: here]")
 @_port_option("broker", PORT_BROKER, "Celery broker")

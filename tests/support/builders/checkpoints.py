@@ -1,4 +1,4 @@
-"""Tiny checkpoints with random weights: the real engine paints noise with them, and quickly."""
+"""Tiny checkpoints with random weights: the real engine generates noise with them, and quickly."""
 
 from __future__ import annotations
 

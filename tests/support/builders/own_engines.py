@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 
 class Stripes:
-    """Paints each seed's colour, brighter with the param `brightness`."""
+    """Generates each seed's colour, brighter with the param `brightness`."""
 
     name = "stripes"
     version = "1"

@@ -1,4 +1,4 @@
-"""Checkpoints with random weights that paint images with contrast, for tests."""
+"""Checkpoints with random weights that generate images with contrast, for tests."""
 
 from __future__ import annotations
 

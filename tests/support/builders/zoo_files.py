@@ -51,7 +51,7 @@ def random_state(channels: Sequence[int], latent_size: int, seed: int) -> State:
 
 
 @torch.no_grad()
-def paint(state: State, latents: Tensor) -> Tensor:
+def generate(state: State, latents: Tensor) -> Tensor:
     """Latents [N, Z] -> images [N, 3, H, W], about -1..1."""
 
     def layer(x: Tensor, name: str) -> Tensor:

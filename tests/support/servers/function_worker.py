@@ -59,7 +59,7 @@ class FunctionServer:
     Args:
         bundle: the staged folder.
         folder: for its home and log.
-        threads: 1 makes gunicorn's sync worker of it, which paints in its main thread.
+        threads: 1 makes gunicorn's sync worker of it, which generates in its main thread.
         settings: DIPTYCH_* by their short names.
     """
 
