@@ -170,11 +170,17 @@ def digest(path: Path) -> str:
 def write_atomically(path: Path, content: bytes) -> None:
     """Write beside, sync, rename: readers see the old file or the new one, never half of one.
 
+    A symbolic link is followed; a device or a pipe is written to.
+
     Raises:
         CheckpointError: the write failed; what was there before is untouched.
     """
     temporary: Path | None = None
     try:
+        if path.is_char_device() or path.is_fifo():
+            path.write_bytes(content)
+            return
+        path = path.resolve()
         path.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as file:
             temporary = Path(file.name)
@@ -260,7 +266,7 @@ def _check_entries(
             begin, end = entries[name]["data_offsets"]
             wanted = math.prod(shape) * ITEM_BYTES[dtype]
             fits = end - begin == wanted
-        except (KeyError, TypeError, ValueError):
+        except (KeyError, TypeError, ValueError, OverflowError):
             raise CheckpointError(f"{path.name}: the entry of {name} is damaged") from None
         if stored != shape:
             raise CheckpointError(f"{path.name}: {name} is {stored}, the config says {shape}")

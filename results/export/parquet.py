@@ -1,7 +1,12 @@
-"""Parquet files: a row per image, the PNG's bytes beside typed metadata. Needs pyarrow."""
+"""Parquet files: a row per image, the image as Hugging Face `datasets` reads it beside typed metadata.
+
+The column `image` is a struct of `bytes` (the PNG) and `path` (a file name), as datasets encodes an Image
+feature, and the schema's metadata names it so. Needs pyarrow.
+"""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
 
@@ -32,15 +37,19 @@ class ParquetShard:
         self._pyarrow = pyarrow
         self._schema = _schema(pyarrow)
         # A PNG is compressed already.
-        compression = {name: "none" if name == IMAGE else "zstd" for name in self._schema.names}
+        names = [column.name for column in COLUMNS]
+        compression = {**dict.fromkeys(names, "zstd"), f"{IMAGE}.bytes": "none", f"{IMAGE}.path": "zstd"}
         self._writer = parquet.ParquetWriter(
-            file, self._schema, compression=compression, use_dictionary=[*compression.keys() - {IMAGE}]
+            file, self._schema, compression=compression, use_dictionary=names
         )
         self._rows: list[dict[str, Any]] = []
         self._held_bytes = 0
 
     def add(self, sample: Sample) -> None:
-        self._rows.append({IMAGE: sample.png, **row_of(sample.document.stored, sample.entry)})
+        name = sample.name.rpartition("/")[2]
+        self._rows.append(
+            {IMAGE: {"bytes": sample.png, "path": name}, **row_of(sample.document.stored, sample.entry)}
+        )
         self._held_bytes += len(sample.png)
         if len(self._rows) >= GROUP_ROWS or self._held_bytes >= GROUP_BYTES:
             self._flush()
@@ -83,4 +92,15 @@ def _schema(pyarrow: Any) -> pyarrow.Schema:
         "time": pyarrow.timestamp("us", tz="UTC"),
     }
     fields = [pyarrow.field(column.name, types[column.kind]) for column in COLUMNS]
-    return pyarrow.schema([pyarrow.field(IMAGE, pyarrow.binary()), *fields])
+    image = pyarrow.struct([("bytes", pyarrow.binary()), ("path", pyarrow.string())])
+    features = {IMAGE: {"_type": "Image"}} | {
+        field.name: {"dtype": _dtype(field.type), "_type": "Value"} for field in fields
+    }
+    metadata = {"huggingface": json.dumps({"info": {"features": features}})}
+    return pyarrow.schema([pyarrow.field(IMAGE, image), *fields], metadata)
+
+
+def _dtype(kind: Any) -> str:
+    """A type's name in Hugging Face's `datasets`, where Arrow's is another."""
+    name = str(kind)
+    return {"double": "float64"}.get(name, name)

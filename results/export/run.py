@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Final, Literal, get_args
 
+from results.export.destination import file_behind, is_stream
 from results.export.encoder import Encoder
 from results.export.parquet import ParquetShard, check_pyarrow
 from results.export.samples import Sample, Source
@@ -49,11 +50,19 @@ def export_to_path(source: Source, form: Form, path: Path, shard_size: int) -> I
     Args:
         source: the job.
         form: which form.
-        path: the file, or the folder of the sharded forms.
+        path: the file, or the folder of the sharded forms. A device or pipe is written to, a symbolic link
+            followed.
         shard_size: images per shard.
     Raises:
-        ExportError: pyarrow is missing; and what the export's `run` raises.
+        ExportError: pyarrow is missing, or `path` is a socket or a block device; and what the export's `run`
+            raises.
     """
+    if form not in _SHARDED and is_stream(path):
+        with path.open("wb") as out, export_to_stream(source, form, out) as running:
+            running.counts.path = path
+            yield running
+        return
+    path = file_behind(path)
     if form in _SHARDED:
         open_shard, suffix = _checked(form)
         sharded = ShardedExport(source, open_shard, form, suffix, path, shard_size)

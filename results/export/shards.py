@@ -40,8 +40,9 @@ class ShardedExport:
     """Writes `<job>-<target>-<shard>.<suffix>` files into a folder.
 
     Shard k of a target holds its images k * size to (k + 1) * size - 1, so that each can be made without the
-    others. The ledger `_<job>.<form>.json` says how many images each has: a shard that is not whole, since
-    tasks were not done or images are missing, is written again by the next run.
+    others. The ledger says how many images each has: a shard that is not whole, since tasks were not done or
+    images are missing, is written again by the next run. It lies beside the folder, as
+    `<folder>.<job>.<form>.json`: readers take every file in the folder for data.
 
     Args:
         source: the job.
@@ -62,7 +63,9 @@ class ShardedExport:
         self._suffix = suffix
         self._folder = folder
         self._size = size
-        self._ledger_path = folder / f"_{source.manifest.job_id}.{form}.json"
+        self._ledger_path = folder.with_name(f"{folder.name}.{source.manifest.job_id}.{form}.json")
+        self._old_ledger_path = folder / f"_{source.manifest.job_id}.{form}.json"
+        """Where earlier versions kept it."""
         self._ledger: dict[str, Any] = {}
         self._shards: dict[str, dict[str, int]] = {}
 
@@ -153,7 +156,7 @@ class ShardedExport:
             "manifest_sha256": hashlib.sha256(manifest).hexdigest(),
             "shard_size": self._size,
         }
-        found = read_json(self._ledger_path)
+        found = read_json(self._ledger_path) or read_json(self._old_ledger_path)
         differences = [key for key, value in self._ledger.items() if found and found.get(key) != value]
         if differences:
             raise ExportError(
@@ -163,6 +166,9 @@ class ShardedExport:
         shards = found.get("shards")
         if isinstance(shards, dict):
             self._shards = {name: one for name, one in shards.items() if self._is_entry(name, one)}
+        if self._old_ledger_path.exists():
+            write_json(self._ledger_path, {**self._ledger, "shards": self._shards})
+            self._old_ledger_path.unlink()
 
     def _is_entry(self, name: str, one: Any) -> bool:
         stem = name.removesuffix(f".{self._suffix}")

@@ -53,10 +53,13 @@ class JsonLinesEncoder(NothingToSave):
 
 
 def as_json(sample: Sample) -> bytes:
-    """An image's metadata as one JSON object on one line; `params` is an object in it."""
+    """An image's metadata as one JSON object on one line; `params` is an object, or null where it is empty.
+
+    An empty object would be read as a struct without fields, which Arrow cannot write to Parquet.
+    """
     row: Row = row_of(sample.document.stored, sample.entry)
     document: dict[str, Any] = {name: plain(value) for name, value in row.items()}
-    document["params"] = sample.document.stored.record.params
+    document["params"] = sample.document.stored.record.params or None
     return json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode()
 
 

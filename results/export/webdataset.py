@@ -1,4 +1,4 @@
-"""WebDataset shards: tar files in which `<key>.png` and `<key>.json` are one sample, in that order."""
+"""WebDataset shards: tar files in which `<key>.png`, `<key>.txt` and `<key>.json` are one sample."""
 
 from __future__ import annotations
 
@@ -22,7 +22,11 @@ class WebDatasetShard:
         record = sample.document.stored.record
         # No dot: what follows the first one is the extension. The job's name keeps samples of several apart.
         key = f"{record.job_id}-{record.target}-{sample.entry.index:08d}"
-        self._file.write(member(f"{key}.png", sample.png) + member(f"{key}.json", as_json(sample)))
+        # A caption in every sample, empty without a prompt: loaders want the same keys in all of them.
+        caption = str(record.params.get("prompt") or "").encode()
+        files = {"png": sample.png, "txt": caption, "json": as_json(sample)}
+        for kind, content in files.items():
+            self._file.write(member(f"{key}.{kind}", content))
 
     def close(self) -> None:
         self._file.write(END)

@@ -146,7 +146,7 @@ def test_a_job_that_was_only_just_submitted(store: DirectoryStore, tmp_path: Pat
         1,
         "error: job half has no records yet: see `diptych status half`\n",
     )
-    result = run(store, "export", "half", "--format", "csv", "-o", str(tmp_path / "half.csv"))
+    result = run(store, "export", "half", "--both", "--format", "csv", "-o", str(tmp_path / "half.csv"))
     assert result.exit_code == 0
     assert "20 images not in it: see `diptych status half`" in result.stderr
 
@@ -157,7 +157,7 @@ def test_a_missing_png_is_told(store: DirectoryStore, tmp_path: Path) -> None:
     assert told in run(store, "download", JOB, "-o", str(tmp_path / "d")).stderr
     shown = run(store, "show", JOB, "1").stdout
     assert "container: image 1 is missing, though its task's record tells of it\nfunction: image 1\n" in shown
-    exported = run(store, "export", JOB, "--format", "tar", "-o", str(tmp_path / "a.tar"))
+    exported = run(store, "export", JOB, "--both", "--format", "tar", "-o", str(tmp_path / "a.tar"))
     assert (exported.exit_code, told in exported.stderr, "19 images" in exported.stdout) == (3, True, True)
     verified = run(store, "verify", JOB, "--target", "container")
     assert f"BAD  {IMAGE}: missing: it is not there" in verified.stdout

@@ -16,9 +16,11 @@ from diptych.commands.results.job import chosen_targets, open_job, target_option
 from producer.text import counted
 
 if TYPE_CHECKING:
+    from results.documents import Manifest, Target
     from results.export.run import Form, Running
     from results.export.samples import Source
     from results.export.single import ExportCounts
+    from results.stores.base import Store
 
 NOT_WHOLE_EXIT: Final = 3
 """Exit code when something was missing or damaged, and is left out."""
@@ -51,6 +53,7 @@ _TELL_AT_MOST: Final = 20
     help="Images per file of webdataset and parquet.",
 )
 @click.option("--strict", is_flag=True, help="End at the first image or record that is missing or damaged.")
+@click.option("--both", "every", is_flag=True, help="Images of every target, not each image once.")
 @target_option
 @json_option
 @store_option
@@ -60,14 +63,17 @@ def export(
     path: Path | None,
     shard_size: int,
     strict: bool,
+    every: bool,
     targets: tuple[str, ...],
     as_json: bool,
     store_url: str | None,
 ) -> None:
     """Write a job's images and records in a form that other programs load.
 
-    Images of tasks that are done, checked against their records' hashes. Interrupted, the same command goes
-    on. Equal jobs give equal bytes. Exit code 3 if something was missing or damaged and is left out.
+    Images of tasks that are done, checked against their records' hashes. Of a job with several targets each
+    image is exported once, of the target that has the most of them; --both exports them all. Interrupted, the
+    same command continues. Equal jobs give equal bytes. Exit code 3 if something was missing or damaged and
+    is left out.
 
     \b
     diptych results export my-batch --format zip
@@ -82,7 +88,7 @@ def export(
     source = Source(
         store,
         manifest,
-        chosen_targets(manifest, targets),
+        _exported_targets(store, manifest, targets, every),
         chosen not in METADATA_ONLY,
         strict,
         _Teller().tell,
@@ -91,13 +97,34 @@ def export(
     if out == STDOUT:
         _refuse_terminal(chosen)
         with export_to_stream(source, chosen, sys.stdout.buffer) as running:
-            _shutdown(running, source)
+            _write(running, source)
     else:
         with _errors_told(out), export_to_path(source, chosen, out, shard_size) as running:
-            _shutdown(running, source)
+            _write(running, source)
     _report(running.counts, source, as_json, to_stderr=out == STDOUT)
     if running.counts.left_out:
         click.get_current_context().exit(NOT_WHOLE_EXIT)
+
+
+def _exported_targets(
+    store: Store, manifest: Manifest, targets: tuple[str, ...], every: bool
+) -> tuple[Target, ...]:
+    """The targets asked for; without --target and --both the fullest one, with a line on what differs."""
+    from results.export.once import differing_images, fullest_target
+
+    if targets and every:
+        raise click.UsageError("--both exports every target: leave out --target")
+    if targets or every or len(manifest.targets) == 1:
+        return chosen_targets(manifest, targets)
+    chosen = fullest_target(store, manifest)
+    for other, count in differing_images(store, manifest, chosen).items():
+        if count:
+            click.echo(
+                f"{other} generated {counted(count, 'image')} with other bytes than {chosen};"
+                f" {chosen}'s are exported (--target {other} or --both chooses)",
+                err=True,
+            )
+    return (chosen,)
 
 
 class _Teller:
@@ -139,7 +166,7 @@ def _errors_told(path: Path) -> Iterator[None]:
         raise RequestError(f"cannot write {path}: {error.strerror or error}") from error
 
 
-def _shutdown(running: Running, source: Source) -> None:
+def _write(running: Running, source: Source) -> None:
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
