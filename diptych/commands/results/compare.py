@@ -97,8 +97,8 @@ def read_jobs(store: Store, names: Sequence[str]) -> list[JobColumns]:
     from results.comparison.compare import read_trials
 
     job_ids = [job_id for name in names for job_id in _matching(store, name)]
-    with _told_of_progress() as told:
-        return read_trials(store, job_ids, told=told)
+    with _progress() as on_progress:
+        return read_trials(store, job_ids, on_progress=on_progress)
 
 
 def without_records(jobs: Sequence[JobColumns]) -> str:
@@ -129,7 +129,7 @@ def _matching(store: Store, name: str) -> list[str]:
 
 
 @contextmanager
-def _told_of_progress() -> Iterator[Callable[[int], None]]:
+def _progress() -> Iterator[Callable[[int], None]]:
     """Count the records that are read, on stderr, if someone watches."""
     from rich.console import Console
     from rich.progress import Progress, SpinnerColumn, TextColumn

@@ -11,6 +11,7 @@ import click
 from diptych.commands.results.output import (
     image_as_dict,
     json_line,
+    measured,
     print_fields,
     record_as_dict,
     size,
@@ -18,11 +19,12 @@ from diptych.commands.results.output import (
 )
 from pipeline.errors import RequestError
 from results.browse import StoredImage, read_image, recorded_entry
+from results.comparison import metrics
 from results.documents import Manifest, Target
 from results.errors import DocumentError, ObjectNotFound
 from results.imaging.similarity import psnr_db
 from results.job_state import JobState
-from results.records import StoredRecord, latency_s, read_record, round_trip_s
+from results.records import StoredRecord, is_cold, read_record
 from results.stores.base import Store
 
 NOT_DONE: Final = "none yet: the task is not done"
@@ -164,16 +166,14 @@ def _similarity(a: StoredImage, b: StoredImage) -> str:
 
 def _record_fields(stored: StoredRecord) -> dict[str, object]:
     record = stored.record
-    start = "cold" if record.cold_start else f"warm, after {record.prior_requests} requests"
+    values = {
+        f"  {metric.short_label}" if metric.part_of else metric.label: measured(metric, stored)
+        for metric in metrics.METRICS
+    }
     return {
-        "round trip": f"{round_trip_s(record, stored.created_at):.3f} s",
-        "process time": f"{record.process_s:.3f} s",
-        "latency": f"{latency_s(record, stored.created_at):.3f} s",
-        "work in it": f"load {record.model_load_s:.3f} s, generate {record.generate_s:.3f} s,"
-        f" encode {record.encode_s:.3f} s, store {record.store_s:.3f} s (threads added up)",
+        **values,
         "CPU": f"user {record.cpu_user_s:.2f} s, system {record.cpu_system_s:.2f} s",
-        "peak memory": f"{record.rss_peak_bytes / 2**20:.0f} MiB",
-        "start": start,
+        "start": "cold" if is_cold(record) else f"warm, after {record.prior_requests} requests",
         "instance": f"{record.instance_id}, revision {record.worker_revision}",
         "delivery": f"{record.delivery_id}, attempt {record.delivery_attempt or 'unknown'}",
         "engine": f"{record.engine} {record.engine_version}, {record.precision}, {record.isa},"
