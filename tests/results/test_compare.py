@@ -47,6 +47,22 @@ def test_cold_and_warm_tasks_are_kept_apart(compared: Comparison) -> None:
     assert (whole.median, rest.median) == (4.0, 3.0)
 
 
+def test_the_first_task_that_an_instance_generates_is_cold(directory_store: DirectoryStore) -> None:
+    """It is so however many deliveries the instance acknowledged before: the load is in no warm median."""
+    put_manifest(directory_store, count=12)
+    loaded = {"cold_start": True, "prior_requests": 1, "model_load_s": 2.25, "process_s": 3.25}
+    put(directory_store, 0, "container", 6.0, **loaded)
+    for task in (1, 2):
+        put(directory_store, task, "container", 4.0, prior_requests=task + 1, process_s=1.0)
+    container = compare_job(directory_store, JOB).targets[0]
+    assert (container.cold.tasks, container.warm.tasks, container.warm.loading) == (1, 2, 0)
+    load = container.cold.of("model_load_s")
+    warm = container.warm.of("process_s")
+    assert load is not None
+    assert warm is not None
+    assert (load.median, warm.median) == (2.25, 1.0)
+
+
 def test_found_images_keep_a_record_out(compared: Comparison) -> None:
     spread = compared.targets[0].warm.of("round_trip_s")
     assert spread is not None
