@@ -50,7 +50,7 @@ def test_cold_and_warm_tasks_are_kept_apart(compared: Comparison) -> None:
 def test_the_first_task_that_an_instance_generates_is_cold(directory_store: DirectoryStore) -> None:
     """It is so however many deliveries the instance acknowledged before: the load is in no warm median."""
     put_manifest(directory_store, count=12)
-    loaded = {"cold_start": True, "prior_requests": 1, "model_load_s": 2.25, "process_s": 3.25}
+    loaded = COLD | {"prior_requests": 1, "model_load_s": 2.25, "process_s": 3.25}
     put(directory_store, 0, "container", 6.0, **loaded)
     for task in (1, 2):
         put(directory_store, task, "container", 4.0, prior_requests=task + 1, process_s=1.0)

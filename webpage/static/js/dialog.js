@@ -3,7 +3,7 @@
 import { differencePath, get, imagePaths, jobPath } from "./api.js";
 import { announce, el, replace } from "./dom.js";
 import { bytes, number, title, when } from "./format.js";
-import { amount, standalone } from "./metrics.js";
+import { amount, heading, standalone } from "./metrics.js";
 
 export class ImageDialog {
   /**
@@ -157,7 +157,7 @@ function picture(source, alt, onFail) {
 function factsOf(detail, job) {
   const targets = Object.keys(detail.targets);
   const heads = el("tr", {}, el("td"), targets.map((target) => el("th", { scope: "col", "data-target": target }, title(target))));
-  const times = standalone(job).map((metric) => [title(metric.label), (side) => side.row && amount(metric, side.row.values[metric.name])]);
+  const times = standalone(job).map((metric) => [heading(metric), (side) => side.row && amount(metric, side.row.values[metric.name])]);
   const rows = [...times, ...ROWS].map(([name, read]) => {
     const cells = targets.map((target) => read(detail.targets[target], job, target, detail));
     if (cells.every((cell) => cell === null || cell === undefined)) return null;

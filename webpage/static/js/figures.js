@@ -1,8 +1,8 @@
 // What is measured in each panel.
 
 import { el, replace } from "./dom.js";
-import { counted, mib, number, title } from "./format.js";
-import { amount, compared } from "./metrics.js";
+import { counted, mib, number } from "./format.js";
+import { amount, compared, heading } from "./metrics.js";
 
 /** The medians of one panel. Warm tasks if there are any; cold ones are counted apart. */
 export function panelFigures(state, target) {
@@ -13,7 +13,7 @@ export function panelFigures(state, target) {
     const warm = Boolean(figures?.warm.tasks);
     const group = figures ? (warm ? figures.warm : figures.cold) : null;
     const medians = metrics.map((metric) =>
-      el("div", { title: metric.meaning }, el("dt", {}, title(metric.label)), el("dd", {}, amount(metric, group?.medians[metric.name]))),
+      el("div", { title: metric.meaning }, el("dt", {}, heading(metric)), el("dd", {}, amount(metric, group?.medians[metric.name]))),
     );
     replace(element, el("dl", {}, medians), el("p", { class: "note" }, figures ? note(figures, warm, metrics[0]) : "\u00a0"));
   }

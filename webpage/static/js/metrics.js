@@ -12,6 +12,11 @@ export function compared(job) {
   return job.metrics.filter((metric) => metric.is_ratio && !metric.cold_only);
 }
 
+/** Its label at the beginning of a line. */
+export function heading({ label }) {
+  return label[0].toUpperCase() + label.slice(1);
+}
+
 /** A value with its unit; a dash where there is none. */
 export function amount(metric, value) {
   if (value === null || value === undefined) return "–";

@@ -3,7 +3,7 @@
 import { get, jobPath } from "./api.js";
 import { el, replace, show, svg } from "./dom.js";
 import { counted, number, ratio, title } from "./format.js";
-import { compared } from "./metrics.js";
+import { compared, heading } from "./metrics.js";
 
 const SCALE = 4; // the axis runs from 1/4 to 4 times
 const EVERY_MS = 3000;
@@ -111,7 +111,7 @@ function cell(metric, result) {
   return el(
     "div",
     { class: "ratio-cell", title: metric.meaning },
-    el("span", { class: "name" }, title(metric.label)),
+    el("span", { class: "name" }, heading(metric)),
     el("div", {}, el("b", {}, mean === null ? "–" : ratio(mean)), axis(mean, low, high)),
     el("span", { class: "words" }, result ? words(result, low, high) : "\u00a0"),
   );
@@ -157,10 +157,10 @@ function longNote(comparison, metrics) {
   const results = comparison.trials?.ratios ?? comparison.ratios;
   const warnings = results.filter((result) => result.doubt && result.geometric_mean !== null).map((result) => `Ratios of ${result.warmth} tasks may be biased: ${result.doubt}.`);
   lines.push(...comparison.remarks, ...new Set(warnings));
-  const labels = Object.fromEntries(metrics.map(({ name, label }) => [name, label]));
+  const headings = Object.fromEntries(metrics.map((metric) => [metric.name, heading(metric)]));
   for (const result of comparison.trials?.ratios ?? []) {
     const notes = [result.note, result.trials_needed && `about ${result.trials_needed} trials would be needed`].filter(Boolean);
-    if (notes.length) lines.push(`${title(labels[result.quantity])}, ${result.warmth}: ${notes.join("; ")}.`);
+    if (notes.length) lines.push(`${headings[result.quantity]}, ${result.warmth}: ${notes.join("; ")}.`);
   }
   return lines;
 }

@@ -2,7 +2,7 @@
 
 import { el, perFrame, replace, show, svg } from "./dom.js";
 import { ms, number, title } from "./format.js";
-import { amount, bareAmount, standalone } from "./metrics.js";
+import { amount, bareAmount, heading, standalone } from "./metrics.js";
 
 const PAGE = 60;
 const WIDTH = 1000;
@@ -29,7 +29,7 @@ export class Waterfall {
     this.empty = el("p", { class: "empty" }, "No task is done yet. Each appears here with its times as its record is written.");
     this.columns = standalone(state.job);
     const heads = ["Task", "Target", "Start"].map((text) => el("th", { scope: "col" }, text));
-    const metricHeads = this.columns.map(({ label, meaning }) => el("th", { scope: "col", class: "number", title: meaning }, title(label)));
+    const metricHeads = this.columns.map((metric) => el("th", { scope: "col", class: "number", title: metric.meaning }, heading(metric)));
     this.table = el(
       "table",
       { class: "waterfall" },
