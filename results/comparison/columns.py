@@ -77,7 +77,7 @@ class TargetColumns:
     def images_per_s(self) -> float | None:
         """Images over the time from the first publication to the last record.
 
-        None without records, and where so many are damaged that it would tell of the damage.
+        None without records, and where so many are damaged that it would reflect the damage.
         """
         if too_many_missing(self.unreadable, len(self.task) + self.left_out):
             return None

@@ -25,7 +25,7 @@ class Metric:
         meaning: its definition, in a sentence.
         of: computes it; None where a record has no such value.
         part_of: name of the metric that it is a part of, and shown below; empty if it stands alone.
-        cold_only: warm tasks have none of it, or nothing to tell by it.
+        cold_only: warm tasks have none of it, or do not differ in it.
         is_ratio: targets are compared by it: it has ratios, percentiles and plots.
         lower_is: what a verdict calls the target that needs less.
     """
@@ -176,7 +176,7 @@ CONDITIONS: Final = (
     *("engine", "engine_version", "precision", "isa", "cpu_model", "threads", "batch_size", "preloaded"),
     *("worker_revision", "model_digest"),
 )
-"""What should be equal on all targets: else the figures may tell of these."""
+"""What should be equal on all targets: else the figures may reflect these."""
 
 
 def metric(name: str) -> Metric:

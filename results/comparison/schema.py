@@ -233,7 +233,7 @@ class Comparison(Document):
         ratios: within the job, if there is one job; else empty.
         trials: over jobs, if there are several; else None.
         parity: of each later target's images with the first one's.
-        differences: conditions that were not equal on all targets, so that the figures may tell of them.
+        differences: conditions that were not equal on all targets, so that the figures may reflect them.
         remarks: what a reader must know besides.
     """
 

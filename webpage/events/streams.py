@@ -32,7 +32,7 @@ class EventStreams:
         self._streams = 0
         self._closing = False
 
-    def open(self, job_id: str, last_event_id: str = "") -> Stream:
+    def open(self, job_id: str, last_event_id: str = "") -> EventStream:
         """Open a stream of a job's news.
 
         Args:
@@ -50,7 +50,7 @@ class EventStreams:
         except BaseException:
             self._end_stream()
             raise
-        return Stream(poller, last_event_id, self)
+        return EventStream(poller, last_event_id, self)
 
     def close(self) -> None:
         """End every stream and every poller, soon."""
@@ -88,7 +88,7 @@ class EventStreams:
             self._streams -= 1
 
 
-class Stream:
+class EventStream:
     """Server-sent events of one job, as bytes. `close` it, however it ends.
 
     Source: https://html.spec.whatwg.org/multipage/server-sent-events.html
@@ -103,7 +103,7 @@ class Stream:
         self._ended = False
         self._closed = False
 
-    def __iter__(self) -> Stream:
+    def __iter__(self) -> EventStream:
         return self
 
     def __next__(self) -> bytes:

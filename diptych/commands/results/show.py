@@ -62,21 +62,21 @@ def show_job(store: Store, manifest: Manifest, targets: Sequence[Target], as_jso
 def show_image(
     store: Store, manifest: Manifest, targets: Sequence[Target], index: int, as_json: bool
 ) -> None:
-    """Print provenance and hashes of one image on each target, and how alike they are.
+    """Print provenance and hashes of one image on each target, and how similar they are.
 
-    A file that is not the one its record tells of is said to be changed, one that is gone to be missing.
+    A file whose hash is not the one in its record is called changed, one that is gone is called missing.
     """
     if index >= manifest.count:
         raise RequestError(f"job {manifest.job_id} has the images 0 to {manifest.count - 1}, no {index}")
-    found = {target: read_image(store, manifest.job_id, target, index) for target in targets}
-    checks = {target: _check(store, manifest, target, index, image) for target, image in found.items()}
+    images = {target: read_image(store, manifest.job_id, target, index) for target in targets}
+    checks = {target: _check(store, manifest, target, index, image) for target, image in images.items()}
     if as_json:
         views = {
             target: image and {**_image_as_dict(image), "record": checks[target]}
-            for target, image in found.items()
+            for target, image in images.items()
         }
         return click.echo(json_line({"job_id": manifest.job_id, "index": index, "targets": views}))
-    for target, image in found.items():
+    for target, image in images.items():
         if image is None:
             missing = "missing, though its task's record tells of it"
             click.echo(
@@ -86,9 +86,9 @@ def show_image(
             print_fields(
                 f"{target}: image {index}", {**_image_fields(store, image), "record": checks[target]}
             )
-    there = [image for image in found.values() if image]
-    for other in there[1:]:
-        click.echo(_similarity(there[0], other))
+    present = [image for image in images.values() if image]
+    for other in present[1:]:
+        click.echo(_similarity(present[0], other))
     return None
 
 
@@ -96,11 +96,11 @@ def show_task(store: Store, manifest: Manifest, targets: Sequence[Target], task:
     """Print the record of one task on each target."""
     if task >= manifest.task_count:
         raise RequestError(f"job {manifest.job_id} has the tasks 0 to {manifest.task_count - 1}, no {task}")
-    found = {target: _record(store, manifest, target, task) for target in targets}
+    records = {target: _record(store, manifest, target, task) for target in targets}
     if as_json:
-        views = {target: stored and record_as_dict(stored) for target, stored in found.items()}
+        views = {target: stored and record_as_dict(stored) for target, stored in records.items()}
         return click.echo(json_line({"job_id": manifest.job_id, "task": task, "targets": views}))
-    for target, stored in found.items():
+    for target, stored in records.items():
         if stored is None:
             click.echo(f"{target}: task {task} has no record (yet); see `diptych status {manifest.job_id}`")
         else:

@@ -150,7 +150,7 @@ function longNote(comparison, metrics) {
   for (const pair of comparison.parity) {
     if (pair.images) lines.push(`Pixels: ${number(pair.same_pixels)} of ${number(pair.images)} images equal on ${pair.first} and ${pair.second}, ${number(pair.same_bytes)} byte for byte.`);
   }
-  if (comparison.differences.length) lines.push(`Not equal on both, so that the figures may tell of these: ${comparison.differences.join("; ")}.`);
+  if (comparison.differences.length) lines.push(`Not equal on both, so that the figures may reflect these: ${comparison.differences.join("; ")}.`);
   for (const summary of comparison.targets) {
     if (summary.unreadable) lines.push(`${title(summary.target)}: ${number(summary.unreadable)} of ${counted(summary.tasks + summary.unreadable, "record")} left out, since damaged; the first: ${summary.why_unreadable}.`);
   }
