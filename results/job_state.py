@@ -1,4 +1,4 @@
-"""The state of a job: nothing but what the store holds, told from object names. Images are never listed."""
+"""The state of a job: nothing but what the store holds, read from object names. Images are never listed."""
 
 from __future__ import annotations
 

@@ -85,6 +85,15 @@ def iter_checked_records(
     return map_in_order(lambda info: (info, _read_checked(store, manifest, target, info)), infos)
 
 
+def is_cold(record: Record) -> bool:
+    """True for the first task that its instance generated: the load of the model belongs to it.
+
+    What an instance only acknowledged before (`prior_requests`: meant for another target, done already,
+    cancelled) generated nothing, and left the load to this task.
+    """
+    return record.cold_start
+
+
 def round_trip_s(record: Record, created_at: datetime) -> float:
     """From the start of the publication to the store's creation time of the record.
 

@@ -1,4 +1,4 @@
-"""How far one target is with a job's tasks, told from the names of the objects it wrote."""
+"""How far one target is with a job's tasks, read from the names of the objects it wrote."""
 
 from __future__ import annotations
 
@@ -189,11 +189,11 @@ class TargetState:
             match = _FAILURE.fullmatch(info.name, len(prefix))
             if not match or int(match[1]) >= len(self._done):
                 continue
-            found = Problem(int(match[1]), int(match[2]), state, info.name)
-            known = self._problems.get(found.task_index)
+            problem = Problem(int(match[1]), int(match[2]), state, info.name)
+            known = self._problems.get(problem.task_index)
             # Within one publication a recorded failure says more than a dead letter: it was listed first.
-            if known is None or found.publication > known.publication:
-                self._problems[found.task_index] = found
+            if known is None or problem.publication > known.publication:
+                self._problems[problem.task_index] = problem
             self._note_progress(info.created_at)
 
     def _note_progress(self, at: datetime) -> None:

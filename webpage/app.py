@@ -10,9 +10,9 @@ from flask import Flask, request
 from pipeline.config.settings import Settings
 from results.stores.base import Store
 from results.stores.open import open_store
-from webpage.app_state import EXTENSION, MAX_STREAMS, AppState, page
-from webpage.routes.error_handlers import register_problems
-from webpage.routes.html import shell
+from webpage.app_state import EXTENSION, MAX_STREAMS, AppState, current_state
+from webpage.routes.error_handlers import register_error_handlers
+from webpage.routes.html import html_routes
 from webpage.routes.images import api_images
 from webpage.routes.jobs import api_jobs
 from webpage.routes.security import SAFE_METHODS, check_host, check_write, harden
@@ -46,21 +46,22 @@ def create_app(
         allowed_hosts=frozenset(name.lower() for name in allowed_hosts),
         max_streams=max_streams,
     )
-    for part in (shell, api_jobs, api_images):
+    for part in (html_routes, api_jobs, api_images):
         app.register_blueprint(part)
     app.before_request(_check)
     app.after_request(harden)
-    register_problems(app)
+    register_error_handlers(app)
     return app
 
 
 def app_state_of(app: Flask) -> AppState:
-    """What an app made by `create_app` holds."""
-    held: AppState = app.extensions[EXTENSION]
-    return held
+    """The state of an app made by `create_app`."""
+    state: AppState = app.extensions[EXTENSION]
+    return state
 
 
 def _check() -> None:
-    check_host(request, page().allowed_hosts)
+    state = current_state()
+    check_host(request, state.allowed_hosts)
     if request.method not in SAFE_METHODS:
-        check_write(request, page().token)
+        check_write(request, state.token)

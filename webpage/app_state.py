@@ -53,6 +53,6 @@ class AppState:
         self.signer = Signer(self.store)
 
 
-def page() -> AppState:
-    """The page of the app that serves the present request."""
+def current_state() -> AppState:
+    """The state of the app that serves the present request."""
     return cast("AppState", current_app.extensions[EXTENSION])

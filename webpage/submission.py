@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from model.errors import ModelError
 from model.registry import ModelInfo, Registry
@@ -13,15 +13,13 @@ from producer.open_publisher import publishing
 from producer.stack_warnings import stack_warnings
 from producer.submit import JobRequest, draft_job, submit
 from results.naming import TARGETS
+from results.stores.base import Store
+from webpage.job_form import JobForm
+from webpage.views.job_index import JobIndex
 
-if TYPE_CHECKING:
-    from webpage.app_state import AppState
-    from webpage.routes.jobs import JobForm
 
-
-def form_options(page: AppState) -> dict[str, Any]:
+def form_options(settings: Settings) -> dict[str, Any]:
     """What the form shows: models, targets, and why jobs cannot be submitted, if they cannot."""
-    settings = page.settings()
     registry = Registry(settings.model_dir)
     models, problems = [], []
     for name in registry.names():
@@ -30,26 +28,28 @@ def form_options(page: AppState) -> dict[str, Any]:
         except ModelError as error:
             problems.append(str(error))
     return {
-        "store": page.store.url,
         "models": models,
         "model_problems": problems,
         "default_model": settings.default_model,
         "targets": [*TARGETS],
         "cannot_submit": _obstacle(settings),
-        "token": page.token,
     }
 
 
-def submit_form(page: AppState, form: JobForm) -> dict[str, Any]:
+def submit_form(settings: Settings, store: Store, jobs: JobIndex, form: JobForm) -> dict[str, Any]:
     """Check the request, write the job, publish its tasks.
 
+    Args:
+        settings: of the models and the broker.
+        store: where to.
+        jobs: the list that the new job will be part of.
+        form: the request.
     Raises:
         SettingsError: there is no broker.
         RequestError, ModelError, MessageError: the request cannot be met.
         StoreError: the store cannot be written.
         BrokerError: the broker gave up; the text says how to go on.
     """
-    settings = page.settings()
     settings.require_broker_url()
     request = JobRequest(
         model=form.model,
@@ -64,9 +64,9 @@ def submit_form(page: AppState, form: JobForm) -> dict[str, Any]:
     draft = draft_job(request, Registry(settings.model_dir))
     warnings = stack_warnings(settings, form.targets)
     try:
-        done = publishing(settings, lambda publisher: submit(page.store, publisher, draft))
+        done = publishing(settings, lambda publisher: submit(store, publisher, draft))
     finally:
-        page.jobs.renew()  # also a job that was published half-way is there to be listed
+        jobs.renew()  # also a job that was published half-way is there to be listed
     return {"job_id": done.manifest.job_id, "created": done.created, "warnings": warnings}
 
 

@@ -7,7 +7,7 @@ from dataclasses import astuple, dataclass, fields
 from datetime import datetime
 from typing import Any, Final, Literal
 
-from results.records import StoredRecord
+from results.records import StoredRecord, is_cold
 
 Asked = Literal["burst", "after"]
 Phase = Literal["cold", "ready", "warm", "unknown"]
@@ -95,7 +95,7 @@ class DeployedStart:
         for name in ("model_load_s", "generate_s", "encode_s", "store_s", "process_s", "prior_requests"):
             setattr(self, name, getattr(record, name))
         self.instance, self.revision = record.instance_id, record.worker_revision
-        self.phase = "warm" if not record.cold_start else "cold" if self.began_s > -READY_S else "ready"
+        self.phase = "warm" if not is_cold(record) else "cold" if self.began_s > -READY_S else "ready"
 
 
 COLUMNS: Final = tuple(field.name for field in fields(DeployedStart))

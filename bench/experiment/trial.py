@@ -21,7 +21,7 @@ from bench.load.transfer import Times, Transfer
 from bench.load.workers import Worker
 from model.registry import ModelInfo
 from results.errors import ResultsError
-from results.records import StoredRecord, cpu_s_per_image, iter_records
+from results.records import StoredRecord, cpu_s_per_image, is_cold, iter_records
 from results.stores.open import open_store
 
 
@@ -253,7 +253,7 @@ def _with_record(row: Row, stored: StoredRecord | None) -> Row:
     record = stored.record
     return replace(
         row,
-        cold=int(record.cold_start),
+        cold=int(is_cold(record)),
         process_s=record.process_s,
         cpu_s_per_image=cpu_s_per_image(record),
         rss_peak_bytes=record.rss_peak_bytes,

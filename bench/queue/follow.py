@@ -14,7 +14,7 @@ from results.documents import Manifest, Target
 from results.errors import StoreError
 from results.job_state import JobState
 from results.naming import record_name
-from results.records import read_record
+from results.records import is_cold, read_record
 from results.stores.base import Store
 from results.target_state import TaskState
 
@@ -107,7 +107,7 @@ class Follower:
             flight.waiting.discard((target, task))
             ahead = ahead_s()
             span_s = monotonic() - self._origin - float(flight.head["sent_s"])
-            phase: Phase | None = "cold" if stored.record.cold_start else None
+            phase: Phase | None = "cold" if is_cold(stored.record) else None
             if was_set(flight.ahead_s, ahead, span_s):
                 phase = "clock set"
             # The wall clock as it stands now: one that was set before this job moves nothing.

@@ -1,4 +1,4 @@
-"""Tasks without a sound record are in no figure. Where too many are, it may be biased: this says so."""
+"""Tasks without a sound record are in no figure. Where too many are, it may be biased: this warns of it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from results.documents import Target
 from results.statistics.missing import MAX_MISSING, too_many_missing
 
 
-def doubt(
+def bias_warning(
     jobs: Sequence[JobColumns], first: Target, second: Target, warmth: Warmth, *, most: float = MAX_MISSING
 ) -> str:
     """Why what is missing may have biased what two targets are compared by; "" if it is little or nothing.
@@ -36,17 +36,17 @@ def _of_targets(
         columns = [job.targets[target] for job in jobs]
         kinds = _missing(columns)
         missing = sum(kinds.values())
-        present = sum(int((one.cold == (warmth == "cold")).sum()) for one in columns)
+        present = sum(int((of_job.cold == (warmth == "cold")).sum()) for of_job in columns)
         if too_many_missing(missing, present, most):
             why = ", ".join(f"{count:,} {kind}" for kind, count in kinds.items() if count)
             yield f"{target}: {why} of at most {missing + present:,} {warmth} tasks, over {percent(most)}"
 
 
 def _missing(columns: Sequence[TargetColumns]) -> dict[str, int]:
-    counts = [one.counts for one in columns]
-    failed = sum(one.failed + one.dead for one in counts)
+    counts = [of_job.counts for of_job in columns]
+    failed = sum(ended.failed + ended.dead for ended in counts)
     return {
-        "damaged": sum(one.unreadable for one in columns),
+        "damaged": sum(of_job.unreadable for of_job in columns),
         "failed": failed,
-        "not done": sum(one.tasks - one.done for one in counts) - failed,
+        "not done": sum(ended.tasks - ended.done for ended in counts) - failed,
     }

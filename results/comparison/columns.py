@@ -9,21 +9,19 @@ from dataclasses import dataclass, field
 from heapq import merge
 from itertools import groupby
 from math import nan
-from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from results.comparison.metrics import CONDITIONS, QUANTITIES, condition, unix_s
+from results.comparison import metrics
+from results.comparison.metrics import CONDITIONS, condition, unix_s
 from results.comparison.parity import ImageCounts
 from results.documents import Manifest, Target
 from results.job_state import JobState, JobStatus
-from results.records import StoredRecord, iter_checked_records
+from results.records import StoredRecord, is_cold, iter_checked_records
 from results.statistics.missing import too_many_missing
 from results.stores.base import Store
 from results.target_state import TargetCounts
-
-_POSITIONS: Final[Mapping[str, int]] = {name: position for position, name in enumerate(QUANTITIES)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,11 +39,11 @@ class TargetColumns:
         first_published_s: start of the earliest publication, Unix seconds; NaN without records.
         last_created_s: creation of the last record; NaN without records.
         task: index of each task: int64 [n].
-        cold: the first task that its instance served: bool [n].
+        cold: see `is_cold`: bool [n].
         instance: position in `instances`: int64 [n].
         instances: their ids, in the order of appearance.
         published_s: start of each task's publication, Unix seconds: float64 [n].
-        values: float64 [n, quantities], NaN where a record has no such value.
+        values: of each metric, by its name: float64 [n], NaN where a record has no such value.
         conditions: the values seen of each condition.
     """
 
@@ -63,19 +61,23 @@ class TargetColumns:
     instance: NDArray[np.int64]
     instances: tuple[str, ...]
     published_s: NDArray[np.float64]
-    values: NDArray[np.float64]
+    values: Mapping[str, NDArray[np.float64]]
     conditions: Mapping[str, frozenset[str]]
 
-    def of(self, quantity: str) -> NDArray[np.float64]:
-        """One quantity of all tasks: float64 [n]."""
-        column: NDArray[np.float64] = self.values[:, _POSITIONS[quantity]]
-        return column
+    def of(self, name: str, *, cold: bool | None = None) -> NDArray[np.float64]:
+        """One metric of all tasks, or of the cold or the warm ones alone: float64 [n].
+
+        Raises:
+            KeyError: there is no such metric.
+        """
+        column = self.values[name]
+        return column if cold is None else column[self.cold == cold]
 
     @property
     def images_per_s(self) -> float | None:
         """Images over the time from the first publication to the last record.
 
-        None without records, and where so many are damaged that it would tell of the damage.
+        None without records, and where so many are damaged that it would reflect the damage.
         """
         if too_many_missing(self.unreadable, len(self.task) + self.left_out):
             return None
@@ -101,7 +103,7 @@ class JobColumns:
 
 
 def read_columns(
-    store: Store, manifest: Manifest, *, told: Callable[[int], None] | None = None
+    store: Store, manifest: Manifest, *, on_progress: Callable[[int], None] | None = None
 ) -> JobColumns:
     """Read all records of a job, once; the targets' records of a task are read side by side.
 
@@ -110,7 +112,7 @@ def read_columns(
     Args:
         store: where the job is.
         manifest: the job's.
-        told: called with the number of records that have been read since it was called last.
+        on_progress: called with the number of records that have been read since it was called last.
     Raises:
         DocumentError: the note of a later publication is damaged.
         StoreError: the store failed.
@@ -119,18 +121,18 @@ def read_columns(
     state.refresh()
     building = {target: _Building(target) for target in manifest.targets}
     first, *others = manifest.targets
-    tallies = {other: ImageCounts(manifest.job_id, first, other) for other in others}
+    parity = {other: ImageCounts(manifest.job_id, first, other) for other in others}
     for _, of_task in groupby(_by_task(store, manifest, building), key=_task_index):
         at_hand = {stored.record.target: stored for stored in of_task}
         for target, stored in at_hand.items():
             building[target].add(stored)
-        for other, images in tallies.items():
+        for other, images in parity.items():
             if first in at_hand and other in at_hand:
                 images.add(at_hand[first].record.images, at_hand[other].record.images)
-        if told:
-            told(len(at_hand))
-    columns = {target: one.done(state.targets[target].counts()) for target, one in building.items()}
-    return JobColumns(manifest, state.status, columns, tuple(tallies.values()))
+        if on_progress:
+            on_progress(len(at_hand))
+    columns = {target: growing.done(state.targets[target].counts()) for target, growing in building.items()}
+    return JobColumns(manifest, state.status, columns, tuple(parity.values()))
 
 
 def _by_task(
@@ -171,7 +173,9 @@ class _Building:
     instance: array[int] = field(default_factory=lambda: array("q"))
     instances: dict[str, int] = field(default_factory=dict)
     published_s: array[float] = field(default_factory=lambda: array("d"))
-    values: array[float] = field(default_factory=lambda: array("d"))
+    values: dict[str, array[float]] = field(
+        default_factory=lambda: {metric.name: array("d") for metric in metrics.METRICS}
+    )
     conditions: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
 
     def add_unreadable(self, why: str) -> None:
@@ -190,11 +194,12 @@ class _Building:
             self.left_out += 1
             return
         self.task.append(record.task_index)
-        self.cold.append(record.prior_requests == 0)
+        self.cold.append(is_cold(record))
         self.instance.append(self.instances.setdefault(record.instance_id, len(self.instances)))
         self.published_s.append(published_s)
-        found = (quantity(stored) for quantity in QUANTITIES.values())
-        self.values.extend(nan if value is None else value for value in found)
+        for metric in metrics.METRICS:
+            value = metric.of(stored)
+            self.values[metric.name].append(nan if value is None else value)
         for name in CONDITIONS:
             self.conditions[name].add(condition(record, name))
 
@@ -214,11 +219,11 @@ class _Building:
             instance=np.array(self.instance, dtype=np.int64),
             instances=tuple(self.instances),
             published_s=np.array(self.published_s, dtype=np.float64),
-            values=np.array(self.values, dtype=np.float64).reshape(-1, len(QUANTITIES)),
+            values={name: np.array(column, dtype=np.float64) for name, column in self.values.items()},
             conditions={name: frozenset(seen) for name, seen in self.conditions.items()},
         )
 
 
 def seen_conditions(columns: Sequence[TargetColumns], name: str) -> frozenset[str]:
     """The values of a condition that any of these columns has seen."""
-    return frozenset[str]().union(*(one.conditions.get(name, frozenset()) for one in columns))
+    return frozenset[str]().union(*(of_job.conditions.get(name, frozenset()) for of_job in columns))

@@ -37,14 +37,14 @@ def compare_job(store: Store, job_id: str) -> Comparison:
 
 
 def read_trials(
-    store: Store, job_ids: Sequence[str], *, told: Callable[[int], None] | None = None
+    store: Store, job_ids: Sequence[str], *, on_progress: Callable[[int], None] | None = None
 ) -> list[JobColumns]:
     """Read the records of one job, or of several that are trials of one another.
 
     Args:
         store: where the jobs are.
         job_ids: at least one.
-        told: called with the number of records that have been read since it was called last.
+        on_progress: called with the number of records that have been read since it was called last.
     Returns:
         The jobs in the order of their submission.
     Raises:
@@ -57,7 +57,7 @@ def read_trials(
     manifests = [load_manifest(store, job_id) for job_id in job_ids]
     check_alike(manifests)
     manifests.sort(key=lambda manifest: (manifest.submitted_at, manifest.job_id))
-    return [read_columns(store, manifest, told=told) for manifest in manifests]
+    return [read_columns(store, manifest, on_progress=on_progress) for manifest in manifests]
 
 
 def check_alike(manifests: Sequence[Manifest]) -> None:
@@ -69,7 +69,7 @@ def check_alike(manifests: Sequence[Manifest]) -> None:
             raise ComparisonError(f"job {name} is named twice: a trial counts once")
     for other in manifests[1:]:
         for field in _ALIKE:
-            a, b = (getattr(one, field) for one in (first, other))
+            a, b = (getattr(manifest, field) for manifest in (first, other))
             if a != b:
                 raise ComparisonError(
                     f"jobs {first.job_id} and {other.job_id} are no trials of one another: their {field} is"
@@ -144,7 +144,7 @@ def _parity(store: Store, jobs: Sequence[JobColumns]) -> tuple[Parity, ...]:
 
 
 def _mixes_preloaded(of_targets: Sequence[Sequence[TargetColumns]]) -> bool:
-    every = [one for of_target in of_targets for one in of_target]
+    every = [columns for of_target in of_targets for columns in of_target]
     return len(seen_conditions(every, "preloaded")) > 1
 
 
@@ -152,8 +152,8 @@ def _differences(of_targets: Mapping[Target, Sequence[TargetColumns]]) -> Iterat
     for name in CONDITIONS:
         seen = {target: seen_conditions(of_target, name) for target, of_target in of_targets.items()}
         if len(frozenset[str]().union(*seen.values())) > 1:
-            told = (f"{target} {' or '.join(sorted(values))}" for target, values in seen.items() if values)
-            yield f"{name}: {', '.join(told)}"
+            texts = (f"{target} {' or '.join(sorted(values))}" for target, values in seen.items() if values)
+            yield f"{name}: {', '.join(texts)}"
 
 
 def _remarks(jobs: Sequence[JobColumns], mixed: bool) -> Iterator[str]:
@@ -161,10 +161,10 @@ def _remarks(jobs: Sequence[JobColumns], mixed: bool) -> Iterator[str]:
         yield "no ratios: some tasks ran on instances that had loaded their model at start, and some did not"
     unfinished = [job for job in jobs if job.status is not JobStatus.SUCCEEDED]
     if unfinished:
-        told = ", ".join(f"{job.manifest.job_id} is {job.status}" for job in unfinished[:3])
+        states = ", ".join(f"{job.manifest.job_id} is {job.status}" for job in unfinished[:3])
         more = f" and {len(unfinished) - 3} more" if len(unfinished) > 3 else ""
-        yield f"not all tasks are in: {told}{more}"
-    again = sum(max(one.publications, default=0) > 0 for job in jobs for one in job.targets.values())
+        yield f"not all tasks are in: {states}{more}"
+    again = sum(max(columns.publications, default=0) > 0 for job in jobs for columns in job.targets.values())
     if again:
         yield "some tasks were published again later: images per second counts the time in between"
     overlapping = sum(_overlap(a, b) for a, b in pairwise(jobs))
@@ -173,8 +173,8 @@ def _remarks(jobs: Sequence[JobColumns], mixed: bool) -> Iterator[str]:
 
 
 def _overlap(earlier: JobColumns, later: JobColumns) -> bool:
-    ends = [one.last_created_s for one in earlier.targets.values()]
-    starts = [one.first_published_s for one in later.targets.values()]
+    ends = [columns.last_created_s for columns in earlier.targets.values()]
+    starts = [columns.first_published_s for columns in later.targets.values()]
     # A NaN, of a target without records, is never less.
     return any(start < end for start in starts for end in ends)
 

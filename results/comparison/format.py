@@ -1,46 +1,28 @@
-"""Names and numbers of a comparison as people read them, in the terminal and in the report."""
+"""Numbers and notes of a comparison as people read them, in the terminal and in the report."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Final
 
+from results.comparison.metrics import metric
 from results.comparison.parity import Parity
 from results.comparison.schema import Comparison, Errors, Percentile, TargetSummary, Throughput, TrialRatio
 from results.statistics.missing import MAX_MISSING
 
 NOTHING: Final = "–"
-NAMES: Final[Mapping[str, str]] = {
-    "round_trip_s": "round trip",
-    "round_trip_without_load_s": "round trip without load",
-    "latency_s": "latency",
-    "queue_s": "queue",
-    "commit_s": "commit",
-    "process_s": "process time",
-    "process_without_load_s": "process without load",
-    "model_load_s": "load",
-    "generate_s": "generate",
-    "encode_s": "encode",
-    "store_s": "store",
-    "cpu_s_per_image": "CPU per image",
-    "rss_peak_bytes": "peak memory",
-}
 
 
-def amount(quantity: str, value: float) -> str:
+def amount(unit: str, value: float) -> str:
     """A value with its unit."""
-    if quantity.endswith("_bytes"):
-        return f"{value / 2**20:.0f} MiB"
-    number, unit = _scaled(value, value)
-    return f"{number} {unit}"
+    number, shown_unit = _scaled(unit, value, value)
+    return f"{number} {shown_unit}"
 
 
-def amounts(quantity: str, low: float, high: float) -> str:
+def amounts(unit: str, low: float, high: float) -> str:
     """Two values with one unit, as a range."""
-    if quantity.endswith("_bytes"):
-        return f"{low / 2**20:.0f}–{high / 2**20:.0f} MiB"
-    number, unit = _scaled(high, high)
-    return f"{_scaled(low, high)[0]}–{number} {unit}"
+    number, shown_unit = _scaled(unit, high, high)
+    return f"{_scaled(unit, low, high)[0]}–{number} {shown_unit}"
 
 
 def percent(share: float) -> str:
@@ -84,15 +66,15 @@ def parity_line(parity: Parity) -> str:
         return f"{names}: {parity.images:,} images, equal byte for byte"
     if parity.same_pixels == parity.images:
         return f"{names}: {parity.images:,} images, equal pixel for pixel; files differ in provenance"
-    told = f"{names}: {parity.same_pixels:,} of {parity.images:,} images are equal"
+    line = f"{names}: {parity.same_pixels:,} of {parity.images:,} images are equal"
     if parity.largest_difference is not None and parity.lowest_psnr_db is not None:
-        told += (
+        line += (
             f"; of {parity.looked_at} that differ, at most {parity.largest_difference} of 255"
             f" in a pixel, {parity.lowest_psnr_db:.1f} dB PSNR or more"
         )
     if parity.unreadable:
-        told += f"; {parity.unreadable} could not be measured: {parity.why_unreadable}"
-    return told
+        line += f"; {parity.unreadable} could not be measured: {parity.why_unreadable}"
+    return line
 
 
 def notes(comparison: Comparison) -> Iterator[str]:
@@ -101,7 +83,7 @@ def notes(comparison: Comparison) -> Iterator[str]:
     yield from (note for summary in comparison.targets for note in _of_target(summary, len(comparison.jobs)))
     yield from (f"not equal: {difference}" for difference in comparison.differences)
     yield from comparison.remarks
-    yield from _doubts(comparison)
+    yield from _bias_warnings(comparison)
     if comparison.trials:
         yield from (note for ratio in comparison.trials.ratios for note in _of_trials(ratio, comparison))
     else:
@@ -120,11 +102,11 @@ def printable(text: str) -> str:
     return "".join(letter if letter.isprintable() else "\ufffd" for letter in text)
 
 
-def _doubts(comparison: Comparison) -> Iterator[str]:
+def _bias_warnings(comparison: Comparison) -> Iterator[str]:
     """Each reason once, however many quantities it is of."""
     ratios = comparison.trials.ratios if comparison.trials else comparison.ratios
-    told = ((one.warmth, one.doubt) for one in ratios if one.doubt and one.geometric_mean is not None)
-    for warmth, why in dict.fromkeys(told):
+    warned = [ratio for ratio in ratios if ratio.bias_warning and ratio.geometric_mean is not None]
+    for warmth, why in dict.fromkeys((ratio.warmth, ratio.bias_warning) for ratio in warned):
         yield f"{warmth} ratios may be biased{', and decide nothing' if comparison.trials else ''}: {why}"
 
 
@@ -132,40 +114,40 @@ def _of_target(summary: TargetSummary, jobs: int) -> Iterator[str]:
     yield from damage(summary)
     rated = summary.images_per_s.jobs if summary.images_per_s else 0
     if summary.unreadable and rated < jobs:
-        told = f"no images per second where over {percent(MAX_MISSING)} of a job's records are damaged"
-        yield f"{summary.target}: {told}"
+        why = f"no images per second where over {percent(MAX_MISSING)} of a job's records are damaged"
+        yield f"{summary.target}: {why}"
     if summary.left_out:
         counts = f"{summary.left_out:,} of {summary.tasks:,} tasks"
         yield f"{summary.target}: {counts} left out: they found images of an earlier delivery"
     if summary.warm.loading:
         yield (
             f"{summary.target}: {summary.warm.loading:,} of its warm tasks loaded the model too:"
-            " their instance serves several at once"
+            " their instance had loaded another model before"
         )
 
 
 def not_estimable(summary: TargetSummary) -> Iterator[str]:
     """The percentiles that a target's warm tasks are too few for, in words; the round trip speaks for all."""
-    found = summary.warm.round_trip_s
-    short = [percentile for percentile in found.percentiles if percentile.value is None] if found else []
-    if found and short:
-        first, *others = (f"{percentile_name(one)} ({one.needed}" for one in short)
-        told = ", ".join([f"{first} needed)", *(f"{other})" for other in others)])
-        yield f"{summary.target}: not estimable from {_warm_tasks(found.n)}: {told}"
+    spread = summary.warm.of("round_trip_s")
+    short = [percentile for percentile in spread.percentiles if percentile.value is None] if spread else []
+    if spread and short:
+        first, *others = (f"{percentile_name(percentile)} ({percentile.needed}" for percentile in short)
+        missing = ", ".join([f"{first} needed)", *(f"{other})" for other in others)])
+        yield f"{summary.target}: not estimable from {_warm_tasks(spread.n)}: {missing}"
 
 
 def _left_out(comparison: Comparison) -> Iterator[str]:
     for ratio in comparison.ratios:
         if ratio.left_out:
             yield (
-                f"{NAMES[ratio.quantity]}, {ratio.warmth}: {ratio.left_out:,} values are not above zero"
-                " and are in no ratio: the clocks disagree"
+                f"{metric(ratio.quantity).label}, {ratio.warmth}: {ratio.left_out:,} values are not above"
+                " zero and are in no ratio: the clocks disagree"
             )
 
 
 def _of_trials(ratio: TrialRatio, comparison: Comparison) -> Iterator[str]:
-    name = f"{NAMES[ratio.quantity]}, {ratio.warmth}"
-    if len({(one.first, one.second) for one in comparison.trials.ratios} if comparison.trials else ()) > 1:
+    name = f"{metric(ratio.quantity).label}, {ratio.warmth}"
+    if len(comparison.targets) > 2:
         name += f", {ratio.first} / {ratio.second}"
     if ratio.note:
         yield f"{name}: {ratio.note}"
@@ -180,9 +162,13 @@ def _warm_tasks(tasks: int) -> str:
     return f"{tasks:,} warm task{'' if tasks == 1 else 's'}"
 
 
-def _scaled(value: float, as_for: float) -> tuple[str, str]:
+def _scaled(unit: str, value: float, as_for: float) -> tuple[str, str]:
     """Three digits or so, in the unit that suits `as_for`."""
-    unit, factor = ("s", 1) if abs(as_for) >= 1 or as_for == 0 else ("ms", 1000)
+    if unit == "bytes":
+        return f"{value / 2**20:.0f}", "MiB"
+    factor = 1
+    if unit == "s" and 0 < abs(as_for) < 1:
+        unit, factor = "ms", 1000
     size = abs(as_for) * factor
     digits = 0 if size == 0 else 2 if size < 10 else 1 if size < 100 else 0
     return f"{value * factor:.{digits}f}", unit

@@ -91,19 +91,19 @@ class ImageCounts:
             self.sample[place] = index
 
 
-def measure_parity(store: Store, tallies: Sequence[ImageCounts]) -> Parity:
+def measure_parity(store: Store, counts_of_jobs: Sequence[ImageCounts]) -> Parity:
     """Add up the counts of one pair of targets over jobs, and look at the samples.
 
     Args:
         store: where the images are.
-        tallies: at least one, all of the same two targets.
+        counts_of_jobs: at least one, all of the same two targets.
     Raises:
         StoreError: the store failed.
     """
     differences: list[int] = []
     decibels: list[float] = []
     reasons: list[str] = []
-    for counts in tallies:
+    for counts in counts_of_jobs:
         for index in sorted(counts.sample):
             try:
                 first, second = (_read(store, counts, t, index) for t in (counts.first, counts.second))
@@ -112,11 +112,11 @@ def measure_parity(store: Store, tallies: Sequence[ImageCounts]) -> Parity:
             except ImageError as error:
                 reasons.append(str(error))
     return Parity(
-        first=tallies[0].first,
-        second=tallies[0].second,
-        images=sum(counts.images for counts in tallies),
-        same_bytes=sum(counts.same_bytes for counts in tallies),
-        same_pixels=sum(counts.same_pixels for counts in tallies),
+        first=counts_of_jobs[0].first,
+        second=counts_of_jobs[0].second,
+        images=sum(counts.images for counts in counts_of_jobs),
+        same_bytes=sum(counts.same_bytes for counts in counts_of_jobs),
+        same_pixels=sum(counts.same_pixels for counts in counts_of_jobs),
         looked_at=len(differences),
         largest_difference=max(differences, default=None),
         lowest_psnr_db=min(decibels, default=None),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import product
 from math import exp, isnan
@@ -11,9 +11,9 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from results.comparison.bias import doubt
+from results.comparison import metrics
+from results.comparison.bias import bias_warning
 from results.comparison.columns import JobColumns, TargetColumns
-from results.comparison.metrics import COLD_RATIOS, RATIOS
 from results.comparison.schema import Ratio, TrialRatio, Trials, Warmth
 from results.documents import Target
 from results.statistics.bootstrap import RESAMPLES
@@ -21,12 +21,12 @@ from results.statistics.missing import most_missing
 from results.statistics.verdict import CONFIDENCE, MIN_TRIALS, Finding, Verdict, find
 
 METHOD: Final = "symmetric bootstrap-t over trials"
-_QUESTIONS: Final[Mapping[Warmth, tuple[str, ...]]] = {"warm": RATIOS, "cold": COLD_RATIOS}
+_FAMILIES: Final[tuple[Warmth, ...]] = ("warm", "cold")
 
 
 @dataclass(frozen=True, slots=True)
 class LogRatios:
-    """log(first / second) of one quantity in one job.
+    """log(first / second) of one metric in one job.
 
     Args:
         values: one per pair of warm tasks; for cold tasks the one difference of the two means: float64 [n].
@@ -39,7 +39,7 @@ class LogRatios:
     left_out: int
 
 
-def log_ratios(first: TargetColumns, second: TargetColumns, quantity: str, warmth: Warmth) -> LogRatios:
+def log_ratios(first: TargetColumns, second: TargetColumns, metric: str, warmth: Warmth) -> LogRatios:
     """Compare two targets in one job.
 
     Warm tasks are paired: the same images cost the same on both, and that cancels. The cold task is
@@ -48,10 +48,10 @@ def log_ratios(first: TargetColumns, second: TargetColumns, quantity: str, warmt
     Args:
         first: the numerator.
         second: the denominator.
-        quantity: of what.
+        metric: its name.
         warmth: of which tasks.
     """
-    return (_warm if warmth == "warm" else _cold)(first, second, quantity)
+    return (_warm if warmth == "warm" else _cold)(first, second, metric)
 
 
 def job_ratios(job: JobColumns) -> tuple[Ratio, ...]:
@@ -72,13 +72,13 @@ def trial_ratios(jobs: Sequence[JobColumns], *, margin: float, seed: int) -> Tri
     questions = [*_questions(jobs[0])]
     values = [trial_values(jobs, *question) for question in questions]
     ratios: list[TrialRatio] = []
-    for family in _QUESTIONS:
+    for family in _FAMILIES:
         chosen = [place for place, (_, _, _, warmth) in enumerate(questions) if warmth == family]
         findings = find([values[place] for place in chosen], margin=margin, seed=seed)
         for place, finding in zip(chosen, findings, strict=True):
             first, second, _, warmth = questions[place]
-            why = doubt(jobs, first, second, warmth, most=most_missing(margin))
-            ratios.append(_trial_ratio(*questions[place], values[place], finding, why))
+            warning = bias_warning(jobs, first, second, warmth, most=most_missing(margin))
+            ratios.append(_trial_ratio(*questions[place], values[place], finding, warning))
     return Trials(
         count=len(jobs),
         needed=MIN_TRIALS,
@@ -92,54 +92,55 @@ def trial_ratios(jobs: Sequence[JobColumns], *, margin: float, seed: int) -> Tri
 
 
 def trial_values(
-    jobs: Sequence[JobColumns], first: Target, second: Target, quantity: str, warmth: Warmth
+    jobs: Sequence[JobColumns], first: Target, second: Target, metric: str, warmth: Warmth
 ) -> NDArray[np.float64]:
     """The mean log ratio of each job that has one, in the jobs' order: float64 [trials]."""
-    of_jobs = (log_ratios(job.targets[first], job.targets[second], quantity, warmth).values for job in jobs)
+    of_jobs = (log_ratios(job.targets[first], job.targets[second], metric, warmth).values for job in jobs)
     return np.array([values.mean() for values in of_jobs if len(values)], dtype=np.float64)
 
 
 def _questions(job: JobColumns) -> Iterator[tuple[Target, Target, str, Warmth]]:
     first, *others = job.manifest.targets
-    for warmth, quantities in _QUESTIONS.items():
-        yield from ((first, second, quantity, warmth) for second, quantity in product(others, quantities))
+    for warmth in _FAMILIES:
+        compared = metrics.ratio_metrics(cold=warmth == "cold")
+        yield from ((first, second, metric.name, warmth) for second, metric in product(others, compared))
 
 
-def _warm(first: TargetColumns, second: TargetColumns, quantity: str) -> LogRatios:
+def _warm(first: TargetColumns, second: TargetColumns, metric: str) -> LogRatios:
     both = np.intersect1d(first.task[~first.cold], second.task[~second.cold], assume_unique=True)
-    a, b = (one.of(quantity)[np.searchsorted(one.task, both)] for one in (first, second))
+    a, b = (columns.of(metric)[np.searchsorted(columns.task, both)] for columns in (first, second))
     # Clocks that disagree can make a latency negative, and that has no logarithm. NaN is not above zero.
     sound = (a > 0) & (b > 0)
     logs = np.log(a[sound]) - np.log(b[sound])
     return LogRatios(logs, len(both), len(both) - len(logs))
 
 
-def _cold(first: TargetColumns, second: TargetColumns, quantity: str) -> LogRatios:
-    columns = [one.of(quantity)[one.cold] for one in (first, second)]
-    sound = [column[column > 0] for column in columns]
-    left_out = sum(len(column) - len(kept) for column, kept in zip(columns, sound, strict=True))
-    pairs = min(len(column) for column in columns)
+def _cold(first: TargetColumns, second: TargetColumns, metric: str) -> LogRatios:
+    values = [columns.of(metric, cold=True) for columns in (first, second)]
+    sound = [column[column > 0] for column in values]
+    left_out = sum(len(column) - len(kept) for column, kept in zip(values, sound, strict=True))
+    pairs = min(len(column) for column in values)
     if not all(len(kept) for kept in sound):
         return LogRatios(np.empty(0), pairs, left_out)
     a, b = (np.log(kept).mean() for kept in sound)
     return LogRatios(np.array([a - b]), pairs, left_out)
 
 
-def _ratio(job: JobColumns, first: Target, second: Target, quantity: str, warmth: Warmth) -> Ratio:
-    found = log_ratios(job.targets[first], job.targets[second], quantity, warmth)
-    paired = found.values if warmth == "warm" else np.empty(0)
+def _ratio(job: JobColumns, first: Target, second: Target, metric: str, warmth: Warmth) -> Ratio:
+    logs = log_ratios(job.targets[first], job.targets[second], metric, warmth)
+    paired = logs.values if warmth == "warm" else np.empty(0)
     return Ratio(
-        quantity=quantity,
+        quantity=metric,
         warmth=warmth,
         first=first,
         second=second,
-        pairs=found.pairs - found.left_out if warmth == "warm" else found.pairs,
-        left_out=found.left_out,
-        geometric_mean=_exp_of(np.mean, found.values, 1),
-        geometric_sd=_exp_of(lambda logs: logs.std(ddof=1), paired, 2),
+        pairs=logs.pairs - logs.left_out if warmth == "warm" else logs.pairs,
+        left_out=logs.left_out,
+        geometric_mean=_exp_of(np.mean, logs.values, 1),
+        geometric_sd=_exp_of(lambda values: values.std(ddof=1), paired, 2),
         minimum=_exp_of(np.min, paired, 1),
         maximum=_exp_of(np.max, paired, 1),
-        doubt=doubt([job], first, second, warmth),
+        bias_warning=bias_warning([job], first, second, warmth),
     )
 
 
@@ -153,19 +154,19 @@ def _exp_of(
 def _trial_ratio(
     first: Target,
     second: Target,
-    quantity: str,
+    metric: str,
     warmth: Warmth,
     values: NDArray[np.float64],
     finding: Finding | None,
-    why_doubted: str,
+    warning: str,
 ) -> TrialRatio:
     if finding is None:
         finding = Finding(0, float("nan"), float("nan"))
-    if why_doubted and finding.verdict:
+    if warning and finding.verdict:
         # More trials of this kind would not help, and what holds of these figures may not hold of all.
         finding = replace(finding, verdict=Verdict.INCONCLUSIVE, trials_needed=None, inside_margin=False)
     return TrialRatio(
-        quantity=quantity,
+        quantity=metric,
         warmth=warmth,
         first=first,
         second=second,
@@ -175,15 +176,15 @@ def _trial_ratio(
         low=None if finding.low is None else exp(finding.low),
         high=None if finding.high is None else exp(finding.high),
         p_value=finding.p_value,
-        verdict=finding.verdict and _in_words(finding.verdict, first, second, quantity),
-        doubt=why_doubted,
+        verdict=finding.verdict and _in_words(finding.verdict, first, second, metric),
+        bias_warning=warning,
         trials_needed=finding.trials_needed,
         note="; ".join(_notes(finding, values)),
     )
 
 
-def _in_words(verdict: Verdict, first: Target, second: Target, quantity: str) -> str:
-    better = "uses less" if quantity == "cpu_s_per_image" else "faster"
+def _in_words(verdict: Verdict, first: Target, second: Target, metric: str) -> str:
+    better = metrics.metric(metric).lower_is
     if verdict is Verdict.FIRST_LOWER:
         return f"{first} {better}"
     return f"{second} {better}" if verdict is Verdict.SECOND_LOWER else str(verdict)

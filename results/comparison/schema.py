@@ -10,7 +10,6 @@ from results.comparison.parity import Parity
 from results.documents import Document, Target
 
 Warmth = Literal["cold", "warm"]
-
 ONE_RUN: Final = "one run: descriptive"
 
 
@@ -30,7 +29,7 @@ class Percentile(Document):
 
 
 class Spread(Document):
-    """A sample of one quantity."""
+    """A sample of one metric."""
 
     n: int
     mean: float
@@ -41,7 +40,10 @@ class Spread(Document):
 
 
 class TaskGroup(Document):
-    """Tasks that may be pooled: all cold, or all warm. A quantity is None if no task has it.
+    """Tasks that may be pooled: all cold, or all warm.
+
+    In JSON each metric of `results.comparison.metrics` is a key beside the others: a Spread, or null if no
+    task has it.
 
     Args:
         tasks: how many.
@@ -50,24 +52,13 @@ class TaskGroup(Document):
 
     tasks: int
     loading: int
-    round_trip_s: Spread | None = None
-    round_trip_without_load_s: Spread | None = None
-    latency_s: Spread | None = None
-    queue_s: Spread | None = None
-    commit_s: Spread | None = None
-    process_s: Spread | None = None
-    process_without_load_s: Spread | None = None
-    model_load_s: Spread | None = None
-    generate_s: Spread | None = None
-    encode_s: Spread | None = None
-    store_s: Spread | None = None
-    cpu_s_per_image: Spread | None = None
-    rss_peak_bytes: Spread | None = None
+    __pydantic_extra__: dict[str, Spread | None] = Field(init=False)
 
-    def of(self, quantity: str) -> Spread | None:
-        """A quantity by its name."""
-        spread: Spread | None = getattr(self, quantity)
-        return spread
+    model_config = ConfigDict(frozen=True, extra="allow")
+
+    def of(self, name: str) -> Spread | None:
+        """A metric by its name. Raises KeyError if there is no such metric."""
+        return self.__pydantic_extra__[name]
 
 
 class Errors(Document):
@@ -108,7 +99,7 @@ class TargetSummary(Document):
         images: images in all records that can be read.
         images_per_s: throughput; None without records, and where over 1% of them are damaged.
         errors: how many tasks failed; one whose record is damaged did not.
-        cold: the first task that each instance served.
+        cold: the first task that each instance generated.
         warm: all others.
         rss_peak_bytes: the highest; None without tasks.
     """
@@ -132,7 +123,7 @@ class Ratio(Document):
     """first / second within one job. Warm tasks are paired by task; cold ones, each target's first, are not.
 
     Args:
-        quantity: of what.
+        quantity: name of the metric.
         warmth: of which tasks.
         pairs: tasks that are warm on both; for cold ones the smaller of the two counts.
         left_out: pairs with a value that is not above zero, which clocks that disagree can make.
@@ -140,8 +131,8 @@ class Ratio(Document):
         geometric_sd: spread of the pairs, as a factor; None for cold ones, and below two pairs.
         minimum: smallest ratio of a pair; None for cold ones.
         maximum: largest ratio of a pair; None for cold ones.
-        doubt: why tasks that failed, are not done, or whose record is damaged may have biased it; empty if
-            they are few or none.
+        bias_warning: why tasks that failed, are not done, or whose record is damaged may have biased it;
+            empty if they are few or none. In JSON it is called `doubt`.
     """
 
     quantity: str
@@ -154,25 +145,28 @@ class Ratio(Document):
     geometric_sd: float | None
     minimum: float | None
     maximum: float | None
-    doubt: str
+    bias_warning: str = Field(alias="doubt")
+
+    model_config = ConfigDict(frozen=True, extra="ignore", populate_by_name=True, serialize_by_alias=True)
 
 
 class TrialRatio(Document):
     """first / second over several jobs, each of them one trial.
 
     Args:
-        quantity: of what.
+        quantity: name of the metric.
         warmth: of which tasks.
         trials: jobs that have a value.
         geometric_mean: over trials; None without one.
         geometric_sd: between trials, as a factor; None below two trials.
         low: lower end of the 95% interval; None if there is none.
         high: its upper end.
-        p_value: of "no difference", adjusted by Holm over all quantities; None if there is none.
+        p_value: of "no difference", adjusted by Holm over all metrics; None if there is none.
         verdict: "container faster" and the like ("uses less" for CPU), "equivalent", "inconclusive"; None if
             the trials are too few.
-        doubt: why tasks that failed, are not done, or whose record is damaged may have biased it; a verdict
-            is then "inconclusive" whatever the figures say; empty if they are few or none.
+        bias_warning: why tasks that failed, are not done, or whose record is damaged may have biased it; a
+            verdict is then "inconclusive" whatever the figures say; empty if they are few or none. In JSON it
+            is called `doubt`.
         trials_needed: about how many there should be, where that is more and the verdict "inconclusive".
         note: what else must be said of it.
     """
@@ -188,9 +182,11 @@ class TrialRatio(Document):
     high: float | None
     p_value: float | None
     verdict: str | None
-    doubt: str
+    bias_warning: str = Field(alias="doubt")
     trials_needed: int | None
     note: str
+
+    model_config = ConfigDict(frozen=True, extra="ignore", populate_by_name=True, serialize_by_alias=True)
 
 
 class Trials(Document):
@@ -204,7 +200,7 @@ class Trials(Document):
         method: of the intervals.
         resamples: of the bootstrap.
         seed: of the bootstrap.
-        ratios: per quantity, warm before cold.
+        ratios: per metric, warm before cold.
     """
 
     count: int
@@ -237,7 +233,7 @@ class Comparison(Document):
         ratios: within the job, if there is one job; else empty.
         trials: over jobs, if there are several; else None.
         parity: of each later target's images with the first one's.
-        differences: conditions that were not equal on all targets, so that the figures may tell of them.
+        differences: conditions that were not equal on all targets, so that the figures may reflect them.
         remarks: what a reader must know besides.
     """
 

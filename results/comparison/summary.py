@@ -1,4 +1,4 @@
-"""What one target did, told from the columns of one or more jobs."""
+"""What one target did, from the columns of one or more jobs."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from results.comparison import metrics
 from results.comparison.columns import TargetColumns
-from results.comparison.metrics import QUANTITIES
 from results.comparison.schema import Errors, Percentile, Spread, TargetSummary, TaskGroup, Throughput
 from results.documents import Target
 from results.statistics.proportion import wilson_interval
@@ -31,25 +31,30 @@ def summarise(of_target: Sequence[TargetColumns]) -> TargetSummary:
         of_target: one per job, at least one, all of the same target.
     """
     target = of_target[0].target
-    left_out = sum(one.left_out for one in of_target)
-    kept = sum(len(one.task) for one in of_target)
-    memory = np.concatenate([one.of("rss_peak_bytes") for one in of_target])
-    instances = {instance for one in of_target for instance in one.instances}
+    left_out = sum(columns.left_out for columns in of_target)
+    kept = sum(len(columns.task) for columns in of_target)
+    memory = np.concatenate([columns.of("rss_peak_bytes") for columns in of_target])
+    instances = {instance for columns in of_target for instance in columns.instances}
     return TargetSummary(
         target=target,
         server=SERVERS[target],
         tasks=kept + left_out,
         left_out=left_out,
-        unreadable=sum(one.unreadable for one in of_target),
-        why_unreadable=next((one.why_unreadable for one in of_target if one.unreadable), ""),
+        unreadable=sum(columns.unreadable for columns in of_target),
+        why_unreadable=next((columns.why_unreadable for columns in of_target if columns.unreadable), ""),
         instances=len(instances),
-        images=sum(one.images for one in of_target),
+        images=sum(columns.images for columns in of_target),
         images_per_s=_throughput(of_target),
         errors=_errors(of_target),
         cold=_group(of_target, cold=True),
         warm=_group(of_target, cold=False),
         rss_peak_bytes=int(memory.max()) if len(memory) else None,
     )
+
+
+def pooled(of_target: Sequence[TargetColumns], name: str, *, cold: bool) -> NDArray[np.float64]:
+    """One metric of a target's cold or warm tasks, over jobs: float64 [n]."""
+    return np.concatenate([columns.of(name, cold=cold) for columns in of_target])
 
 
 def spread(values: NDArray[np.float64]) -> Spread | None:
@@ -72,21 +77,23 @@ def spread(values: NDArray[np.float64]) -> Spread | None:
 
 
 def _percentile(ordered: NDArray[np.float64], p: float) -> Percentile:
-    found = quantile(ordered, p)
-    if found is None:
+    estimate = quantile(ordered, p)
+    if estimate is None:
         return Percentile(p=p, needed=sample_needed(p), value=None, low=None, high=None)
-    return Percentile(p=p, needed=sample_needed(p), value=found.value, low=found.low, high=found.high)
+    return Percentile(
+        p=p, needed=sample_needed(p), value=estimate.value, low=estimate.low, high=estimate.high
+    )
 
 
 def _group(of_target: Sequence[TargetColumns], *, cold: bool) -> TaskGroup:
-    rows = np.concatenate([one.values[one.cold == cold] for one in of_target])
-    columns = dict(zip(QUANTITIES, rows.T, strict=True))
-    spreads = {name: spread(column) for name, column in columns.items()}
-    return TaskGroup(tasks=len(rows), loading=int((columns["model_load_s"] > 0).sum()), **spreads)
+    values = {metric.name: pooled(of_target, metric.name, cold=cold) for metric in metrics.METRICS}
+    spreads = {name: spread(column) for name, column in values.items()}
+    load_s = values["model_load_s"]
+    return TaskGroup(tasks=len(load_s), loading=int((load_s > 0).sum()), **spreads)
 
 
 def _errors(of_target: Sequence[TargetColumns]) -> Errors:
-    counts = [one.counts for one in of_target]
+    counts = [columns.counts for columns in of_target]
     failed = sum(count.failed + count.dead for count in counts)
     ended = failed + sum(count.done for count in counts)
     interval = wilson_interval(failed, ended)
@@ -95,7 +102,7 @@ def _errors(of_target: Sequence[TargetColumns]) -> Errors:
 
 
 def _throughput(of_target: Sequence[TargetColumns]) -> Throughput | None:
-    rates = [rate for rate in (one.images_per_s for one in of_target) if rate is not None]
+    rates = [rate for rate in (columns.images_per_s for columns in of_target) if rate is not None]
     if not rates:
         return None
     return Throughput(jobs=len(rates), median=median(rates), minimum=min(rates), maximum=max(rates))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from itertools import chain
-from typing import Final, TypeVar
+from typing import TypeVar
 
 from rich import box
 from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
@@ -12,8 +12,8 @@ from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
+from results.comparison import metrics
 from results.comparison.format import (
-    NAMES,
     NOTHING,
     amount,
     amounts,
@@ -25,26 +25,11 @@ from results.comparison.format import (
     throughput,
     trial_interval,
 )
+from results.comparison.metrics import Metric
 from results.comparison.schema import Comparison, Ratio, TargetSummary, TaskGroup, TrialRatio, Warmth
 from results.comparison.summary import PERCENTILES
+from results.documents import Target
 
-_ROWS: Final = (
-    ("round_trip_s", "round trip"),
-    ("round_trip_without_load_s", "  without load"),
-    ("latency_s", "latency"),
-    ("queue_s", "  queue"),
-    ("commit_s", "  commit"),
-    ("process_s", "process time"),
-    ("process_without_load_s", "  without load"),
-    ("model_load_s", "  load"),
-    ("generate_s", "  generate"),
-    ("encode_s", "  encode"),
-    ("store_s", "  store"),
-    ("cpu_s_per_image", "CPU per image"),
-    ("rss_peak_bytes", "peak memory"),
-)
-_COLD_ONLY: Final = frozenset({"round_trip_without_load_s", "process_without_load_s", "model_load_s"})
-_PERCENTILES_OF: Final = ("round_trip_s", "process_s", "latency_s")
 Column = tuple[TargetSummary, Warmth, TaskGroup]
 AnyRatio = TypeVar("AnyRatio", Ratio, TrialRatio)
 
@@ -115,14 +100,18 @@ def _summary_table(columns: Sequence[Column]) -> Table:
         table.add_column(f"{summary.target}\n{warmth}", justify="right", no_wrap=True)
     table.add_row("tasks", *(f"{group.tasks:,}" for _, _, group in columns))
     cold = any(warmth == "cold" for _, warmth, _ in columns)
-    for quantity, label in _ROWS:
-        if cold or quantity not in _COLD_ONLY:
-            table.add_row(label, *(_cell(quantity, group) for _, _, group in columns))
+    for metric in metrics.METRICS:
+        if cold or not metric.cold_only:
+            table.add_row(_row_label(metric), *(_cell(metric, group) for _, _, group in columns))
     table.add_row(
         "images/s", *_once(columns, [throughput(summary.images_per_s) for summary, _, _ in columns])
     )
     table.add_row("failed", *_once(columns, [_failed(summary) for summary, _, _ in columns]))
     return table
+
+
+def _row_label(metric: Metric) -> str:
+    return f"  {metric.short_label}" if metric.part_of else metric.label
 
 
 def _once(columns: Sequence[Column], cells: Sequence[str]) -> Iterator[str]:
@@ -135,14 +124,14 @@ def _failed(summary: TargetSummary) -> str:
     return failures(summary.errors).replace(" (", "\n[dim](").replace(")", ")[/dim]")
 
 
-def _cell(quantity: str, group: TaskGroup) -> str:
-    spread = group.of(quantity)
+def _cell(metric: Metric, group: TaskGroup) -> str:
+    spread = group.of(metric.name)
     if spread is None:
         return NOTHING
-    middle = amount(quantity, spread.median)
+    middle = amount(metric.unit, spread.median)
     if spread.minimum == spread.maximum:
         return middle
-    return f"{middle}\n[dim]{amounts(quantity, spread.minimum, spread.maximum)}[/dim]"
+    return f"{middle}\n[dim]{amounts(metric.unit, spread.minimum, spread.maximum)}[/dim]"
 
 
 def _percentile_tables(comparison: Comparison) -> Iterator[RenderableType]:
@@ -151,30 +140,37 @@ def _percentile_tables(comparison: Comparison) -> Iterator[RenderableType]:
     table.add_column("warm tasks", no_wrap=True)
     for summary in comparison.targets:
         table.add_column(summary.target, justify="right")
-    for quantity in _PERCENTILES_OF:
+    for metric in metrics.ratio_metrics(cold=False):
         for place, p in enumerate(PERCENTILES):
-            cells = [_percentile_cell(quantity, summary.warm, place) for summary in comparison.targets]
+            cells = [_percentile_cell(metric, summary.warm, place) for summary in comparison.targets]
             if any(cell != NOTHING for cell in cells):
-                table.add_row(f"{NAMES[quantity]} p{p * 100:g}", *cells)
+                table.add_row(f"{metric.label} p{p * 100:g}", *cells)
     if table.row_count:
         yield table
 
 
-def _percentile_cell(quantity: str, group: TaskGroup, place: int) -> str:
-    spread = group.of(quantity)
-    found = spread.percentiles[place] if spread else None
-    if found is None or found.value is None or found.low is None or found.high is None:
+def _percentile_cell(metric: Metric, group: TaskGroup, place: int) -> str:
+    spread = group.of(metric.name)
+    estimate = spread.percentiles[place] if spread else None
+    if estimate is None or estimate.value is None or estimate.low is None or estimate.high is None:
         return NOTHING
-    return f"{amount(quantity, found.value)}\n[dim]{amounts(quantity, found.low, found.high)}[/dim]"
+    interval = amounts(metric.unit, estimate.low, estimate.high)
+    return f"{amount(metric.unit, estimate.value)}\n[dim]{interval}[/dim]"
 
 
 def _ratio_tables(comparison: Comparison) -> Iterator[RenderableType]:
     if comparison.trials:
-        for pair in dict.fromkeys((one.first, one.second) for one in comparison.trials.ratios):
-            yield _trial_table([one for one in comparison.trials.ratios if (one.first, one.second) == pair])
-        return
-    for pair in dict.fromkeys((one.first, one.second) for one in comparison.ratios):
-        yield _job_table([one for one in comparison.ratios if (one.first, one.second) == pair])
+        yield from map(_trial_table, _by_pair(comparison.trials.ratios))
+    else:
+        yield from map(_job_table, _by_pair(comparison.ratios))
+
+
+def _by_pair(ratios: Sequence[AnyRatio]) -> Iterator[list[AnyRatio]]:
+    """The ratios of each pair of targets."""
+    pairs: dict[tuple[Target, Target], list[AnyRatio]] = {}
+    for ratio in ratios:
+        pairs.setdefault((ratio.first, ratio.second), []).append(ratio)
+    yield from pairs.values()
 
 
 def _job_table(ratios: Sequence[Ratio]) -> Table:
@@ -225,7 +221,7 @@ def _in_sections(table: Table, ratios: Sequence[AnyRatio], weights: Sequence[int
 
 
 def _ratio_name(ratio: Ratio | TrialRatio) -> str:
-    return "  without load" if "without_load" in ratio.quantity else NAMES[ratio.quantity]
+    return _row_label(metrics.metric(ratio.quantity))
 
 
 def _number(value: float | None) -> str:
@@ -233,14 +229,14 @@ def _number(value: float | None) -> str:
 
 
 def _legend(comparison: Comparison) -> str:
-    told = "Median, below it min–max; percentiles with 95% intervals; failed: rate's 95% interval."
+    legend = "Median, below it min–max; percentiles with 95% intervals; failed: rate's 95% interval."
     if comparison.trials:
         trials = comparison.trials
         return (
-            f"{told} Ratio below 1: {comparison.targets[0].target} needs less. Trials are resampled,"
+            f"{legend} Ratio below 1: {comparison.targets[0].target} needs less. Trials are resampled,"
             f" not tasks ({trials.method}, seed {trials.seed}); Holm over quantities; margin"
             f" {percent(trials.margin)}."
         )
     if comparison.ratios:
-        return f"{told} Ratio: geometric mean over tasks warm on both, ×/÷ its spread; {comparison.note}."
-    return told
+        return f"{legend} Ratio: geometric mean over tasks warm on both, ×/÷ its spread; {comparison.note}."
+    return legend

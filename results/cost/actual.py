@@ -24,7 +24,7 @@ from results.job_state import load_manifest
 from results.naming import duplicates_prefix, failures_prefix, published_prefix
 from results.parallel import map_in_order
 from results.record import Record
-from results.records import iter_checked_records
+from results.records import is_cold, iter_checked_records
 from results.stores.base import ObjectInfo, Store
 
 NOTE: Final = "estimate: measured time by a price table, not an invoice"
@@ -110,8 +110,8 @@ def job_cost(
         StoreError: the store failed.
     """
     manifest = load_manifest(store, job_id)
-    tallies = {target: _tally(store, manifest, target, prices) for target in targets or manifest.targets}
-    usages: dict[str, Usage] = {target: tally.usage for target, tally in tallies.items()}
+    sums = {target: _add_up(store, manifest, target, prices) for target in targets or manifest.targets}
+    usages: dict[str, Usage] = {target: deliveries.usage for target, deliveries in sums.items()}
     usages[SUBMISSION] = _submission(store, manifest)
     bills = bill(usages, prices, free_tier=free_tier)
     return JobCost(
@@ -120,13 +120,13 @@ def job_cost(
         prices_date=prices.date,
         prices_region=prices.region,
         free_tier=free_tier,
-        targets=tuple(tally.cost(bills[target]) for target, tally in tallies.items()),
+        targets=tuple(deliveries.cost(bills[target]) for target, deliveries in sums.items()),
         submission=bills[SUBMISSION],
-        total=sum(one.total for one in bills.values()),
+        total=sum(part.total for part in bills.values()),
     )
 
 
-class _Tally:
+class _DeliverySums:
     """Adds up one target's deliveries. Documents come and go one by one: a big job costs no memory."""
 
     def __init__(self, manifest: Manifest, target: Target, prices: Prices) -> None:
@@ -134,7 +134,7 @@ class _Tally:
         self._prices = prices
         self._target: Target = target
         self._size = prices.size(target)
-        http_targets = sum(prices.size(one).service != "own" for one in manifest.targets)
+        http_targets = sum(prices.size(other).service != "own" for other in manifest.targets)
         # A message is published once for all targets, and delivered on every subscription.
         copies = (1 + prices.pubsub.subscriptions) / http_targets if http_targets else 0
         self._published = message_bytes(manifest.params, prices) * copies
@@ -198,7 +198,7 @@ class _Tally:
 
     def _start_s(self, record: Record) -> float:
         """The start of an instance is billed; one that then waited for work was not billed meanwhile."""
-        if not record.cold_start:
+        if not is_cold(record):
             return 0.0
         before_s = (record.received_at - record.instance_started_at).total_seconds()
         return min(max(before_s, 0.0), self._prices.assume.cold_start_s)
@@ -212,19 +212,19 @@ class _Tally:
         self.usage = self.usage.plus(usage)
 
 
-def _tally(store: Store, manifest: Manifest, target: Target, prices: Prices) -> _Tally:
-    tally = _Tally(manifest, target, prices)
+def _add_up(store: Store, manifest: Manifest, target: Target, prices: Prices) -> _DeliverySums:
+    sums = _DeliverySums(manifest, target, prices)
     for info, record in iter_checked_records(store, manifest, target):
         if isinstance(record, Record):
-            tally.add_record(record, info.size_bytes)
+            sums.add_record(record, info.size_bytes)
         else:
-            tally.add_unreadable()
+            sums.add_unreadable()
     for meter in _meters(store, manifest.job_id, target):
         if meter:
-            tally.add_wasted(meter)
+            sums.add_wasted(meter)
         else:
-            tally.add_unreadable()
-    return tally
+            sums.add_unreadable()
+    return sums
 
 
 def _meters(store: Store, job_id: str, target: Target) -> Iterator[Duplicate | Failure | None]:

@@ -41,7 +41,7 @@ def cost_table(
         title: above it.
         columns: their names.
         head: the first rows, a cell per column.
-        usages: one per column; None: nothing to tell.
+        usages: one per column; None: an empty column.
     """
     table = Table(title=title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD, pad_edge=False)
     table.add_column("", no_wrap=True)
@@ -58,7 +58,7 @@ def cost_table(
 def add_bills(table: Table, bills: Sequence[Bill]) -> None:
     """Add what each thing costs; rows that cost nothing anywhere are left out."""
     for label, field in _BILL_ROWS:
-        costs = [float(getattr(one, field)) for one in bills]
+        costs = [float(getattr(bill, field)) for bill in bills]
         if any(costs):
             table.add_row(label, *map(dollars, costs))
 

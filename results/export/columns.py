@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Final, Literal
 
 from results.record import ImageEntry
-from results.records import StoredRecord, latency_s, round_trip_s
+from results.records import StoredRecord, is_cold, latency_s, round_trip_s
 
 Kind = Literal["text", "int", "float", "bool", "time"]
 Value = str | int | float | bool | datetime | None
@@ -62,7 +62,12 @@ COLUMNS: Final = (
     Column("found", "bool", "an earlier delivery had stored it", lambda _, e: e.found),
     Column("task_index", "int", "the task", lambda s, _: s.record.task_index),
     Column("task_image_count", "int", "images of the task", lambda s, _: s.record.image_count),
-    Column("task_cold_start", "bool", "its instance's first task", lambda s, _: s.record.cold_start),
+    Column(
+        "task_cold_start",
+        "bool",
+        "the first task that its instance generated",
+        lambda s, _: is_cold(s.record),
+    ),
     Column("task_instance_id", "text", "the instance", lambda s, _: s.record.instance_id),
     Column("task_worker_revision", "text", "its revision", lambda s, _: s.record.worker_revision),
     Column(

@@ -8,7 +8,7 @@ from importlib.resources import files
 from typing import Final
 
 from results.documents import Manifest, Target
-from results.gallery.tile import Tile
+from results.gallery.tile import GalleryTile
 
 PAGE_LINKS: Final = 4
 """Pages on either side of the present one that are linked to, beside the first and the last."""
@@ -21,7 +21,7 @@ def page_file(page: int) -> str:
     return "index.html" if page == 0 else f"page-{page + 1:05d}.html"
 
 
-def page_html(job: Manifest, panels: Mapping[Target, Sequence[Tile]], page: int, pages: int) -> str:
+def page_html(job: Manifest, panels: Mapping[Target, Sequence[GalleryTile]], page: int, pages: int) -> str:
     """Make a page.
 
     Args:
@@ -45,7 +45,7 @@ def page_html(job: Manifest, panels: Mapping[Target, Sequence[Tile]], page: int,
     )
 
 
-def _panel(target: Target, tiles: Sequence[Tile]) -> str:
+def _panel(target: Target, tiles: Sequence[GalleryTile]) -> str:
     shown = sum(tile.state == "ok" for tile in tiles)
     name = escape(target.title())
     body = "\n".join(_tile(target, tile) for tile in tiles)
@@ -56,7 +56,7 @@ def _panel(target: Target, tiles: Sequence[Tile]) -> str:
     )
 
 
-def _tile(target: Target, tile: Tile) -> str:
+def _tile(target: Target, tile: GalleryTile) -> str:
     label = f"Image {tile.index} by the {target}"
     if tile.state != "ok":
         said = f"{label}: {tile.state}"

@@ -7,7 +7,7 @@ from typing import Literal
 
 
 @dataclass(frozen=True, slots=True)
-class Tile:
+class GalleryTile:
     """What is shown of one image.
 
     Args:

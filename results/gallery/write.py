@@ -11,7 +11,7 @@ from results.documents import Manifest, Target
 from results.errors import ImageError, ObjectNotFound
 from results.gallery.html import page_file, page_html
 from results.gallery.place import Place
-from results.gallery.tile import Tile
+from results.gallery.tile import GalleryTile
 from results.imaging.png import PNG_TYPE
 from results.imaging.thumbnails import THUMBNAIL_SUFFIX, THUMBNAIL_TYPE, thumbnail
 from results.naming import image_name
@@ -23,7 +23,9 @@ PER_PAGE: Final = 240
 HTML_TYPE: Final = "text/html; charset=utf-8"
 
 
-def write_gallery(store: Store, job: Manifest, place: Place, targets: tuple[Target, ...]) -> Iterator[Tile]:
+def write_gallery(
+    store: Store, job: Manifest, place: Place, targets: tuple[Target, ...]
+) -> Iterator[GalleryTile]:
     """Write a gallery of a job as it is now; yields each tile once its files are written.
 
     The thumbnails of a page are written before the page, and the first page last: whoever sees it sees a
@@ -40,7 +42,7 @@ def write_gallery(store: Store, job: Manifest, place: Place, targets: tuple[Targ
     pages = -(-job.count // PER_PAGE)
     for page in (*range(1, pages), 0):
         indices = range(page * PER_PAGE, min(job.count, (page + 1) * PER_PAGE))
-        panels: dict[Target, list[Tile]] = {}
+        panels: dict[Target, list[GalleryTile]] = {}
         for target in targets:
             tiles = panels[target] = []
             for tile in map_in_order(partial(_write_tile, store, job, place, target), indices):
@@ -49,22 +51,22 @@ def write_gallery(store: Store, job: Manifest, place: Place, targets: tuple[Targ
         place.write(page_file(page), page_html(job, panels, page, pages).encode(), HTML_TYPE)
 
 
-def _write_tile(store: Store, job: Manifest, place: Place, target: Target, index: int) -> Tile:
+def _write_tile(store: Store, job: Manifest, place: Place, target: Target, index: int) -> GalleryTile:
     name = image_name(job.job_id, target, index)
     try:
         png = store.read(name)
         small = thumbnail(png)
     except ObjectNotFound:
-        return Tile(index, "missing")
+        return GalleryTile(index, "missing")
     except ImageError:
-        return Tile(index, "damaged")
+        return GalleryTile(index, "damaged")
     file = f"thumbnails/{target}/{index:08d}{THUMBNAIL_SUFFIX}"
     place.write(file, small, THUMBNAIL_TYPE)
     original = place.original(job.job_id, name)
     if place.keeps_originals:
         place.write(original, png, PNG_TYPE)
     width, height = _size(small)
-    return Tile(index, "ok", file, original, width, height)
+    return GalleryTile(index, "ok", file, original, width, height)
 
 
 def _size(picture: bytes) -> tuple[int, int]:

@@ -1,31 +1,21 @@
-"""The method in words, as the report tells it. docs/statistics.md says the same at more length."""
+"""The method in words, as the report states it. docs/statistics.md says the same at more length."""
 
 from __future__ import annotations
 
 from html import escape
 from typing import Final
 
+from results.comparison import metrics
 from results.comparison.format import percent
 from results.comparison.schema import Comparison
 from results.statistics.missing import MAX_MISSING, most_missing
 
-_TERMS: Final = (
-    ("round trip", "From the start of the publication to the store's own creation time of the record."),
-    ("process time", "From the handler's entry to the last byte stored, on the worker's monotonic clock."),
-    ("latency", "Round trip minus process time: queueing, delivery, start-up, visibility."),
-    ("queue", "From the start of the publication to the handler's entry: the waiting part of the latency."),
-    ("commit", "What is left of the latency after that: from the last byte stored to the record's creation."),
-    (
-        "load, generate, encode, store",
-        "What the process time went into. Encoding and storing go on in other threads beside generation and"
-        " are summed over those, so that the parts can add up to more than the whole.",
-    ),
+_OTHER_TERMS: Final = (
     (
         "cold",
-        "The first task that an instance serves, never pooled with warm ones, shown with and without the load"
-        " of the model.",
+        "The first task that an instance generates; the load of the model belongs to it. Never pooled with"
+        " warm ones, shown with and without the load.",
     ),
-    ("CPU per image", "CPU seconds, user and system, of a task over the images that it generated."),
     ("images per second", "Images of a job over the time from its first publication to its last record."),
     ("failed", "Tasks that ended as a failure or a dead letter, of all that have ended."),
 )
@@ -76,7 +66,8 @@ def method_section(comparison: Comparison, needed: int) -> str:
         comparison: what the report is of.
         needed: trials that a verdict needs.
     """
-    terms = "".join(f"<dt>{escape(term)}</dt><dd>{escape(meaning)}</dd>" for term, meaning in _TERMS)
+    terms = [*((metric.label, metric.meaning) for metric in metrics.METRICS), *_OTHER_TERMS]
+    listed = "".join(f"<dt>{escape(term)}</dt><dd>{escape(meaning)}</dd>" for term, meaning in terms)
     trials = comparison.trials
     if trials:
         compared = _TRIALS.format(
@@ -90,5 +81,5 @@ def method_section(comparison: Comparison, needed: int) -> str:
         compared = _ONE_JOB.format(needed=needed)
     most = most_missing(trials.margin) if trials else MAX_MISSING
     described = _DESCRIBED.format(missing=percent(most))
-    told = "".join(f"<p>{escape(text)}</p>" for text in (described, compared, _LIMITS))
-    return f'{told}<h3>Words</h3><dl>{terms}</dl><p class="small">{escape(_SOURCES)}</p>'
+    paragraphs = "".join(f"<p>{escape(text)}</p>" for text in (described, compared, _LIMITS))
+    return f'{paragraphs}<h3>Words</h3><dl>{listed}</dl><p class="small">{escape(_SOURCES)}</p>'

@@ -10,7 +10,8 @@ from itertools import chain
 from typing import Final
 
 from results.comparison.columns import JobColumns
-from results.comparison.format import NAMES, notes, trial_interval
+from results.comparison.format import notes, trial_interval
+from results.comparison.metrics import metric
 from results.comparison.schema import Comparison, Ratio, TrialRatio
 from results.report import tables
 from results.report.method import method_section
@@ -22,7 +23,6 @@ from results.statistics.verdict import MIN_TRIALS
 _POLICY: Final = (
     "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; img-src data:"
 )
-_HEADLINES: Final = ("round_trip_s", "process_s", "latency_s", "cpu_s_per_image")
 
 
 def report_html(
@@ -77,7 +77,7 @@ def _lead(comparison: Comparison) -> str:
     each = ", each of them" if len(comparison.jobs) > 1 else ""
     return (
         f"{_names(comparison)}{each} {comparison.image_count:,} images of {comparison.model} for"
-        f" {_listed([one.target for one in comparison.targets])}. {comparison.note.capitalize()}."
+        f" {_listed([summary.target for summary in comparison.targets])}. {comparison.note.capitalize()}."
     )
 
 
@@ -96,31 +96,31 @@ def _answers(comparison: Comparison) -> Iterator[str]:
     """The warm ratios, large: the verdict where there is one, else the figure."""
     if comparison.trials:
         for trial in comparison.trials.ratios:
-            if trial.warmth == "warm" and trial.quantity in _HEADLINES and trial.geometric_mean is not None:
+            if trial.warmth == "warm" and trial.geometric_mean is not None:
                 yield _answer(trial.quantity, *_trial_answer(trial))
         return
     for ratio in comparison.ratios:
         if ratio.warmth == "warm" and ratio.geometric_mean is not None:
             below = f"{ratio.first} / {ratio.second}, {ratio.pairs:,} pairs; {comparison.note}"
-            yield _answer(ratio.quantity, f"× {ratio.geometric_mean:.2f}", "", below + _doubted(ratio))
+            yield _answer(ratio.quantity, f"× {ratio.geometric_mean:.2f}", "", below + _warning(ratio))
 
 
-def _doubted(ratio: Ratio | TrialRatio) -> str:
-    return f"; may be biased: {ratio.doubt}" if ratio.doubt else ""
+def _warning(ratio: Ratio | TrialRatio) -> str:
+    return f"; may be biased: {ratio.bias_warning}" if ratio.bias_warning else ""
 
 
 def _trial_answer(ratio: TrialRatio) -> tuple[str, str, str]:
     pair = f"{ratio.first} / {ratio.second}"
-    doubted = _doubted(ratio)
+    warning = _warning(ratio)
     if ratio.verdict is None:
-        return f"× {ratio.geometric_mean:.3f}", "", f"{pair}, {ratio.trials} trials: no verdict{doubted}"
-    below = f"{pair} = {ratio.geometric_mean:.3f}, 95% interval {trial_interval(ratio)}{doubted}"
+        return f"× {ratio.geometric_mean:.3f}", "", f"{pair}, {ratio.trials} trials: no verdict{warning}"
+    below = f"{pair} = {ratio.geometric_mean:.3f}, 95% interval {trial_interval(ratio)}{warning}"
     return ratio.verdict, ratio.verdict.partition(" ")[0], below
 
 
 def _answer(quantity: str, says: str, kind: str, below: str) -> str:
     return (
-        f'<li><span class="what">{escape(NAMES[quantity])}, warm</span>'
+        f'<li><span class="what">{escape(metric(quantity).label)}, warm</span>'
         f'<span class="says {escape(kind)}">{escape(says)}</span>'
         f'<span class="small">{escape(below)}</span></li>'
     )

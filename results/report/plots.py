@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from results.comparison import metrics
 from results.comparison.columns import JobColumns
-from results.comparison.format import NAMES
+from results.comparison.metrics import Metric
 from results.comparison.ratios import trial_values
 from results.comparison.schema import TrialRatio, Trials
+from results.comparison.summary import pooled
 from results.documents import Target
 from results.report.plot_style import COLD, INK, MUTED, TARGETS, Plot, drawn, finished, spaced
 
@@ -24,25 +26,26 @@ POINTS: Final = 250
 _FEWEST_OF_BAND: Final = 20
 """Of fewer tasks the band would fill the plot."""
 _DOTS: Final = 200
-_QUANTITIES: Final = ("round_trip_s", "process_s", "latency_s", "cpu_s_per_image")
+_AXES: Final[Mapping[str, tuple[float, str]]] = {"s": (1.0, "seconds"), "bytes": (2.0**-20, "MiB")}
+"""What values of a unit are multiplied by for their axis, and what the axis says; any other unit as it is."""
 _LOG_ABOVE: Final = 20.0
 """A longer range than this, as a factor, is drawn on a logarithmic axis."""
 
 
 def ecdf_plots(jobs: Sequence[JobColumns]) -> Iterator[Plot]:
-    """The distribution of each quantity over warm tasks, with the band that its true curve lies in."""
-    for quantity in _QUANTITIES:
-        samples = _samples(jobs, quantity, cold=False)
+    """The distribution over warm tasks of what targets are compared by, with the band of its true curve."""
+    for metric in metrics.ratio_metrics(cold=False):
+        samples = _samples(jobs, metric, cold=False)
         if any(len(sample) for sample in samples.values()):
-            yield _ecdf(quantity, samples)
+            yield _ecdf(metric, samples)
 
 
 def box_plots(jobs: Sequence[JobColumns]) -> Iterator[Plot]:
     """Median, quartiles and range of warm tasks; cold ones as dots beside them."""
-    for quantity in _QUANTITIES:
-        warm, cold = (_samples(jobs, quantity, cold=which) for which in (False, True))
+    for metric in metrics.ratio_metrics(cold=False):
+        warm, cold = (_samples(jobs, metric, cold=which) for which in (False, True))
         if any(len(sample) for sample in (*warm.values(), *cold.values())):
-            yield _boxes(quantity, warm, cold)
+            yield _boxes(metric, warm, cold)
 
 
 def trials_plot(jobs: Sequence[JobColumns], trials: Trials) -> Iterator[Plot]:
@@ -53,17 +56,21 @@ def trials_plot(jobs: Sequence[JobColumns], trials: Trials) -> Iterator[Plot]:
             yield _forest(jobs, trials, ratios, f"trials-{warmth}")
 
 
-def _samples(jobs: Sequence[JobColumns], quantity: str, *, cold: bool) -> dict[Target, NDArray[np.float64]]:
-    found = {}
+def _samples(jobs: Sequence[JobColumns], metric: Metric, *, cold: bool) -> dict[Target, NDArray[np.float64]]:
+    factor, _ = _axis_of(metric)
+    samples = {}
     for target in jobs[0].manifest.targets:
-        of_target = [job.targets[target] for job in jobs]
-        values = np.concatenate([one.of(quantity)[one.cold == cold] for one in of_target])
-        found[target] = np.sort(values[~np.isnan(values)])
-    return found
+        values = pooled([job.targets[target] for job in jobs], metric.name, cold=cold)
+        samples[target] = np.sort(values[~np.isnan(values)]) * factor
+    return samples
 
 
-def _ecdf(quantity: str, samples: Mapping[Target, NDArray[np.float64]]) -> Plot:
-    name = NAMES[quantity]
+def _axis_of(metric: Metric) -> tuple[float, str]:
+    return _AXES.get(metric.unit, (1.0, metric.unit))
+
+
+def _ecdf(metric: Metric, samples: Mapping[Target, NDArray[np.float64]]) -> Plot:
+    name = metric.label
     with drawn(2.4) as (figure, axes):
         for target, ordered in samples.items():
             if not len(ordered):
@@ -80,7 +87,7 @@ def _ecdf(quantity: str, samples: Mapping[Target, NDArray[np.float64]]) -> Plot:
                 x, y, where="post", color=colour, linewidth=1.6, label=f"{target} (n = {len(ordered):,})"
             )
         axes.set_ylim(0, 1.02)
-        axes.set_xlabel(f"{name}, seconds")
+        axes.set_xlabel(f"{name}, {_axis_of(metric)[1]}")
         axes.set_ylabel("share of warm tasks")
         _scale(axes, [*samples.values()])
         axes.legend(loc="lower right")
@@ -88,13 +95,13 @@ def _ecdf(quantity: str, samples: Mapping[Target, NDArray[np.float64]]) -> Plot:
             f"Share of warm tasks whose {name} was at most so much. Shaded, from {_FEWEST_OF_BAND} tasks on:"
             " the 95% band of the whole curve (Dvoretzky, Kiefer, Wolfowitz; Massart) of independent tasks."
         )
-        return finished(figure, f"ecdf-{quantity}", f"Distribution of {name}", caption)
+        return finished(figure, f"ecdf-{metric.name}", f"Distribution of {name}", caption)
 
 
 def _boxes(
-    quantity: str, warm: Mapping[Target, NDArray[np.float64]], cold: Mapping[Target, NDArray[np.float64]]
+    metric: Metric, warm: Mapping[Target, NDArray[np.float64]], cold: Mapping[Target, NDArray[np.float64]]
 ) -> Plot:
-    name = NAMES[quantity]
+    name = metric.label
     with drawn(0.7 + 0.42 * len(warm)) as (figure, axes):
         for row, (target, values) in enumerate(warm.items()):
             if len(values):
@@ -105,14 +112,14 @@ def _boxes(
         axes.set_yticks(range(len(warm)), [*warm])
         axes.set_ylim(len(warm) - 0.5, -0.5)
         axes.grid(False, axis="y")
-        axes.set_xlabel(f"{name}, seconds")
+        axes.set_xlabel(f"{name}, {_axis_of(metric)[1]}")
         _scale(axes, [*warm.values(), *cold.values()])
         title = name[0].upper() + name[1:]
         caption = (
             "Box: quartiles and median of warm tasks; whiskers: 5% to 95%; dots: the slowest and fastest."
             " Diamonds: cold tasks."
         )
-        return finished(figure, f"box-{quantity}", title, caption)
+        return finished(figure, f"box-{metric.name}", title, caption)
 
 
 def _box(axes: Axes, row: int, ordered: NDArray[np.float64], colour: str) -> None:
@@ -162,7 +169,8 @@ def _forest(jobs: Sequence[JobColumns], trials: Trials, ratios: Sequence[TrialRa
 
 
 def _label(ratio: TrialRatio, several: bool) -> str:
-    return f"{NAMES[ratio.quantity]}\n/ {ratio.second}" if several else NAMES[ratio.quantity]
+    label = metrics.metric(ratio.quantity).label
+    return f"{label}\n/ {ratio.second}" if several else label
 
 
 def _scale(axes: Axes, samples: Sequence[NDArray[np.float64]]) -> None:

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from html import escape
-from typing import Final
 
+from results.comparison import metrics
 from results.comparison.columns import JobColumns, seen_conditions
 from results.comparison.format import (
-    NAMES,
     NOTHING,
     amount,
     amounts,
@@ -18,19 +17,11 @@ from results.comparison.format import (
     throughput,
     trial_interval,
 )
-from results.comparison.metrics import CONDITIONS, QUANTITIES
-from results.comparison.schema import Comparison, Percentile, Ratio, Spread, TrialRatio
+from results.comparison.metrics import CONDITIONS, Metric
+from results.comparison.schema import Comparison, Ratio, Spread, TrialRatio
 from results.comparison.summary import PERCENTILES
 from results.statistics.quantiles import sample_needed
 
-_PERCENTILES_OF: Final = ("round_trip_s", "process_s", "latency_s", "cpu_s_per_image")
-_SUB: Final = frozenset(
-    (
-        *("round_trip_without_load_s", "queue_s", "commit_s", "process_without_load_s"),
-        *("model_load_s", "generate_s", "encode_s", "store_s"),
-    )
-)
-"""Parts of the quantity above them: indented."""
 Cell = str
 """Markup."""
 
@@ -67,33 +58,33 @@ def summary_table(comparison: Comparison) -> str:
     ]
     head = ["", *(f"{summary.target}, {warmth}" for summary, warmth, _ in groups)]
     rows: list[tuple[str, Sequence[Cell]]] = [(_row("tasks"), [_cell(f"{g.tasks:,}") for _, _, g in groups])]
-    for quantity in QUANTITIES:
-        cells = [_spread_cell(quantity, group.of(quantity)) for _, _, group in groups]
-        rows.append((_row(NAMES[quantity], sub=quantity in _SUB), cells))
+    for metric in metrics.METRICS:
+        cells = [_spread_cell(metric, group.of(metric.name)) for _, _, group in groups]
+        rows.append((_row(metric.label, sub=bool(metric.part_of)), cells))
     return table("Cold and warm tasks: median, below it the range", head, rows)
 
 
 def target_table(comparison: Comparison) -> str:
-    """What is of a target as a whole."""
-    targets = comparison.targets
+    """What each target did as a whole."""
+    summaries = comparison.targets
     rows: list[tuple[str, Sequence[Cell]]] = [
-        (_row("served by"), [_cell(one.server) for one in targets]),
-        (_row("tasks recorded"), [_cell(f"{one.tasks:,}") for one in targets]),
-        (_row("left out: images found"), [_cell(f"{one.left_out:,}") for one in targets]),
-        (_row("left out: damaged records"), [_cell(f"{one.unreadable:,}") for one in targets]),
-        (_row("images"), [_cell(f"{one.images:,}") for one in targets]),
-        (_row("instances"), [_cell(f"{one.instances:,}") for one in targets]),
-        (_row("images per second"), [_cell(throughput(one.images_per_s)) for one in targets]),
-        (_row("failed tasks (95% interval)"), [_cell(failures(one.errors)) for one in targets]),
-        (_row("highest memory"), [_memory_cell(one.rss_peak_bytes) for one in targets]),
+        (_row("served by"), [_cell(summary.server) for summary in summaries]),
+        (_row("tasks recorded"), [_cell(f"{summary.tasks:,}") for summary in summaries]),
+        (_row("left out: images found"), [_cell(f"{summary.left_out:,}") for summary in summaries]),
+        (_row("left out: damaged records"), [_cell(f"{summary.unreadable:,}") for summary in summaries]),
+        (_row("images"), [_cell(f"{summary.images:,}") for summary in summaries]),
+        (_row("instances"), [_cell(f"{summary.instances:,}") for summary in summaries]),
+        (_row("images per second"), [_cell(throughput(summary.images_per_s)) for summary in summaries]),
+        (_row("failed tasks (95% interval)"), [_cell(failures(summary.errors)) for summary in summaries]),
+        (_row("highest memory"), [_memory_cell(summary.rss_peak_bytes) for summary in summaries]),
     ]
-    return table("Targets", ["", *(one.target for one in targets)], rows)
+    return table("Targets", ["", *(summary.target for summary in summaries)], rows)
 
 
 def percentile_table(comparison: Comparison) -> str:
     """Percentiles with their intervals; "not estimable" where the sample is too small.
 
-    Tasks too few for any percentile have no column, and are told of below.
+    Tasks too few for any percentile have no column, and are listed below.
     """
     every = [
         (f"{summary.target}, {warmth}", group)
@@ -104,20 +95,20 @@ def percentile_table(comparison: Comparison) -> str:
     fewest = min(sample_needed(p) for p in PERCENTILES)
     groups = [(name, group) for name, group in every if group.tasks >= fewest]
     short = "; ".join(f"{name}: {group.tasks}" for name, group in every if group.tasks < fewest)
-    told = (
+    too_few = (
         f'<p class="small">Not estimable from fewer than {fewest} tasks: {escape(short)}.</p>'
         if short
         else ""
     )
     rows = []
-    for quantity in _PERCENTILES_OF:
+    for metric in metrics.ratio_metrics(cold=False):
         for place, p in enumerate(PERCENTILES):
-            cells = [_percentile_cell(quantity, group.of(quantity), place) for _, group in groups]
-            rows.append((_row(f"{NAMES[quantity]} p{p * 100:g}"), cells))
+            cells = [_percentile_cell(metric, group.of(metric.name), place) for _, group in groups]
+            rows.append((_row(f"{metric.label} p{p * 100:g}"), cells))
     if not groups:
-        return f"<h3>Percentiles</h3>{told}"
+        return f"<h3>Percentiles</h3>{too_few}"
     head = ["", *(name for name, _ in groups)]
-    return table("Percentiles, below them their 95% intervals", head, rows) + told
+    return table("Percentiles, below them their 95% intervals", head, rows) + too_few
 
 
 def ratio_table(comparison: Comparison) -> str:
@@ -198,7 +189,7 @@ def _one_pair(comparison: Comparison) -> str:
 
 
 def _ratio_name(ratio: Ratio | TrialRatio, comparison: Comparison) -> str:
-    name = f"{NAMES[ratio.quantity]}, {ratio.warmth}"
+    name = f"{metrics.metric(ratio.quantity).label}, {ratio.warmth}"
     return name if _one_pair(comparison) else f"{name}: {ratio.first} / {ratio.second}"
 
 
@@ -216,28 +207,24 @@ def _words(text: str) -> Cell:
 
 
 def _memory_cell(value: int | None) -> Cell:
-    return _cell(NOTHING if value is None else amount("rss_peak_bytes", value))
+    return _cell(NOTHING if value is None else amount("bytes", value))
 
 
 def _ratio(value: float | None) -> str:
     return NOTHING if value is None else f"{value:.3f}"
 
 
-def _spread_cell(quantity: str, spread: Spread | None) -> Cell:
+def _spread_cell(metric: Metric, spread: Spread | None) -> Cell:
     if spread is None:
         return _cell(NOTHING)
-    limits = amounts(quantity, spread.minimum, spread.maximum) if spread.minimum < spread.maximum else ""
-    return _cell(amount(quantity, spread.median), limits)
+    limits = amounts(metric.unit, spread.minimum, spread.maximum) if spread.minimum < spread.maximum else ""
+    return _cell(amount(metric.unit, spread.median), limits)
 
 
-def _percentile_cell(quantity: str, spread: Spread | None, place: int) -> Cell:
+def _percentile_cell(metric: Metric, spread: Spread | None, place: int) -> Cell:
     if spread is None:
         return _cell(NOTHING)
-    return _cell(*_percentile(quantity, spread.percentiles[place]))
-
-
-def _percentile(quantity: str, found: Percentile) -> Iterator[str]:
-    if found.value is None or found.low is None or found.high is None:
-        yield from ("not estimable", f"needs {found.needed} tasks")
-    else:
-        yield from (amount(quantity, found.value), amounts(quantity, found.low, found.high))
+    estimate = spread.percentiles[place]
+    if estimate.value is None or estimate.low is None or estimate.high is None:
+        return _cell("not estimable", f"needs {estimate.needed} tasks")
+    return _cell(amount(metric.unit, estimate.value), amounts(metric.unit, estimate.low, estimate.high))

@@ -53,7 +53,7 @@ def test_up_serves_the_page_of_its_own_store_and_only_if_it_is_wanted(
 ) -> None:
     found = re.search(r"page +(http://127\.0\.0\.1:\d+/)", up.text())
     assert found, up.text()
-    store = requests.get(found[1] + "api/offer", timeout=10).json()["store"]
+    store = requests.get(found[1] + "api/form-options", timeout=10).json()["store"]
     run_file = find_run_file(up.folder)
     assert run_file is not None
     assert store == run_file.store_url

@@ -132,7 +132,9 @@ def test_one_run_with_many_damaged_says_that_it_may_be_biased(directory_store: D
         put(directory_store, task, "function", 1.0, **(COLD if task == 0 else {}))
     name = damage(directory_store, "container", 2)
     found = compare_job(directory_store, JOB)
-    warm, cold = ({one.doubt for one in found.ratios if one.warmth == warmth} for warmth in ("warm", "cold"))
+    warm, cold = (
+        {one.bias_warning for one in found.ratios if one.warmth == warmth} for warmth in ("warm", "cold")
+    )
     assert warm == {"container: 1 damaged of at most 3 warm tasks, over 1%"}
     assert cold == {"container: 1 damaged of at most 2 cold tasks, over 1%"}
     container, function = found.targets
@@ -152,7 +154,7 @@ def test_one_in_a_hundred_is_told_and_no_more(directory_store: DirectoryStore) -
     damage(directory_store, "function", 50)
     found = compare_job(directory_store, JOB)
     warm = [one for one in found.ratios if one.warmth == "warm"]
-    assert {(one.pairs, one.doubt) for one in warm} == {(99, "")}
+    assert {(one.pairs, one.bias_warning) for one in warm} == {(99, "")}
     assert found.targets[1].images_per_s is not None
     text = " ".join(text_of(found).split())
     assert "function: 1 of 100 records left out, since damaged" in text
@@ -178,17 +180,17 @@ def test_few_damaged_records_leave_the_verdict(directory_store: DirectoryStore, 
     damage(directory_store, "function", 3, job=trials[4])
     found = compared(directory_store, trials)
     process = ratio(found, "process_s")
-    assert (process.trials, process.verdict, process.doubt) == (MIN_TRIALS, "container faster", "")
+    assert (process.trials, process.verdict, process.bias_warning) == (MIN_TRIALS, "container faster", "")
     assert (found.targets[1].unreadable, found.targets[1].tasks) == (1, 119)
     # Of a margin of 1% a fifth may be missing, and this is more.
     narrow = ratio(compared(directory_store, trials, margin=0.01), "process_s")
-    assert narrow.doubt == "function: 1 damaged of at most 100 warm tasks, over 0.2%"
+    assert narrow.bias_warning == "function: 1 damaged of at most 100 warm tasks, over 0.2%"
     assert narrow.verdict == "inconclusive"
     assert f"jobs/{trials[4]}/function/records/000003.json" in found.targets[1].why_unreadable
     # It may have been a cold one, and of those there are few.
     cold = ratio(found, "process_s", "cold")
     assert (cold.trials, cold.verdict) == (MIN_TRIALS, "inconclusive")
-    assert cold.doubt == "function: 1 damaged of at most 21 cold tasks, over 1%"
+    assert cold.bias_warning == "function: 1 damaged of at most 21 cold tasks, over 1%"
 
 
 @pytest.mark.parametrize("effect", [log(1.3), 0.0])
@@ -202,7 +204,7 @@ def test_many_damaged_records_decide_nothing(directory_store: DirectoryStore, ef
     after = ratio(found, "process_s")
     assert after.geometric_mean == pytest.approx(before.geometric_mean, rel=0.01)
     assert (after.verdict, after.trials_needed) == ("inconclusive", None)
-    assert after.doubt == "function: 2 damaged of at most 100 warm tasks, over 1%"
+    assert after.bias_warning == "function: 2 damaged of at most 100 warm tasks, over 1%"
     assert found.trials
     assert {one.verdict for one in found.trials.ratios} == {"inconclusive"}
     text = " ".join(text_of(found).split())
@@ -229,7 +231,7 @@ def test_failures_and_tasks_not_done_decide_nothing_either(
     directory_store.create(deadletter_name(trials[4], "function", 5, 0), dump(dead), JSON_TYPE)
     found = compared(directory_store, trials)
     process = ratio(found, "process_s")
-    assert process.doubt == "function: 1 failed, 1 not done of at most 100 warm tasks, over 1%"
+    assert process.bias_warning == "function: 1 failed, 1 not done of at most 100 warm tasks, over 1%"
     assert process.verdict == "inconclusive"
 
 
@@ -239,7 +241,7 @@ def test_a_trial_whose_cold_record_is_damaged_has_no_cold_value(
     damage(directory_store, "container", 0, job=trials[7])
     cold = ratio(compared(directory_store, trials), "process_s", "cold")
     assert (cold.trials, cold.verdict) == (MIN_TRIALS - 1, None)
-    assert cold.doubt == "container: 1 damaged of at most 20 cold tasks, over 1%"
+    assert cold.bias_warning == "container: 1 damaged of at most 20 cold tasks, over 1%"
 
 
 def test_damage_of_one_target_does_not_touch_the_others(directory_store: DirectoryStore) -> None:

@@ -51,7 +51,8 @@ def test_a_job_its_events_and_its_images_are_served(place: Place) -> None:
     assert sorted((row["target"], row["task"]) for row in rows) == [
         (target, task) for target in ("container", "function") for task in range(3)
     ]
-    assert {(row["round_trip_ms"], row["process_ms"]) for row in rows if row["target"] == "container"}
+    assert {row["values"]["process_s"] for row in rows if row["target"] == "container"} == {2.0}
+    assert all(row["values"]["round_trip_s"] for row in rows)
     assert news[-1][2]["state"]["status"] == "succeeded"
 
     image = server.get(f"/jobs/{JOB}/function/images/3.png?v=1")
@@ -67,7 +68,7 @@ def test_a_job_its_events_and_its_images_are_served(place: Place) -> None:
     assert {side["state"] for side in sides.values()} == {"ok"}
     assert sides["container"]["sha256"] == hashlib.sha256(image.content).hexdigest()
     assert sides["container"]["provenance"]["index"] == 3
-    assert detail["likeness"]["differing"] == 0
+    assert detail["similarity"]["differing"] == 0
     assert any("results verify" in line["command"] for line in detail["commands"])
 
 

@@ -74,7 +74,7 @@ def test_a_closed_tab_is_taken_up_again(browser: Browser, stack: Stack) -> None:
 def test_go_may_be_pressed_before_the_page_knows_the_models(browser: Browser, stack: Stack) -> None:
     with tab(browser) as page:
         held: list[Route] = []
-        page.route("**/api/offer", lambda route: held.append(route))
+        page.route("**/api/form-options", lambda route: held.append(route))
         page.goto(stack.addresses.page_url)
         page.get_by_label("Images", exact=True).fill("2")
         page.get_by_role("button", name="Go!").click()

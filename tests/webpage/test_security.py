@@ -22,7 +22,7 @@ BODY = {"count": 4, "model": "faces-64"}
 
 
 @pytest.mark.parametrize(
-    "path", ["/", f"/jobs/{JOB}", "/nowhere", "/api/offer", "/api/jobs/none", "/assets/x/y"]
+    "path", ["/", f"/jobs/{JOB}", "/nowhere", "/api/form-options", "/api/jobs/none", "/assets/x/y"]
 )
 def test_every_answer_carries_the_policy(page: PageServer, path: str) -> None:
     headers = page.get(path, headers={"Accept": "text/html"}).headers
@@ -51,7 +51,7 @@ def test_another_site_cannot_submit_or_cancel(page: PageServer, path: str, heade
 
 @pytest.mark.parametrize("host", ["evil.example", "evil.example:7435", "127.0.0.1.evil.example", "[", ""])
 def test_a_foreign_name_for_this_machine_is_refused(page: PageServer, host: str) -> None:
-    assert page.get("/api/offer", headers={"Host": host}).status_code in (400, 403)
+    assert page.get("/api/form-options", headers={"Host": host}).status_code in (400, 403)
 
 
 def test_without_a_broker_a_job_is_refused_in_words(page: PageServer) -> None:
@@ -101,7 +101,7 @@ def test_ten_thousand_event_streams_are_turned_away_and_harm_nobody(tmp_path: Pa
             answers = _answers(clients, 5.0)
             assert answers[b"200"] <= MAX_STREAMS
             told += answers
-            assert server.get("/api/offer").status_code == 200, "others are served beside them"
+            assert server.get("/api/form-options").status_code == 200, "others are served beside them"
             for client in clients:
                 client.close()
         assert told[b"200"] >= MAX_STREAMS

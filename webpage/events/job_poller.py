@@ -1,4 +1,4 @@
-"""The feed of one job: one poller, whose news any number of streams pass on."""
+"""The poller of one job, whose news any number of streams pass on."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ POLL_REMOTE_S: Final = 1.0
 """A listing of a bucket costs money: 5 dollars a million."""
 RETRY_S: Final = 5.0
 LINGER_S: Final = 15.0
-"""A feed without listeners looks on for so long: a page that is loaded again finds it warm."""
+"""A poller without listeners goes on for so long: a page that is loaded again finds it warm."""
 KEEP_S: Final = 5.0
 """An ended job is not looked at again for so long. `diptych retry` may revive it."""
 
@@ -36,7 +36,7 @@ class JobPoller:
     def __init__(self, store: Store, manifest: Manifest) -> None:
         self.job_id = manifest.job_id
         self.epoch = uuid4().hex[:8]
-        """Tells this feed's rows from those of an earlier one."""
+        """Tells this poller's rows from those of an earlier one."""
         self.news = threading.Condition()
         self.version = 0
         """Goes up with each change; 0 until the first look."""
@@ -51,7 +51,7 @@ class JobPoller:
         self._idle_since = time.monotonic()
         self._over_since = 0.0
         self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._run, name=f"feed {self.job_id}", daemon=True)
+        self._thread = threading.Thread(target=self._run, name=f"poller {self.job_id}", daemon=True)
 
     def start(self) -> None:
         """Begin to look."""
@@ -62,7 +62,7 @@ class JobPoller:
         self._stop.set()
 
     def join(self) -> bool:
-        """Count a listener in; False if it is too late: make another feed."""
+        """Count a listener in; False if it is too late: make another poller."""
         with self.news:
             if self.over and (self.is_old or not self._state.get("ended")):
                 return False
@@ -109,7 +109,7 @@ class JobPoller:
                 self.news.notify_all()
 
     def _look(self) -> float:
-        """Look once and tell what is new. Returns how long to wait before the next look, in seconds."""
+        """Look once and publish what is new. Returns how long to wait before the next look, in seconds."""
         trouble, pause = "", self._poll_s
         try:
             self._progress.look()
@@ -118,10 +118,10 @@ class JobPoller:
             state, trouble, pause = self._state, str(error), RETRY_S
         state = {**state, "trouble": trouble}
         if state != self._state or len(self._progress.rows) > self._row_count or not self.version:
-            self._tell(state)
+            self._publish(state)
         return pause
 
-    def _tell(self, state: dict[str, Any]) -> None:
+    def _publish(self, state: dict[str, Any]) -> None:
         stamped = json.dumps({**state, "now": rfc3339(utc_now())}, separators=(",", ":"))
         with self.news:
             self._state, self._state_json = state, stamped

@@ -18,10 +18,8 @@ from results.stores.base import Store
 from results.target_state import TargetState, TaskState
 from webpage.views.figures import figures_of
 from webpage.views.index_ranges import Runs, runs_of
-from webpage.views.task_row import Row, damaged_row, row_of
+from webpage.views.task_row import MAX_ROWS, Row, damaged_row, row_of
 
-MAX_ROWS: Final = 2000
-"""Records read per target: the rest of a huge job is for `diptych results compare`."""
 ROWS_PER_LOOK: Final = 200
 """Records read between two signs of life."""
 MAX_RUNS: Final = 5000
@@ -31,7 +29,7 @@ IMAGES_IN_SIGHT: Final = 512
 
 
 class JobProgress:
-    """One job. Not thread-safe: its feed's poller owns it.
+    """One job. Not thread-safe: its poller owns it.
 
     Args:
         store: where it is.
@@ -61,14 +59,14 @@ class JobProgress:
 
     def view(self) -> dict[str, Any]:
         """All but the rows, ready for JSON."""
-        told = job_as_dict(self._store, self._state)
+        job = job_as_dict(self._store, self._state)
         targets = {part.target: self._target_view(part) for part in self._parts()}
         return {
-            "status": told["status"],
+            "status": job["status"],
             "ended": self._state.status.ended,
-            "last_progress_at": told["last_progress_at"],
-            "problems": told["problems"],
-            "hints": hints(told),
+            "last_progress_at": job["last_progress_at"],
+            "problems": job["problems"],
+            "hints": hints(job),
             "targets": targets,
         }
 

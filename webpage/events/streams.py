@@ -1,4 +1,4 @@
-"""All feeds of this process, and how many streams may be open on them."""
+"""Event streams: one poller per job, and how many streams may be open on them."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class EventStreams:
         self._streams = 0
         self._closing = False
 
-    def open(self, job_id: str, last_event_id: str = "") -> Stream:
+    def open(self, job_id: str, last_event_id: str = "") -> EventStream:
         """Open a stream of a job's news.
 
         Args:
@@ -50,14 +50,14 @@ class EventStreams:
         except BaseException:
             self._end_stream()
             raise
-        return Stream(poller, last_event_id, self)
+        return EventStream(poller, last_event_id, self)
 
     def close(self) -> None:
         """End every stream and every poller, soon."""
         with self._lock:
             self._closing = True
-            event_streams = [*self._pollers.values()]
-        for poller in event_streams:
+            pollers = [*self._pollers.values()]
+        for poller in pollers:
             poller.stop()
 
     @property
@@ -88,7 +88,7 @@ class EventStreams:
             self._streams -= 1
 
 
-class Stream:
+class EventStream:
     """Server-sent events of one job, as bytes. `close` it, however it ends.
 
     Source: https://html.spec.whatwg.org/multipage/server-sent-events.html
@@ -96,14 +96,14 @@ class Stream:
 
     def __init__(self, poller: JobPoller, last_event_id: str, event_streams: EventStreams) -> None:
         self._poller = poller
-        self._pollers = event_streams
+        self._event_streams = event_streams
         self._next_row = _rows_had(last_event_id, poller.epoch)
         self._version = -1
         self._greeted = False
         self._ended = False
         self._closed = False
 
-    def __iter__(self) -> Stream:
+    def __iter__(self) -> EventStream:
         return self
 
     def __next__(self) -> bytes:
@@ -127,7 +127,7 @@ class Stream:
         if not self._closed:
             self._closed = True
             self._poller.leave()
-            self._pollers._end_stream()
+            self._event_streams._end_stream()
 
     def _news(self) -> bytes:
         data, self._next_row = self._poller.message(self._next_row)
@@ -135,6 +135,6 @@ class Stream:
 
 
 def _rows_had(last_event_id: str, epoch: str) -> int:
-    """How many of this feed's rows a reader has that comes back; 0 for a new one, or one of another feed."""
-    told_epoch, _, count = last_event_id.partition("-")
-    return int(count) if told_epoch == epoch and count.isascii() and count.isdigit() and len(count) < 9 else 0
+    """How many of this poller's rows a returning reader has; 0 if it is new, or had another poller."""
+    its_epoch, _, count = last_event_id.partition("-")
+    return int(count) if its_epoch == epoch and count.isascii() and count.isdigit() and len(count) < 9 else 0

@@ -1,4 +1,4 @@
-"""The page's own files: its shell, style sheets, scripts. Read once, named by their common hash."""
+"""The page's own files: style sheets, scripts, icons. Read once, named by their common hash."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""From errors to answers: one line of text that says what is wrong, and a status."""
+"""Error handlers: each error becomes a response with a status and one line that says what is wrong."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from results.errors import (
     StoreError,
 )
 from webpage.errors import ForeignRequest, PageError, TooManyStreams
-from webpage.routes.html import not_found_shell
+from webpage.routes.html import not_found_page
 from webpage.routes.security import harden
 
 RETRY_AFTER_S: Final = 5
@@ -39,7 +39,7 @@ _STATUS: Final[tuple[tuple[type[Exception], int], ...]] = (
 _log = logging.getLogger(__name__)
 
 
-def register_problems(app: Flask) -> None:
+def register_error_handlers(app: Flask) -> None:
     """Let the app answer every error in words."""
     for kind in (ResultsError, PipelineError, ModelError, PageError):
         app.register_error_handler(kind, _known)
@@ -50,9 +50,9 @@ def register_problems(app: Flask) -> None:
 
 def _known(error: Exception) -> Response:
     if isinstance(error, StoreError) and not isinstance(error, ObjectNotFound):
-        return _problem(str(error), 503 if error.transient else 502)
+        return _error_response(str(error), 503 if error.transient else 502)
     status = next((status for kind, status in _STATUS if isinstance(error, kind)), 500)
-    return _problem(str(error), status)
+    return _error_response(str(error), status)
 
 
 def _bad_name(error: ValueError) -> Response:
@@ -61,27 +61,27 @@ def _bad_name(error: ValueError) -> Response:
     while trace and trace.tb_next:
         trace = trace.tb_next
     if trace and trace.tb_frame.f_globals.get("__name__") == "results.naming":
-        return _problem(str(error), 404)
+        return _error_response(str(error), 404)
     return _unexpected(error)
 
 
 def _http(error: HTTPException) -> Response:
     status = error.code or 500
     if status == 404 and not request.path.startswith(("/api/", "/assets/")) and _wants_html():
-        return not_found_shell()
-    return _problem(error.description or error.name, status)
+        return not_found_page()
+    return _error_response(error.description or error.name, status)
 
 
 def _unexpected(error: Exception) -> Response:
     _log.error("%s %s: %s", request.method, request.path[:200], error, exc_info=error)
-    return _problem("something unexpected happened; the page's log says what: please report it", 500)
+    return _error_response("something unexpected happened; the page's log says what: please report it", 500)
 
 
 def _wants_html() -> bool:
     return request.accept_mimetypes.best_match(["application/json", "text/html"]) == "text/html"
 
 
-def _problem(message: str, status: int) -> Response:
+def _error_response(message: str, status: int) -> Response:
     response = jsonify({"error": " ".join(message.split())})
     response.status_code = status
     if status == 503:

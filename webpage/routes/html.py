@@ -1,4 +1,4 @@
-"""The HTML shell, the same for every view, and the files that it loads. The rest is JSON."""
+"""HTML routes: one document, the same for every view, and the files that it loads. The rest is JSON."""
 
 from __future__ import annotations
 
@@ -9,53 +9,53 @@ from flask import Blueprint, Response, make_response, render_template, request
 from pipeline.errors import PipelineError
 from results.errors import JobNotFound, ResultsError
 from results.job_state import load_manifest
-from webpage.app_state import page
+from webpage.app_state import current_state
 from webpage.routes.assets import assets
 
-shell = Blueprint("shell", __name__)
+html_routes = Blueprint("html", __name__)
 
 _YEAR: Final = "private, max-age=31536000, immutable"
 
 
-@shell.get("/")
-@shell.get("/jobs")
+@html_routes.get("/")
+@html_routes.get("/jobs")
 def home() -> Response:
     """The form, or the list of jobs: the scripts read the address."""
-    return _shell(200)
+    return _html_page(200)
 
 
-@shell.get("/jobs/<job_id>")
+@html_routes.get("/jobs/<job_id>")
 def job(job_id: str) -> Response:
     """A job's view. The status tells even a client without scripts whether there is such a job."""
     try:
-        load_manifest(page().store, job_id)
+        load_manifest(current_state().store, job_id)
     except (JobNotFound, ValueError):
-        return _shell(404)
+        return _html_page(404)
     except (ResultsError, PipelineError):
-        return _shell(200)  # the scripts will ask again, and say what is wrong
-    return _shell(200)
+        return _html_page(200)  # the scripts will ask again, and say what is wrong
+    return _html_page(200)
 
 
-@shell.get("/health/live")
+@html_routes.get("/health/live")
 def live() -> Response:
     """This process answers."""
     return Response("ok\n", mimetype="text/plain")
 
 
-@shell.get("/favicon.ico")
+@html_routes.get("/favicon.ico")
 def icon() -> Response:
     """For browsers that ask without having been told."""
     return asset(assets().digest, "icon.svg")
 
 
-@shell.get("/assets/<digest>/<path:name>")
+@html_routes.get("/assets/<digest>/<path:name>")
 def asset(digest: str, name: str) -> Response:
     """One of the page's own files."""
-    found = assets().files.get(name)
-    if found is None:
+    file = assets().files.get(name)
+    if file is None:
         return Response("no such file\n", 404, mimetype="text/plain")
     packed = "gzip" in request.headers.get("Accept-Encoding", "")
-    response = Response(found.packed if packed else found.content, content_type=found.content_type)
+    response = Response(file.packed if packed else file.content, content_type=file.content_type)
     if packed:
         response.headers["Content-Encoding"] = "gzip"
     response.headers["Vary"] = "Accept-Encoding"
@@ -64,11 +64,11 @@ def asset(digest: str, name: str) -> Response:
     return response
 
 
-def not_found_shell() -> Response:
+def not_found_page() -> Response:
     """For an address that is none of ours."""
-    return _shell(404)
+    return _html_page(404)
 
 
-def _shell(status: int) -> Response:
-    html = render_template("page.html", base=f"/assets/{assets().digest}", token=page().token)
+def _html_page(status: int) -> Response:
+    html = render_template("page.html", base=f"/assets/{assets().digest}", token=current_state().token)
     return make_response(html, status)

@@ -1,4 +1,4 @@
-"""Images and what is known of them."""
+"""Image routes: thumbnails, PNGs, differences, and the details of an image."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from results.imaging.png import PNG_TYPE, decode
 from results.imaging.thumbnails import THUMBNAIL_TYPE, thumbnail
 from results.job_state import load_manifest
 from results.naming import TARGETS, image_name
-from webpage.app_state import page
+from webpage.app_state import current_state
 from webpage.views.image_detail import image_detail
 from webpage.views.similarity import difference_png
 
@@ -27,8 +27,9 @@ def get_thumbnail(job_id: str, target: str, index: int) -> Response:
     """A small picture of an image."""
     name = image_name(job_id, target, index)
     version = request.args.get("v", "")
-    made = page().thumbnails.get_or_make((name, version), lambda: thumbnail(page().store.read(name)))
-    return _picture(made, THUMBNAIL_TYPE)
+    state = current_state()
+    small = state.thumbnails.get_or_make((name, version), lambda: thumbnail(state.store.read(name)))
+    return _picture(small, THUMBNAIL_TYPE)
 
 
 @api_images.get("/jobs/<job_id>/<target>/images/<int:index>.png")
@@ -41,7 +42,7 @@ def get_image(job_id: str, target: str, index: int) -> Response:
 def get_original(job_id: str, target: str, index: int) -> Response:
     """The same to keep: from the bucket itself, by a link that lives for minutes, if we can sign one."""
     name = image_name(job_id, target, index)
-    link = page().signer.link(name)
+    link = current_state().signer.link(name)
     if link:
         return cast("Response", redirect(link, 302))
     response = _picture(_png(job_id, target, index), PNG_TYPE)
@@ -60,22 +61,23 @@ def get_difference(job_id: str, index: int) -> Response:
         return difference_png(decode(_png(job_id, first, index)), decode(_png(job_id, second, index)))
 
     key = ("difference", job_id, first, second, index, version)
-    return _picture(page().pngs.get_or_make(key, make), PNG_TYPE)
+    return _picture(current_state().pngs.get_or_make(key, make), PNG_TYPE)
 
 
 @api_images.get("/api/jobs/<job_id>/images/<int:index>")
 def get_detail(job_id: str, index: int) -> Response:
-    """Provenance, times, hashes, and how alike the targets' pictures are."""
-    return jsonify(image_detail(page().store, _manifest(job_id, index), index))
+    """Provenance, times, hashes, and the similarity of the targets' pictures."""
+    return jsonify(image_detail(current_state().store, _manifest(job_id, index), index))
 
 
 def _png(job_id: str, target: str, index: int) -> bytes:
     name = image_name(job_id, target, index)
-    return page().pngs.get_or_make((name, request.args.get("v", "")), lambda: page().store.read(name))
+    state = current_state()
+    return state.pngs.get_or_make((name, request.args.get("v", "")), lambda: state.store.read(name))
 
 
 def _manifest(job_id: str, index: int) -> Manifest:
-    manifest = load_manifest(page().store, job_id)
+    manifest = load_manifest(current_state().store, job_id)
     if index >= manifest.count:
         raise ObjectNotFound(f"image {index} of job {job_id}, whose images are 0 to {manifest.count - 1}")
     return manifest

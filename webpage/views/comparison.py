@@ -6,15 +6,14 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from itertools import islice
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from results.comparison.compare import ComparisonError, check_alike, compare, compare_job, read_trials
 from results.documents import Manifest
 from results.job_state import JobStatus
-from webpage.events.job_progress import MAX_ROWS
-
-if TYPE_CHECKING:
-    from webpage.app_state import AppState
+from results.stores.base import Store
+from webpage.views.job_index import JobIndex
+from webpage.views.task_row import MAX_ROWS
 
 FRESH_S: Final = 2.0
 KEPT: Final = 64
@@ -42,9 +41,13 @@ class Comparisons:
             return view
 
 
-def comparison_view(page: AppState, manifest: Manifest) -> dict[str, Any]:
+def comparison_view(store: Store, comparisons: Comparisons, manifest: Manifest) -> dict[str, Any]:
     """Compare a job's targets.
 
+    Args:
+        store: where the job is.
+        comparisons: what has been compared a moment ago.
+        manifest: the job's.
     Returns:
         `comparison`, as `diptych results compare --json` prints it, or None and `why`.
     Raises:
@@ -57,46 +60,42 @@ def comparison_view(page: AppState, manifest: Manifest) -> dict[str, Any]:
         return {"comparison": None, "why": why}
 
     def make() -> dict[str, Any]:
-        compared = compare_job(page.store, manifest.job_id)
+        compared = compare_job(store, manifest.job_id)
         return {"comparison": compared.model_dump(mode="json"), "why": ""}
 
-    return page.comparisons.get_or_make((manifest.job_id,), make)
+    return comparisons.get_or_make((manifest.job_id,), make)
 
 
-def trials_view(page: AppState, manifest: Manifest, *, with_comparison: bool) -> dict[str, Any]:
-    """Find the jobs that are trials of one another with this one, and compare them all.
+def trials_view(store: Store, comparisons: Comparisons, job_ids: Sequence[str]) -> dict[str, Any]:
+    """Compare jobs that are trials of one another, as `diptych results compare --json` prints it.
 
     Args:
-        with_comparison: read and compare them, not only count them.
-    Returns:
-        `count`, this job included, and `comparison`, or None.
+        store: where the jobs are.
+        comparisons: what has been compared a moment ago.
+        job_ids: at least two.
     Raises:
         DocumentError: a manifest is damaged. Damaged records are counted in it instead.
         StoreError: the store failed.
     """
-    jobs = _alike(page, manifest)
-    if not with_comparison or len(jobs) < 2:
-        return {"count": len(jobs), "comparison": None}
 
     def make() -> dict[str, Any]:
-        compared = compare(page.store, read_trials(page.store, jobs))
-        return {"count": len(jobs), "comparison": compared.model_dump(mode="json")}
+        return compare(store, read_trials(store, job_ids)).model_dump(mode="json")
 
-    return page.comparisons.get_or_make(tuple(jobs), make)
+    return comparisons.get_or_make(tuple(job_ids), make)
 
 
-def _alike(page: AppState, manifest: Manifest) -> Sequence[str]:
-    """This job, and the latest that were asked for alike and have all their images."""
+def jobs_alike(jobs: JobIndex, manifest: Manifest) -> list[str]:
+    """This job, and the latest that were asked for alike and have all their images. Raises StoreError."""
     room = max(1, min(MAX_TRIALS, MAX_ROWS // manifest.task_count)) - 1
-    others = (other for other in page.jobs.latest() if other.job_id != manifest.job_id)
+    others = (other for other in jobs.latest() if other.job_id != manifest.job_id)
     alike = (other for other in others if _are_alike(manifest, other))
-    done = (other.job_id for other in alike if page.jobs.status(other) == JobStatus.SUCCEEDED)
+    done = (other.job_id for other in alike if jobs.status(other) == JobStatus.SUCCEEDED)
     return [manifest.job_id, *islice(done, room)]
 
 
-def _are_alike(one: Manifest, other: Manifest) -> bool:
+def _are_alike(first: Manifest, second: Manifest) -> bool:
     try:
-        check_alike([one, other])
+        check_alike([first, second])
     except ComparisonError:
         return False
     return True

@@ -1,4 +1,4 @@
-"""All that is known of one image, on every target of its job."""
+"""The details of one image, on every target of its job."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from webpage.views.task_row import row_of
 
 
 @dataclass(frozen=True, slots=True)
-class Side:
+class ImageSide:
     """One target's image, as far as it can be read.
 
     Args:
@@ -63,15 +63,15 @@ def image_detail(store: Store, manifest: Manifest, index: int) -> dict[str, Any]
             target: {"state": side.state, "message": side.message, **side.facts}
             for target, side in sides.items()
         },
-        "likeness": _similarity([*sides.values()][:2]),
+        "similarity": _similarity([*sides.values()][:2]),
         "commands": commands(manifest, index),
     }
 
 
-def read_side(store: Store, manifest: Manifest, target: Target, index: int) -> Side:
+def read_side(store: Store, manifest: Manifest, target: Target, index: int) -> ImageSide:
     """Read one target's image and its record. Raises StoreError."""
     name = image_name(manifest.job_id, target, index)
-    stored, entry, trouble = _recorded(store, manifest, target, index)
+    stored, entry, problem = _recorded(store, manifest, target, index)
     facts: dict[str, Any] = {"object": f"{store.url.partition('?')[0]}/{name}"}
     if stored:
         facts["row"] = row_of(stored)
@@ -82,8 +82,8 @@ def read_side(store: Store, manifest: Manifest, target: Target, index: int) -> S
     try:
         png = store.read(name)
     except ObjectNotFound:
-        gone = "its record tells of it, but the PNG is gone" if entry else trouble or "not generated yet"
-        return Side("missing", gone, facts, None)
+        gone = "its record tells of it, but the PNG is gone" if entry else problem or "not generated yet"
+        return ImageSide("missing", gone, facts, None)
     facts |= {"bytes": len(png), "sha256": hashlib.sha256(png).hexdigest()}
     try:
         pixels = decode(png)
@@ -91,12 +91,12 @@ def read_side(store: Store, manifest: Manifest, target: Target, index: int) -> S
         origin = read_provenance(png)
         facts["provenance"] = origin.model_dump(mode="json") | {"seed": str(origin.seed)}
     except ImageError as error:
-        return Side("damaged", str(error), facts, None)
+        return ImageSide("damaged", str(error), facts, None)
     if entry and entry.sha256 != facts["sha256"]:
         facts["recorded_sha256"] = entry.sha256
         changed = "this is not the PNG that its record tells of: it was changed since"
-        return Side("changed", changed, facts, pixels)
-    return Side("ok", trouble, facts, pixels)
+        return ImageSide("changed", changed, facts, pixels)
+    return ImageSide("ok", problem, facts, pixels)
 
 
 def commands(manifest: Manifest, index: int) -> list[dict[str, str]]:
@@ -161,8 +161,8 @@ def _worker(stored: StoredRecord) -> dict[str, Any]:
     }
 
 
-def _similarity(sides: list[Side]) -> dict[str, Any] | None:
-    """How alike the first two are; None unless both can be seen."""
+def _similarity(sides: list[ImageSide]) -> dict[str, Any] | None:
+    """How similar the first two are; None unless both can be seen."""
     if len(sides) < 2 or sides[0].pixels is None or sides[1].pixels is None:
         return None
     try:

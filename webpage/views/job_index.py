@@ -7,6 +7,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
+from itertools import islice
 from typing import Any, Final
 
 from results.documents import Manifest
@@ -83,23 +84,27 @@ class JobIndex:
         self._problems: dict[str, str] = {}
         self._summaries: dict[str, _Summary] = {}
 
-    def find(self, wanted: JobFilter, *, offset: int, limit: int) -> dict[str, Any]:
+    def find(self, job_filter: JobFilter, *, offset: int, limit: int) -> dict[str, Any]:
         """List jobs, the latest first.
 
         Args:
             offset: leave out so many.
             limit: at most so many.
         Returns:
-            `jobs`, the number of all that the filter found (`total`; None if more would have to be looked
+            `jobs`, the number of all that pass the filter (`total`; None if more would have to be looked
             at to know), `more`, and the `models` there are.
         Raises:
             StoreError: the store cannot be listed.
         """
         manifests, problems = self._refreshed()
-        admitted = [*filter(wanted.admits, manifests)]
-        bad = [name for name in sorted(problems) if wanted.admits_unreadable and (wanted.text or "") in name]
+        admitted = [*filter(job_filter.admits, manifests)]
+        bad = [
+            name
+            for name in sorted(problems)
+            if job_filter.admits_unreadable and (job_filter.text or "") in name
+        ]
         models = sorted({manifest.model for manifest in manifests})
-        if wanted.outcome is None:
+        if job_filter.outcome is None:
             shown = [*self._views(admitted[offset : offset + limit])]
             if len(shown) < limit:
                 first = max(0, offset - len(admitted))
@@ -108,11 +113,11 @@ class JobIndex:
                 ]
             total = len(admitted) + len(bad)
             return {"jobs": shown, "total": total, "more": offset + limit < total, "models": models}
-        if wanted.outcome == UNREADABLE:
+        if job_filter.outcome == UNREADABLE:
             shown = [_unreadable(name, problems[name]) for name in bad[offset : offset + limit]]
             return {"jobs": shown, "total": len(bad), "more": offset + limit < len(bad), "models": models}
-        found = self._with_outcome(admitted, wanted.outcome, offset + limit + 1)[offset:]
-        return {"jobs": found[:limit], "total": None, "more": len(found) > limit, "models": models}
+        matching = self._with_outcome(admitted, job_filter.outcome, offset + limit + 1)[offset:]
+        return {"jobs": matching[:limit], "total": None, "more": len(matching) > limit, "models": models}
 
     def latest(self) -> list[Manifest]:
         """All jobs whose manifests can be read, the latest first. Raises StoreError."""
@@ -128,13 +133,8 @@ class JobIndex:
         return str(self._view(manifest)["status"])
 
     def _with_outcome(self, manifests: Sequence[Manifest], outcome: str, enough: int) -> list[dict[str, Any]]:
-        found = []
-        for view in self._views(manifests):
-            if view["status"] == outcome:
-                found.append(view)
-                if len(found) == enough:
-                    break
-        return found
+        matching = (view for view in self._views(manifests) if view["status"] == outcome)
+        return [*islice(matching, enough)]
 
     def _views(self, manifests: Sequence[Manifest]) -> Any:
         return map_in_order(self._view, manifests, threads=4)
@@ -161,11 +161,13 @@ class JobIndex:
                 names = [*self._store.list_folders(jobs_prefix())]
                 self._manifests = {n: self._manifests[n] for n in names if n in self._manifests}
                 self._problems = {}
-                for name, found in map_in_order(self._load, [n for n in names if n not in self._manifests]):
-                    if isinstance(found, Manifest):
-                        self._manifests[name] = found
+                for name, manifest in map_in_order(
+                    self._load, [n for n in names if n not in self._manifests]
+                ):
+                    if isinstance(manifest, Manifest):
+                        self._manifests[name] = manifest
                     else:
-                        self._problems[name] = found
+                        self._problems[name] = manifest
                 self._summaries = {n: s for n, s in self._summaries.items() if n in self._manifests}
                 self._listed_at = time.monotonic()
             in_order = sorted(

@@ -16,7 +16,7 @@ from results.imaging.similarity import psnr_db
 
 @dataclass(frozen=True, slots=True)
 class ImageSimilarity:
-    """How alike two images are.
+    """How similar two images are.
 
     Args:
         psnr: in dB; None if they are equal, pixel for pixel.

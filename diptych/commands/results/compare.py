@@ -46,26 +46,26 @@ margin_option = click.option(
     type=Percent(),
     default=0.05,
     metavar="PERCENT",
-    help="Differences up to this are of no matter.  [default: 5%]",
+    help="Treat differences up to this as no difference.  [default: 5%]",
 )
 seed_option = click.option(
-    "--seed", type=click.IntRange(0, 2**63 - 1), default=0, show_default=True, help="Of the resampling."
+    "--seed", type=click.IntRange(0, 2**63 - 1), default=0, show_default=True, help="Seed of the resampling."
 )
 
 
-@click.command(short_help="Set targets side by side; with 20 jobs or more, decide.")
+@click.command(short_help="Compare the targets of one job or of many.")
 @jobs_argument
 @margin_option
 @seed_option
 @json_option
 @store_option
 def compare(names: tuple[str, ...], margin: float, seed: int, as_json: bool, store_url: str | None) -> None:
-    """Set targets side by side: times, CPU, memory, failures; cold and warm apart.
+    """Compare the targets' times, CPU, memory and failures; cold and warm tasks apart.
 
-    One job describes. Several jobs that were asked for alike are trials: from 20 on, each difference gets
-    an interval and a verdict. Tasks that found images of an earlier delivery are left out, and so are damaged
+    One job is described. Several jobs with equal requests are trials: from 20 on, each difference gets an
+    interval and a verdict. Tasks that found images of an earlier delivery are left out, and so are damaged
     records: the output says how many. Where over 1% of a target's tasks failed, are not done or have no
-    sound record, no verdict but inconclusive.
+    sound record, the verdict is inconclusive.
 
     \b
     diptych results compare my-batch
@@ -97,12 +97,12 @@ def read_jobs(store: Store, names: Sequence[str]) -> list[JobColumns]:
     from results.comparison.compare import read_trials
 
     job_ids = [job_id for name in names for job_id in _matching(store, name)]
-    with _told_of_progress() as told:
-        return read_trials(store, job_ids, told=told)
+    with _progress() as on_progress:
+        return read_trials(store, job_ids, on_progress=on_progress)
 
 
 def without_records(jobs: Sequence[JobColumns]) -> str:
-    """What to say of jobs that have nothing to compare."""
+    """The message for jobs that have nothing to compare."""
     from results.comparison.format import damage, printable
     from results.comparison.summary import summarise
 
@@ -122,15 +122,15 @@ def _matching(store: Store, name: str) -> list[str]:
 
     if not _WILD.intersection(name):
         return [checked_job(name)]
-    found = [job_id for job_id in store.list_folders("jobs/") if fnmatchcase(job_id, name)]
-    if not found:
+    matches = [job_id for job_id in store.list_folders("jobs/") if fnmatchcase(job_id, name)]
+    if not matches:
         raise RequestError(f"no job in {store.url} is named like {name[:80]!r}; `diptych jobs` lists them")
-    return found
+    return matches
 
 
 @contextmanager
-def _told_of_progress() -> Iterator[Callable[[int], None]]:
-    """Count the records that are read, on stderr, if someone watches."""
+def _progress() -> Iterator[Callable[[int], None]]:
+    """Show the number of records read so far on stderr, if someone watches."""
     from rich.console import Console
     from rich.progress import Progress, SpinnerColumn, TextColumn
 

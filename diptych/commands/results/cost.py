@@ -1,4 +1,4 @@
-"""`diptych results cost`: what a job has cost, told from what its deliveries measured."""
+"""`diptych results cost`: what a job has cost, by what its deliveries measured."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from results.documents import Target
 
 
-@click.command(short_help="Say what a job has cost, from its records.")
+@click.command(short_help="Show what a job has cost.")
 @job_argument
 @target_option
 @prices_option
@@ -46,59 +46,59 @@ def cost(
     prices = load_prices(prices_file)
     store, manifest = open_job(job_id, store_url)
     chosen = chosen_targets(manifest, targets)
-    found = job_cost(store, job_id, prices, free_tier=free_tier, targets=chosen)
+    job = job_cost(store, job_id, prices, free_tier=free_tier, targets=chosen)
     if as_json:
-        return click.echo(found.model_dump_json())
-    if not any(one.tasks or one.wasted.seconds or one.unreadable for one in found.targets):
+        return click.echo(job.model_dump_json())
+    if not any(part.tasks or part.wasted.seconds or part.unreadable for part in job.targets):
         return click.echo(f"job {job_id} has no records yet: see `diptych status {job_id}`")
-    return _show(found, prices, chosen)
+    return _show(job, prices, chosen)
 
 
-def _show(found: JobCost, prices: Prices, targets: Sequence[Target]) -> None:
+def _show(job: JobCost, prices: Prices, targets: Sequence[Target]) -> None:
     from rich.console import Console, Group
     from rich.text import Text
 
     from results.cost.table import add_bills, cost_table, dollars, notes
 
     head = {
-        "tasks": [f"{one.tasks:,}" for one in found.targets],
-        "images": [f"{one.images:,}" for one in found.targets],
-        "billed seconds": [f"{one.seconds:,.1f}" for one in found.targets],
-        "of duplicates, failures": [f"{one.wasted.seconds:,.1f}" for one in found.targets],
+        "tasks": [f"{part.tasks:,}" for part in job.targets],
+        "images": [f"{part.images:,}" for part in job.targets],
+        "billed seconds": [f"{part.seconds:,.1f}" for part in job.targets],
+        "of duplicates, failures": [f"{part.wasted.seconds:,.1f}" for part in job.targets],
     }
-    title = f"job {found.job_id}: cost of what was measured"
-    table = cost_table(title, targets, head, [one.usage for one in found.targets])
-    add_bills(table, [one.bill for one in found.targets])
+    title = f"job {job.job_id}: cost of what was measured"
+    table = cost_table(title, targets, head, [part.usage for part in job.targets])
+    add_bills(table, [part.bill for part in job.targets])
     table.add_section()
-    table.add_row("total", *(dollars(one.bill.total) for one in found.targets), style="bold")
-    table.add_row("per 1,000 images", *(dollars(one.cost_per_1000_images) for one in found.targets))
+    table.add_row("total", *(dollars(part.bill.total) for part in job.targets), style="bold")
+    table.add_row("per 1,000 images", *(dollars(part.cost_per_1000_images) for part in job.targets))
     lines = [
-        f"Job: {dollars(found.total)} (submission {dollars(found.submission.total)} in it).",
-        *(line for one in found.targets for line in _remarks(one)),
-        *notes(prices, found.free_tier),
+        f"Job: {dollars(job.total)} (submission {dollars(job.submission.total)} in it).",
+        *(line for part in job.targets for line in _remarks(part)),
+        *notes(prices, job.free_tier),
         "It prices measured time by the table; an invoice also has idle instances, builds, logs and taxes.",
     ]
     Console().print(Group(table, *map(Text, lines)))
 
 
-def _remarks(one: TargetCost) -> list[str]:
+def _remarks(part: TargetCost) -> list[str]:
     from results.cost.table import dollars
 
-    found, lines = one.wasted, []
-    if found.duplicates or found.failures:
+    wasted, lines = part.wasted, []
+    if wasted.duplicates or wasted.failures:
         lines.append(
-            f"{one.target}: {counted(found.duplicates, 'duplicate')} and {counted(found.failures, 'failure')}"
-            f" took {found.seconds:,.1f} s, generated {counted(found.images, 'image')} in vain"
-            f" and cost {dollars(found.cost)} of it."
+            f"{part.target}: {counted(wasted.duplicates, 'duplicate')} and"
+            f" {counted(wasted.failures, 'failure')} took {wasted.seconds:,.1f} s,"
+            f" generated {counted(wasted.images, 'image')} in vain and cost {dollars(wasted.cost)} of it."
         )
-    if found.unrecorded:
-        verb = "was" if found.unrecorded == 1 else "were"
+    if wasted.unrecorded:
+        verb = "was" if wasted.unrecorded == 1 else "were"
         lines.append(
-            f"{one.target}: {counted(found.unrecorded, 'earlier attempt')} {verb} given back for another try;"
-            " their time is not recorded, and not in the sums."
+            f"{part.target}: {counted(wasted.unrecorded, 'earlier attempt')} {verb} given back for another"
+            " try; their time is not recorded, and not in the sums."
         )
-    if one.unreadable:
-        lines.append(f"{one.target}: {counted(one.unreadable, 'damaged document')}: not in the sums.")
-    if one.service == "own":
-        lines.append(f"{one.target}: machines of your own: their computing is not priced.")
+    if part.unreadable:
+        lines.append(f"{part.target}: {counted(part.unreadable, 'damaged document')}: not in the sums.")
+    if part.service == "own":
+        lines.append(f"{part.target}: machines of your own: their computing is not priced.")
     return lines

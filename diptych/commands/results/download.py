@@ -1,24 +1,16 @@
-"""`diptych results download`: the progress of a copy, and what is said of how it ended."""
+"""`diptych results download`: copy a job, show the progress, report what was copied."""
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import click
-from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    TextColumn,
-    TimeRemainingColumn,
-)
 
 from diptych.commands.results.output import json_line, size
+from diptych.commands.results.progress import progress_bar
 from pipeline.errors import RequestError
 from results.documents import Manifest, Target
 from results.download import Download
@@ -26,7 +18,7 @@ from results.stores.base import Store
 
 
 @dataclass
-class _Tally:
+class _CopyCounts:
     """What has been copied so far."""
 
     images: int = 0
@@ -38,40 +30,40 @@ class _Tally:
 def download_job(
     store: Store, manifest: Manifest, targets: Sequence[Target], folder: Path, as_json: bool
 ) -> None:
-    """Copy a job to a folder and say what was done.
+    """Copy a job to a folder and report what was done.
 
     Raises:
         RequestError: the folder cannot be written to.
         ImageError, DocumentError, StoreError: see `Download.run`.
     """
-    tally = _Tally()
+    counts = _CopyCounts()
     asked = manifest.count * len(targets)
     try:
         with writing_to(folder):
-            _copy(store, manifest, targets, folder, tally, asked)
+            _copy(store, manifest, targets, folder, counts, asked)
     except KeyboardInterrupt:
         click.echo(
-            f"{tally.images:,} of {asked:,} images are in {folder}; the same command again goes on", err=True
+            f"{counts.images:,} of {asked:,} images are in {folder}; the same command again goes on", err=True
         )
         raise
-    missing = asked - tally.images
+    missing = asked - counts.images
     if as_json:
         return click.echo(
             json_line(
                 {
                     "job_id": manifest.job_id,
                     "folder": str(folder),
-                    "images": tally.images,
+                    "images": counts.images,
                     "images_missing": missing,
-                    "objects_copied": tally.copied,
-                    "objects_kept": tally.kept,
-                    "bytes_copied": tally.copied_bytes,
+                    "objects_copied": counts.copied,
+                    "objects_kept": counts.kept,
+                    "bytes_copied": counts.copied_bytes,
                 }
             )
         )
     click.echo(
-        f"{folder}: {tally.images:,} images; copied {tally.copied:,} files ({size(tally.copied_bytes)}),"
-        f" {tally.kept:,} were there already"
+        f"{folder}: {counts.images:,} images; copied {counts.copied:,} files ({size(counts.copied_bytes)}),"
+        f" {counts.kept:,} were there already"
     )
     if missing:
         click.echo(f"{missing:,} images are not in the store yet: see `diptych status {manifest.job_id}`")
@@ -80,7 +72,7 @@ def download_job(
 
 @contextmanager
 def writing_to(path: Path) -> Iterator[None]:
-    """Say in one line that a path cannot be written to. Raises RequestError."""
+    """Turn a failure to write to a path into one line. Raises RequestError."""
     try:
         yield
     except OSError as error:
@@ -88,18 +80,15 @@ def writing_to(path: Path) -> Iterator[None]:
 
 
 def _copy(
-    store: Store, manifest: Manifest, targets: Sequence[Target], folder: Path, tally: _Tally, asked: int
+    store: Store, manifest: Manifest, targets: Sequence[Target], folder: Path, counts: _CopyCounts, asked: int
 ) -> None:
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    console = Console(stderr=True)
-    with Progress(*columns, console=console, disable=not sys.stderr.isatty(), transient=True) as progress:
-        bar = progress.add_task("images", total=asked)
+    with progress_bar("images", total=asked) as advance:
         for fetched in Download(store, manifest, folder).run(targets):
             if fetched.kept:
-                tally.kept += 1
+                counts.kept += 1
             else:
-                tally.copied += 1
-                tally.copied_bytes += fetched.size_bytes
+                counts.copied += 1
+                counts.copied_bytes += fetched.size_bytes
             if fetched.is_image:
-                tally.images += 1
-                progress.advance(bar)
+                counts.images += 1
+                advance()

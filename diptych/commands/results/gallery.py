@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,14 +10,15 @@ import click
 
 from diptych.commands.options import job_argument, json_option, store_option
 from diptych.commands.results.job import chosen_targets, open_job, target_option
+from diptych.commands.results.progress import progress_bar
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from results.gallery.tile import Tile
+    from results.gallery.tile import GalleryTile
 
 
-@click.command(short_help="Write static pages with thumbnails: no server.")
+@click.command(short_help="Write static pages with thumbnails.")
 @job_argument
 @click.option(
     "-o",
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     "folder",
     metavar="DIR",
     type=click.Path(file_okay=False, path_type=Path),
-    help="Folder to write to; made if it does not exist.",
+    help="Folder to write to; created if missing.",
 )
 @click.option("--into-store", is_flag=True, help="Write beside the job's images, for a published bucket.")
 @click.option("--originals", is_flag=True, help="With -o: copy the PNGs too, so that a click shows them.")
@@ -56,7 +56,7 @@ def gallery(
     from results.gallery.write import write_gallery
 
     if (folder is None) is not into_store:
-        raise click.UsageError("say where to: -o DIR or --into-store, one of them")
+        raise click.UsageError("say where to write: either -o DIR or --into-store")
     if originals and into_store:
         raise click.UsageError("--originals is for -o DIR: in the store the PNGs are there already")
     store, manifest = open_job(job_id, store_url)
@@ -68,8 +68,8 @@ def gallery(
     else:
         place, first = FolderPlace(folder, with_originals=originals), str(folder / "index.html")
     with writing_to(folder or Path(first)):
-        tally = _counted(write_gallery(store, manifest, place, chosen), manifest.count * len(chosen))
-    states = {state: tally[state] for state in ("ok", "missing", "damaged")}
+        counts = _counted(write_gallery(store, manifest, place, chosen), manifest.count * len(chosen))
+    states = {state: counts[state] for state in ("ok", "missing", "damaged")}
     if as_json:
         return click.echo(json_line({"job_id": manifest.job_id, "index": first, **states}))
     lacking = "".join(f", {states[state]:,} {state}" for state in ("missing", "damaged") if states[state])
@@ -77,16 +77,11 @@ def gallery(
     return None
 
 
-def _counted(tiles: Iterable[Tile], total: int) -> Counter[str]:
-    """Go through the tiles with a progress bar on a terminal."""
-    from rich.console import Console
-    from rich.progress import Progress
-
-    tally: Counter[str] = Counter()
-    console = Console(stderr=True)
-    with Progress(console=console, disable=not sys.stderr.isatty(), transient=True) as progress:
-        bar = progress.add_task("images", total=total)
+def _counted(tiles: Iterable[GalleryTile], total: int) -> Counter[str]:
+    """Count the tiles by state, with a progress bar on a terminal."""
+    counts: Counter[str] = Counter()
+    with progress_bar("images", total=total) as advance:
         for tile in tiles:
-            tally[tile.state] += 1
-            progress.advance(bar)
-    return tally
+            counts[tile.state] += 1
+            advance()
+    return counts

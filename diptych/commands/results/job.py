@@ -1,4 +1,4 @@
-"""What every `diptych results` command begins with: the store, the job's manifest, the targets chosen."""
+"""What every `diptych results` command begins with: store, manifest and chosen targets."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ target_option = click.option(
     "targets",
     multiple=True,
     type=click.Choice(["container", "function", "celery"]),
-    help="Only this target's; may be given again.  [default: all of the job's]",
+    help="Use only this target; may be repeated.  [default: all targets of the job]",
 )
 
 

@@ -10,15 +10,11 @@ from typing import Any
 import click
 
 from results.browse import ListedImage, list_images
+from results.comparison import metrics
+from results.comparison.format import NOTHING, amount
+from results.comparison.metrics import Metric
 from results.documents import Manifest, Target
-from results.records import (
-    StoredRecord,
-    cpu_s_per_image,
-    iter_records,
-    latency_s,
-    process_without_load_s,
-    round_trip_s,
-)
+from results.records import StoredRecord, is_cold, iter_records
 from results.stores.base import Store
 
 
@@ -47,17 +43,27 @@ def record_lines(
 
 def _record_line(stored: StoredRecord) -> str:
     record = stored.record
-    start = "cold" if record.cold_start else "warm"
+    start = "cold" if is_cold(record) else "warm"
+    values = "".join(
+        f"  {metric.label} {measured(metric, stored):>10}" for metric in metrics.ratio_metrics(cold=False)
+    )
     found = f", {record.images_found} found" if record.images_found else ""
     return (
-        f"{record.target:<9}  task {record.task_index:>6}  {start}"
-        f"  round trip {round_trip_s(record, stored.created_at):8.3f} s  process {record.process_s:8.3f} s"
-        f"  latency {latency_s(record, stored.created_at):8.3f} s  {record.image_count} images{found}"
+        f"{record.target:<9}  task {record.task_index:>6}  {start}{values}"
+        f"  {record.image_count} images{found}"
     )
 
 
+def measured(metric: Metric, stored: StoredRecord) -> str:
+    """A metric of one task with its unit, seconds in milliseconds' steps."""
+    value = metric.of(stored)
+    if value is None:
+        return NOTHING
+    return f"{value:.3f} s" if metric.unit == "s" else amount(metric.unit, value)
+
+
 def image_as_dict(image: ListedImage) -> dict[str, Any]:
-    """What the store knows of an image."""
+    """What the store says about an image."""
     return {
         "target": image.target,
         "index": image.index,
@@ -69,18 +75,13 @@ def image_as_dict(image: ListedImage) -> dict[str, Any]:
 
 def record_as_dict(stored: StoredRecord) -> dict[str, Any]:
     """A record with the store's stamp and what is derived from both."""
-    return {
-        **stored.record.model_dump(mode="json"),
-        "created_at": stored.created_at.isoformat(),
-        "round_trip_s": round_trip_s(stored.record, stored.created_at),
-        "latency_s": latency_s(stored.record, stored.created_at),
-        "process_without_load_s": process_without_load_s(stored.record),
-        "cpu_s_per_image": cpu_s_per_image(stored.record),
-    }
+    recorded = stored.record.model_dump(mode="json")
+    derived = {metric.name: metric.of(stored) for metric in metrics.METRICS if metric.name not in recorded}
+    return {**recorded, "created_at": stored.created_at.isoformat(), **derived}
 
 
 def print_fields(title: str, fields: Mapping[str, object]) -> None:
-    """A title and, below it, names and values in two columns."""
+    """Print a title and, below it, names and values in two columns."""
     click.echo(click.style(title, bold=True))
     width = max(map(len, fields), default=0)
     for name, value in fields.items():
@@ -93,7 +94,7 @@ def json_line(value: Any) -> str:
 
 
 def size(count: int) -> str:
-    """Bytes as people read them."""
+    """A size in bytes, in a unit that suits it."""
     if count < 1024:
         return f"{count} B"
     if count < 1024**2:

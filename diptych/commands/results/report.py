@@ -25,15 +25,15 @@ from diptych.commands.results.compare import (
     required=True,
     metavar="FILE",
     type=click.Path(dir_okay=False, path_type=Path),
-    help="HTML file to write; replaced if it exists.",
+    help="HTML file to write; an existing file is replaced.",
 )
 @margin_option
 @seed_option
 @store_option
 def report(names: tuple[str, ...], path: Path, margin: float, seed: int, store_url: str | None) -> None:
-    """Write what `compare` says as one HTML file with tables, plots and the method in words.
+    """Write a comparison as one HTML file with tables, plots and the method in words.
 
-    It needs nothing beside it: no network, no script. It can be mailed, printed, or opened from a folder.
+    The file needs no network and no script. It can be mailed, printed, or opened from a folder.
     Damaged records are left out, as `compare` does; it and this command say how many.
 
     \b

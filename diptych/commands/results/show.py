@@ -11,6 +11,7 @@ import click
 from diptych.commands.results.output import (
     image_as_dict,
     json_line,
+    measured,
     print_fields,
     record_as_dict,
     size,
@@ -18,11 +19,12 @@ from diptych.commands.results.output import (
 )
 from pipeline.errors import RequestError
 from results.browse import StoredImage, read_image, recorded_entry
+from results.comparison import metrics
 from results.documents import Manifest, Target
 from results.errors import DocumentError, ObjectNotFound
 from results.imaging.similarity import psnr_db
 from results.job_state import JobState
-from results.records import StoredRecord, latency_s, read_record, round_trip_s
+from results.records import StoredRecord, is_cold, read_record
 from results.stores.base import Store
 
 NOT_DONE: Final = "none yet: the task is not done"
@@ -60,21 +62,21 @@ def show_job(store: Store, manifest: Manifest, targets: Sequence[Target], as_jso
 def show_image(
     store: Store, manifest: Manifest, targets: Sequence[Target], index: int, as_json: bool
 ) -> None:
-    """Print provenance and hashes of one image on each target, and how alike they are.
+    """Print provenance and hashes of one image on each target, and how similar they are.
 
-    A file that is not the one its record tells of is said to be changed, one that is gone to be missing.
+    A file whose hash is not the one in its record is called changed, one that is gone is called missing.
     """
     if index >= manifest.count:
         raise RequestError(f"job {manifest.job_id} has the images 0 to {manifest.count - 1}, no {index}")
-    found = {target: read_image(store, manifest.job_id, target, index) for target in targets}
-    checks = {target: _check(store, manifest, target, index, image) for target, image in found.items()}
+    images = {target: read_image(store, manifest.job_id, target, index) for target in targets}
+    checks = {target: _check(store, manifest, target, index, image) for target, image in images.items()}
     if as_json:
         views = {
             target: image and {**_image_as_dict(image), "record": checks[target]}
-            for target, image in found.items()
+            for target, image in images.items()
         }
         return click.echo(json_line({"job_id": manifest.job_id, "index": index, "targets": views}))
-    for target, image in found.items():
+    for target, image in images.items():
         if image is None:
             missing = "missing, though its task's record tells of it"
             click.echo(
@@ -84,9 +86,9 @@ def show_image(
             print_fields(
                 f"{target}: image {index}", {**_image_fields(store, image), "record": checks[target]}
             )
-    there = [image for image in found.values() if image]
-    for other in there[1:]:
-        click.echo(_similarity(there[0], other))
+    present = [image for image in images.values() if image]
+    for other in present[1:]:
+        click.echo(_similarity(present[0], other))
     return None
 
 
@@ -94,11 +96,11 @@ def show_task(store: Store, manifest: Manifest, targets: Sequence[Target], task:
     """Print the record of one task on each target."""
     if task >= manifest.task_count:
         raise RequestError(f"job {manifest.job_id} has the tasks 0 to {manifest.task_count - 1}, no {task}")
-    found = {target: _record(store, manifest, target, task) for target in targets}
+    records = {target: _record(store, manifest, target, task) for target in targets}
     if as_json:
-        views = {target: stored and record_as_dict(stored) for target, stored in found.items()}
+        views = {target: stored and record_as_dict(stored) for target, stored in records.items()}
         return click.echo(json_line({"job_id": manifest.job_id, "task": task, "targets": views}))
-    for target, stored in found.items():
+    for target, stored in records.items():
         if stored is None:
             click.echo(f"{target}: task {task} has no record (yet); see `diptych status {manifest.job_id}`")
         else:
@@ -164,16 +166,14 @@ def _similarity(a: StoredImage, b: StoredImage) -> str:
 
 def _record_fields(stored: StoredRecord) -> dict[str, object]:
     record = stored.record
-    start = "cold" if record.cold_start else f"warm, after {record.prior_requests} requests"
+    values = {
+        f"  {metric.short_label}" if metric.part_of else metric.label: measured(metric, stored)
+        for metric in metrics.METRICS
+    }
     return {
-        "round trip": f"{round_trip_s(record, stored.created_at):.3f} s",
-        "process time": f"{record.process_s:.3f} s",
-        "latency": f"{latency_s(record, stored.created_at):.3f} s",
-        "work in it": f"load {record.model_load_s:.3f} s, generate {record.generate_s:.3f} s,"
-        f" encode {record.encode_s:.3f} s, store {record.store_s:.3f} s (threads added up)",
+        **values,
         "CPU": f"user {record.cpu_user_s:.2f} s, system {record.cpu_system_s:.2f} s",
-        "peak memory": f"{record.rss_peak_bytes / 2**20:.0f} MiB",
-        "start": start,
+        "start": "cold" if is_cold(record) else f"warm, after {record.prior_requests} requests",
         "instance": f"{record.instance_id}, revision {record.worker_revision}",
         "delivery": f"{record.delivery_id}, attempt {record.delivery_attempt or 'unknown'}",
         "engine": f"{record.engine} {record.engine_version}, {record.precision}, {record.isa},"

@@ -1,8 +1,7 @@
-"""`diptych results verify`: generate pictures again and say whether they are what they say they are."""
+"""`diptych results verify`: generate pictures again from their provenance and compare them."""
 
 from __future__ import annotations
 
-import sys
 from collections import Counter
 from collections.abc import Iterator
 from math import isinf
@@ -13,6 +12,7 @@ import click
 
 from diptych.commands.options import json_option, settings_of, store_of, store_option
 from diptych.commands.results.job import chosen_targets, open_job, target_option
+from diptych.commands.results.progress import progress_bar
 from producer.text import counted
 
 if TYPE_CHECKING:
@@ -25,10 +25,10 @@ MISMATCH_EXIT: Final = 1
 @click.command(short_help="Generate pictures again and compare.")
 @click.argument("what", metavar="FILE.png|JOB", nargs=-1, required=True)
 @click.option(
-    "--sample", type=click.IntRange(min=1), metavar="K", help="Only K pictures of a job, at random."
+    "--sample", type=click.IntRange(min=1), metavar="K", help="Verify only K random pictures of a job."
 )
-@click.option("--seed", type=int, default=0, show_default=True, help="Of the sample.")
-@click.option("--exact", is_flag=True, help="Take only pixels that are equal: no machine is another one.")
+@click.option("--seed", type=int, default=0, show_default=True, help="Seed of the random sample.")
+@click.option("--exact", is_flag=True, help="Require equal pixels, also across machines.")
 @target_option
 @json_option
 @store_option
@@ -41,10 +41,10 @@ def verify(
     as_json: bool,
     store_url: str | None,
 ) -> None:
-    """Generate pictures again from the origin that their PNGs carry, and compare. Exit code 1 if any differs.
+    """Generate pictures again from the provenance in their PNGs and compare. Exit code 1 if any differs.
 
     Pixels must be equal where engine, its version, precision and the CPU's instruction set are; elsewhere
-    40 dB PSNR is enough. A job's files must also have the hashes that its records tell of. The model is
+    40 dB PSNR is enough. A job's files must also have the hashes in its records. The model is
     found by its digest: in the registry, else in the store.
 
     \b
@@ -127,12 +127,12 @@ def _summary(
 
     unfinished = pictures.unfinished if pictures else 0
     if as_json:
-        found = {str(finding): count for finding, count in counts.items()}
+        findings = {str(finding): count for finding, count in counts.items()}
         return click.echo(
             json_line(
                 {
                     "pictures": checked,
-                    "findings": found,
+                    "findings": findings,
                     "damaged_records": damaged,
                     "tasks_without_record": unfinished,
                 }
@@ -161,13 +161,7 @@ def _json(verdict: Verdict, good: bool) -> str:
 
 
 def _with_progress(verdicts: Iterator[Verdict], pictures: JobPictures | None) -> Iterator[Verdict]:
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    shown = pictures is not None and sys.stderr.isatty()
-    with Progress(*columns, console=Console(stderr=True), disable=not shown, transient=True) as progress:
-        bar = progress.add_task("pictures", total=None)
+    with progress_bar("pictures", shown=pictures is not None) as advance:
         for verdict in verdicts:
-            progress.update(bar, total=pictures.total if pictures else None, advance=1)
+            advance(total=pictures.total if pictures else None)
             yield verdict

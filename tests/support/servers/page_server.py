@@ -54,7 +54,7 @@ class PageServer:
 
     def post(self, path: str, body: Any, **headers: str) -> requests.Response:
         """Post as the page's own scripts do; `headers` are put in place of theirs, "_" for "-"."""
-        token = self.get("/api/offer").json()["token"]
+        token = self.get("/api/form-options").json()["token"]
         own = {"Origin": self.url, "X-Diptych-Token": token}
         given = {name.replace("_", "-"): value for name, value in headers.items()}
         return requests.post(self.url + path, json=body, headers={**own, **given}, timeout=20)

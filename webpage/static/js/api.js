@@ -28,7 +28,7 @@ export async function post(path, body) {
     return await send(path, body);
   } catch (problem) {
     if (problem.status !== 403) throw problem;
-    meta.content = (await get("/api/offer")).token;
+    meta.content = (await get("/api/form-options")).token;
     return send(path, body);
   }
 }

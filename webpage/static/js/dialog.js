@@ -2,7 +2,8 @@
 
 import { differencePath, get, imagePaths, jobPath } from "./api.js";
 import { announce, el, replace } from "./dom.js";
-import { bytes, ms, number, title, when } from "./format.js";
+import { bytes, number, title, when } from "./format.js";
+import { amount, heading, standalone } from "./metrics.js";
 
 export class ImageDialog {
   /**
@@ -63,7 +64,7 @@ export class ImageDialog {
     announce(`Image ${index}`);
     try {
       const detail = await get(`/api${jobPath(this.job.job_id)}/images/${index}`, this.asked.signal);
-      pictures.tell(detail);
+      pictures.update(detail);
       replace(facts, factsOf(detail, this.job));
     } catch (problem) {
       if (problem.name !== "AbortError") replace(facts, el("p", { class: "notice bad", role: "alert" }, problem.message));
@@ -82,31 +83,31 @@ export class ImageDialog {
       return { target, figure, message };
     });
     const caption = el("figcaption", {}, "Difference");
-    const word = el("p", { class: "message" });
-    const frame = el("div", { class: "frame difference" }, word);
+    const message = el("p", { class: "message" });
+    const frame = el("div", { class: "frame difference" }, message);
     const element = el("div", { class: "pictures", "data-count": targets.length }, frames.map(({ figure }) => figure));
     if (targets.length > 1) element.insertBefore(el("figure", { class: "between" }, frame, caption), element.children[1]);
-    const tell = (detail) => {
-      for (const { target, figure, message } of frames) {
+    const update = (detail) => {
+      for (const { target, figure, message: reason } of frames) {
         const side = detail.targets[target];
         if (side.state === "ok") continue;
         figure.dataset.state = side.state;
-        message.textContent = side.message;
+        reason.textContent = side.message;
       }
-      this.#difference(detail.likeness, frame, word, caption);
+      this.#difference(detail.similarity, frame, message, caption);
     };
-    return { element, tell };
+    return { element, update };
   }
 
-  #difference(likeness, frame, word, caption) {
-    if (!likeness || likeness.problem) {
-      word.textContent = likeness?.problem ?? "needs both pictures";
-    } else if (likeness.psnr_db === null) {
-      word.textContent = "Equal, pixel for pixel";
+  #difference(similarity, frame, message, caption) {
+    if (!similarity || similarity.problem) {
+      message.textContent = similarity?.problem ?? "needs both pictures";
+    } else if (similarity.psnr_db === null) {
+      message.textContent = "Equal, pixel for pixel";
       frame.classList.add("equal");
     } else {
       frame.append(picture(differencePath(this.job, this.index), "Where the two differ", () => {}));
-      caption.textContent = `Difference × ${likeness.gain} · ${likeness.psnr_db.toFixed(1)} dB PSNR · at most ${likeness.largest} of 255, in ${(likeness.differing * 100).toFixed(1)}% of pixels`;
+      caption.textContent = `Difference × ${similarity.gain} · ${similarity.psnr_db.toFixed(1)} dB PSNR · at most ${similarity.largest} of 255, in ${(similarity.differing * 100).toFixed(1)}% of pixels`;
     }
   }
 
@@ -156,24 +157,21 @@ function picture(source, alt, onFail) {
 function factsOf(detail, job) {
   const targets = Object.keys(detail.targets);
   const heads = el("tr", {}, el("td"), targets.map((target) => el("th", { scope: "col", "data-target": target }, title(target))));
-  const rows = ROWS.map(([name, read]) => {
+  const times = standalone(job).map((metric) => [heading(metric), (side) => side.row && amount(metric, side.row.values[metric.name])]);
+  const rows = [...times, ...ROWS].map(([name, read]) => {
     const cells = targets.map((target) => read(detail.targets[target], job, target, detail));
     if (cells.every((cell) => cell === null || cell === undefined)) return null;
     return el("tr", {}, el("th", { scope: "row" }, name), cells.map((cell) => el("td", {}, cell ?? "–")));
   });
   return [
     el("table", { class: "fact-table" }, el("thead", {}, heads), el("tbody", {}, rows)),
-    el("h3", {}, "Paint it again"),
+    el("h3", {}, "Generate it again"),
     detail.commands.map(({ what, command }) => commandLine(what, command)),
   ];
 }
 
 const ROWS = [
-  ["Round trip", (side) => side.row && ms(side.row.round_trip_ms)],
-  ["Process time", (side) => side.row && ms(side.row.process_ms)],
-  ["Latency", (side) => side.row && ms(side.row.latency_ms)],
   ["Its task", (side, job, target, detail) => side.row && `task ${detail.task}, ${side.row.cold ? "cold" : "warm"}, ${number(side.row.images)} images`],
-  ["CPU, memory", (side) => side.row && `${ms(side.row.cpu_ms)}, ${number(side.row.memory_mib)} MiB`],
   ["Model", (side) => side.provenance?.model],
   ["Model digest", (side) => side.provenance && code(side.provenance.model_digest)],
   ["Seed, index", (side) => side.provenance && `${side.provenance.seed}, ${side.provenance.index}`],

@@ -33,7 +33,7 @@ export function goForm(go, job = null) {
   const precision = el("select", { id: "precision" }, PRECISIONS.map((name) => option(name, name === job?.precision)));
   const params = el("textarea", { id: "params", rows: 3, placeholder: "prompt=a lighthouse at dusk\nsteps=4", spellcheck: "false" });
   params.value = Object.entries(job?.params ?? {}).map(([key, value]) => `${key}=${value}`).join("\n");
-  const targets = el("fieldset", { class: "targets" }, el("legend", {}, "Painted by"));
+  const targets = el("fieldset", { class: "targets" }, el("legend", {}, "Targets"));
   const estimate = el("p", { class: "estimate note", "aria-live": "polite" }, "\u00a0");
   const button = el("button", { class: "go", type: "submit" }, "Go!");
   const message = el("p", { class: "notice bad", role: "alert", hidden: true });
@@ -52,12 +52,12 @@ export function goForm(go, job = null) {
     estimate,
     message,
   );
-  let offered = null;
-  let offering = null;
+  let options = null;
+  let loading = null;
 
   function estimateAgain() {
     const wanted = Number(count.value);
-    const chosen = offered?.models.find((one) => one.name === model.value);
+    const chosen = options?.models.find((known) => known.name === model.value);
     if (!chosen || !Number.isInteger(wanted) || wanted < 1) return;
     const size = Number(perTask.value) || Math.max(1, Math.min(MAX_PER_TASK, Math.floor(TASK_WORK_S / chosen.seconds_per_image)));
     const work = about(wanted * chosen.seconds_per_image);
@@ -67,20 +67,20 @@ export function goForm(go, job = null) {
 
   async function fillIn() {
     try {
-      offered = await get("/api/offer");
+      options = await get("/api/form-options");
     } catch (problem) {
       fail(problem.message);
       return;
     }
-    const chosen = job?.model ?? offered.default_model;
-    const names = offered.models.map((one) => one.name);
+    const chosen = job?.model ?? options.default_model;
+    const names = options.models.map((known) => known.name);
     if (job && !names.includes(job.model)) names.push(job.model);
     replace(model, names.map((name) => option(name, name === chosen)));
     const wanted = job?.targets ?? DEFAULT_TARGETS;
-    targets.append(...offered.targets.map((target) => checkbox(target, wanted.includes(target))));
-    if (offered.cannot_submit) {
+    targets.append(...options.targets.map((target) => checkbox(target, wanted.includes(target))));
+    if (options.cannot_submit) {
       button.disabled = true;
-      fail(`Browsing only. ${sentence(offered.cannot_submit)}`);
+      fail(`Browsing only. ${sentence(options.cannot_submit)}`);
     }
     estimateAgain();
   }
@@ -104,10 +104,10 @@ export function goForm(go, job = null) {
     button.textContent = "Sending…";
     performance.mark("diptych-go");
     try {
-      // Who is quick presses Go! before the offer is there; where it failed, it is asked for again.
-      await offering;
-      if (!offered) await fillIn();
-      if (!offered || offered.cannot_submit) return;
+      // Who is quick presses Go! before the options are there; where that failed, they are asked for again.
+      await loading;
+      if (!options) await fillIn();
+      if (!options || options.cannot_submit) return;
       const done = await post("/api/jobs", {
         count: Number(count.value),
         model: model.value,
@@ -121,21 +121,21 @@ export function goForm(go, job = null) {
     } catch (problem) {
       fail(sentence(problem.message));
     } finally {
-      button.disabled = Boolean(offered?.cannot_submit);
+      button.disabled = Boolean(options?.cannot_submit);
       button.textContent = "Go!";
     }
   }
 
   form.addEventListener("submit", submit);
   form.addEventListener("input", estimateAgain);
-  offering = fillIn();
+  loading = fillIn();
   return form;
 }
 
 /** KEY=VALUE lines, values read as JSON where they are numbers, true, false or null; as `--param` does. */
 function parsed(text) {
   const params = {};
-  for (const line of text.split("\n").filter((one) => one.trim())) {
+  for (const line of text.split("\n").filter((text) => text.trim())) {
     const [key, ...rest] = line.split("=");
     const value = rest.join("=").trim();
     if (!rest.length || !key.trim()) throw new Error(`Parameters: ${JSON.stringify(line)} is no KEY=VALUE`);

@@ -16,7 +16,7 @@ export function homeView(go, found) {
     el(
       "section",
       { class: "hero" },
-      el("h1", {}, "One batch, painted twice"),
+      el("h1", {}, "One batch, generated twice"),
       el("p", {}, "By a container and by a serverless function, side by side, each timed from the queue to the store."),
     ),
     goForm(go),

@@ -136,7 +136,7 @@ class JobView {
 
   #problems(state) {
     const lines = [
-      ...state.problems.map((one) => `${one.target}, task ${one.task} ${one.state}: ${one.reason}`),
+      ...state.problems.map(({ target, task, state: outcome, reason }) => `${target}, task ${task} ${outcome}: ${reason}`),
       ...state.hints,
       ...this.state.rows.filter((row) => row.problem).slice(0, 5).map((row) => row.problem),
     ];
@@ -178,10 +178,10 @@ class JobView {
 
 /** Measure once from Go! to the first image that is there to see. */
 function firstShown(job) {
-  let told = false;
+  let marked = false;
   return () => {
-    if (told) return;
-    told = true;
+    if (marked) return;
+    marked = true;
     performance.mark("diptych-first-image", { detail: job.job_id });
   };
 }

@@ -22,7 +22,7 @@ export class JobState {
     this.byTask = Object.fromEntries(job.targets.map((target) => [target, new Map()]));
   }
 
-  /** Take in news. A feed that was started anew sends its rows from the first one on. */
+  /** Take in news. A poller that was started anew sends its rows from the first one on. */
   take({ state, first_row: first, rows }) {
     this.state = state;
     if (first < this.rows.length) {
@@ -51,12 +51,12 @@ export class JobState {
     return this.byTask[target].get(this.taskOf(index));
   }
 
-  /** "painted", "failed", "cancelled" or "waiting". */
+  /** "generated", "failed", "cancelled" or "waiting". */
   outcome(target, index) {
     if (!this.known) return "waiting";
     const part = this.state.targets[target];
     const task = this.taskOf(index);
-    if (inRuns(part.done_tasks, task) || inRuns(part.seen_images, index)) return "painted";
+    if (inRuns(part.done_tasks, task) || inRuns(part.seen_images, index)) return "generated";
     if (inRuns(part.failed_tasks, task)) return "failed";
     return this.state.status === "cancelled" ? "cancelled" : "waiting";
   }

@@ -49,13 +49,13 @@ export function jobsView(go) {
     wanted.set("offset", anew ? 0 : shown);
     list.setAttribute("aria-busy", "true");
     try {
-      const found = await get(`/api/jobs?${wanted}`, asked.signal);
+      const page = await get(`/api/jobs?${wanted}`, asked.signal);
       if (anew) list.replaceChildren();
-      list.append(...found.jobs.map(jobRow));
-      shown = (anew ? 0 : shown) + found.jobs.length;
-      offerModels(found.models);
-      say(found);
-      show(more, found.more);
+      list.append(...page.jobs.map(jobRow));
+      shown = (anew ? 0 : shown) + page.jobs.length;
+      listModels(page.models);
+      say(page);
+      show(more, page.more);
       show(message, false);
     } catch (problem) {
       if (problem.name === "AbortError") return;
@@ -66,7 +66,7 @@ export function jobsView(go) {
     list.removeAttribute("aria-busy");
   }
 
-  function offerModels(models) {
+  function listModels(models) {
     const value = inputs.model.value || chosen.get("model") || "";
     replace(inputs.model, el("option", { value: "" }, "any model"), models.map((name) => el("option", { value: name, selected: name === value }, name)));
     if (value && !models.includes(value)) inputs.model.append(el("option", { value, selected: true }, value));

@@ -3,13 +3,8 @@
 import { get, jobPath } from "./api.js";
 import { el, replace, show, svg } from "./dom.js";
 import { counted, number, ratio, title } from "./format.js";
+import { compared, heading } from "./metrics.js";
 
-const QUANTITIES = {
-  round_trip_s: "Round trip",
-  process_s: "Process time",
-  latency_s: "Latency",
-  cpu_s_per_image: "CPU an image",
-};
 const SCALE = 4; // the axis runs from 1/4 to 4 times
 const EVERY_MS = 3000;
 
@@ -56,7 +51,7 @@ export class Ratios {
     const ended = this.ended;
     try {
       const { comparison, why } = await get(`/api${jobPath(this.job.job_id)}/comparison`);
-      this.one = comparison;
+      this.own = comparison;
       if (!this.showsTrials) this.#draw(comparison, why);
     } catch (problem) {
       this.#draw(null, problem.message);
@@ -82,7 +77,7 @@ export class Ratios {
     try {
       if (this.showsTrials) {
         this.showsTrials = false;
-        this.#draw(this.one, "");
+        this.#draw(this.own, "");
       } else {
         this.trials ??= (await get(`/api${jobPath(this.job.job_id)}/trials?compare=1`)).comparison;
         this.showsTrials = true;
@@ -97,72 +92,75 @@ export class Ratios {
 
   #draw(comparison, why) {
     const all = comparison ? (comparison.trials?.ratios ?? comparison.ratios) : [];
-    const mine = all.filter((one) => one.first === this.job.targets[0] && one.second === this.job.targets[1]);
-    const known = (warmth) => mine.filter((one) => one.warmth === warmth && one.geometric_mean !== null);
+    const [first, second] = this.job.targets;
+    const mine = all.filter((ratio) => ratio.first === first && ratio.second === second);
+    const known = (warmth) => mine.filter((ratio) => ratio.warmth === warmth && ratio.geometric_mean !== null);
     const warmth = known("warm").length ? "warm" : "cold";
     const chosen = known(warmth);
-    replace(this.cells, Object.keys(QUANTITIES).map((name) => cell(name, chosen.find((one) => one.quantity === name))));
+    replace(this.cells, compared(this.job).map((metric) => cell(metric, chosen.find((ratio) => ratio.quantity === metric.name))));
     const text = comparison ? shortNote(comparison, chosen, warmth) : why;
     this.note.textContent = text;
     this.note.title = text;
-    replace(this.about, comparison ? longNote(comparison).map((line) => el("p", {}, line)) : null);
+    replace(this.about, comparison ? longNote(comparison, this.job.metrics).map((line) => el("p", {}, line)) : null);
   }
 }
 
-function cell(name, one) {
-  const mean = one?.geometric_mean ?? null;
-  const [low, high] = one ? range(one) : [null, null];
+function cell(metric, result) {
+  const mean = result?.geometric_mean ?? null;
+  const [low, high] = result ? range(result) : [null, null];
   return el(
     "div",
-    { class: "ratio-cell" },
-    el("span", { class: "name" }, QUANTITIES[name]),
+    { class: "ratio-cell", title: metric.meaning },
+    el("span", { class: "name" }, heading(metric)),
     el("div", {}, el("b", {}, mean === null ? "–" : ratio(mean)), axis(mean, low, high)),
-    el("span", { class: "words" }, one ? words(one, low, high) : "\u00a0"),
+    el("span", { class: "words" }, result ? words(result, low, high) : "\u00a0"),
   );
 }
 
-/** The interval of several trials; of one run, which has none, how far its tasks lie apart. */
-function range(one) {
-  return "trials" in one ? [one.low, one.high] : [one.minimum, one.maximum];
+/** The interval of several trials; of one run, which has none, the range of its tasks. */
+function range(result) {
+  return "trials" in result ? [result.low, result.high] : [result.minimum, result.maximum];
 }
 
-function words(one, low, high) {
+function words(result, low, high) {
   const bounds = low === null ? null : `${ratio(low)} to ${ratio(high)}`;
-  if ("trials" in one) return [bounds && `95%: ${bounds}`, one.verdict].filter(Boolean).join(" · ") || "too few trials";
-  const percent = Math.abs(one.geometric_mean - 1) * 100;
-  const difference = percent < 0.5 ? "alike" : `${percent < 10 ? percent.toFixed(1) : number(percent)}% ${one.geometric_mean > 1 ? "more" : "less"}`;
+  if ("trials" in result) return [bounds && `95%: ${bounds}`, result.verdict].filter(Boolean).join(" · ") || "too few trials";
+  const percent = Math.abs(result.geometric_mean - 1) * 100;
+  const difference = percent < 0.5 ? "alike" : `${percent < 10 ? percent.toFixed(1) : number(percent)}% ${result.geometric_mean > 1 ? "more" : "less"}`;
   return bounds ? `${difference} · tasks ${bounds}` : difference;
 }
 
 function shortNote(comparison, chosen, warmth) {
   const lost = damaged(comparison);
-  const doubted = chosen.some((one) => one.doubt);
-  const bias = doubted ? ": may be biased" : "";
+  const warned = chosen.some((result) => result.doubt);
+  const bias = warned ? ": may be biased" : "";
   // Of one job that is not done yet every figure is preliminary: no need to say so.
-  const without = lost ? `${counted(lost, "damaged record")} left out${bias}` : doubted && comparison.trials ? "may be biased: see Times" : null;
+  const without = lost ? `${counted(lost, "damaged record")} left out${bias}` : warned && comparison.trials ? "may be biased: see Times" : null;
   if (!chosen.length) return without ?? "no task is done on both yet";
-  const of = comparison.trials ? counted(comparison.trials.count, "trial") : warmth === "warm" ? counted(chosen[0].pairs, "warm task") : "cold tasks only";
-  return [comparison.trials ? null : of, comparison.note, without].filter(Boolean).join(" · ");
+  const basis = comparison.trials ? null : warmth === "warm" ? counted(chosen[0].pairs, "warm task") : "cold tasks only";
+  return [basis, comparison.note, without].filter(Boolean).join(" · ");
 }
 
 function damaged(comparison) {
-  return comparison.targets.reduce((sum, one) => sum + one.unreadable, 0);
+  return comparison.targets.reduce((sum, summary) => sum + summary.unreadable, 0);
 }
 
-function longNote(comparison) {
+function longNote(comparison, metrics) {
   const lines = [`${comparison.title}: ${comparison.note}.`];
-  for (const one of comparison.parity) {
-    if (one.images) lines.push(`Pixels: ${number(one.same_pixels)} of ${number(one.images)} images equal on ${one.first} and ${one.second}, ${number(one.same_bytes)} byte for byte.`);
+  for (const pair of comparison.parity) {
+    if (pair.images) lines.push(`Pixels: ${number(pair.same_pixels)} of ${number(pair.images)} images equal on ${pair.first} and ${pair.second}, ${number(pair.same_bytes)} byte for byte.`);
   }
-  if (comparison.differences.length) lines.push(`Not equal on both, so that the figures may tell of these: ${comparison.differences.join("; ")}.`);
-  for (const one of comparison.targets) {
-    if (one.unreadable) lines.push(`${title(one.target)}: ${number(one.unreadable)} of ${counted(one.tasks + one.unreadable, "record")} left out, since damaged; the first: ${one.why_unreadable}.`);
+  if (comparison.differences.length) lines.push(`Not equal on both, so that the figures may reflect these: ${comparison.differences.join("; ")}.`);
+  for (const summary of comparison.targets) {
+    if (summary.unreadable) lines.push(`${title(summary.target)}: ${number(summary.unreadable)} of ${counted(summary.tasks + summary.unreadable, "record")} left out, since damaged; the first: ${summary.why_unreadable}.`);
   }
-  const ratios = comparison.trials?.ratios ?? comparison.ratios;
-  const doubts = ratios.filter((one) => one.doubt && one.geometric_mean !== null).map((one) => `Ratios of ${one.warmth} tasks may be biased: ${one.doubt}.`);
-  lines.push(...comparison.remarks, ...new Set(doubts));
-  for (const one of comparison.trials?.ratios ?? []) {
-    if (one.note || one.trials_needed) lines.push(`${QUANTITIES[one.quantity] ?? one.quantity}, ${one.warmth}: ${[one.note, one.trials_needed && `about ${one.trials_needed} trials would be needed`].filter(Boolean).join("; ")}.`);
+  const results = comparison.trials?.ratios ?? comparison.ratios;
+  const warnings = results.filter((result) => result.doubt && result.geometric_mean !== null).map((result) => `Ratios of ${result.warmth} tasks may be biased: ${result.doubt}.`);
+  lines.push(...comparison.remarks, ...new Set(warnings));
+  const headings = Object.fromEntries(metrics.map((metric) => [metric.name, heading(metric)]));
+  for (const result of comparison.trials?.ratios ?? []) {
+    const notes = [result.note, result.trials_needed && `about ${result.trials_needed} trials would be needed`].filter(Boolean);
+    if (notes.length) lines.push(`${headings[result.quantity]}, ${result.warmth}: ${notes.join("; ")}.`);
   }
   return lines;
 }

@@ -2,7 +2,8 @@
 
 import { imagePaths } from "./api.js";
 import { el } from "./dom.js";
-import { ms, title } from "./format.js";
+import { title } from "./format.js";
+import { amount, compared } from "./metrics.js";
 
 const OVERSCAN_PX = 400;
 const RETRY_MS = [500, 2500]; // a network that changes takes all its requests down; why, an image does not say
@@ -73,7 +74,7 @@ export class Tiles {
   /** Bring the tiles in sight up to date. */
   refresh() {
     for (const row of this.rows.values()) {
-      for (const tile of row.children) this.#paint(tile);
+      for (const tile of row.children) this.#update(tile);
     }
   }
 
@@ -106,7 +107,7 @@ export class Tiles {
       tile.tabIndex = place === this.current ? 0 : -1;
       tile.dataset.place = place;
       tile.dataset.index = this.items.at(place);
-      this.#paint(tile);
+      this.#update(tile);
       row.append(tile);
     }
     // In the order of their numbers, for those who read the page in the order of its elements.
@@ -115,7 +116,7 @@ export class Tiles {
     this.rows.set(number, row);
   }
 
-  #paint(tile) {
+  #update(tile) {
     const index = Number(tile.dataset.index);
     const outcome = this.broken.has(index) ? "unreadable" : this.state.outcome(this.target, index);
     const row = this.state.row(this.target, index);
@@ -124,8 +125,8 @@ export class Tiles {
     tile.dataset.key = key;
     tile.dataset.outcome = outcome;
     tile.setAttribute("aria-label", `Image ${index}, ${outcome}`);
-    tile.title = tooltip(index, this.target, outcome, row);
-    if (outcome === "painted" && !tile.firstChild) this.#addImage(tile, index);
+    tile.title = tooltip(index, this.target, outcome, row, compared(this.state.job));
+    if (outcome === "generated" && !tile.firstChild) this.#addImage(tile, index);
     if (outcome === "unreadable") tile.replaceChildren();
   }
 
@@ -147,7 +148,7 @@ export class Tiles {
         return;
       }
       this.broken.add(index);
-      this.#paint(tile);
+      this.#update(tile);
     });
     image.src = thumbnail;
     tile.append(image);
@@ -166,12 +167,10 @@ export class Tiles {
   }
 }
 
-function tooltip(index, target, outcome, row) {
+function tooltip(index, target, outcome, row, metrics) {
   const name = `${title(target)}, image ${index}`;
   if (!row || row.problem) return `${name}: ${outcome}`;
   const start = row.cold ? "cold" : "warm";
-  return (
-    `${name}\ntask ${row.task}, ${start}\nround trip ${ms(row.round_trip_ms)}\n` +
-    `process time ${ms(row.process_ms)}\nlatency ${ms(row.latency_ms)}`
-  );
+  const values = metrics.map((metric) => `${metric.label} ${amount(metric, row.values[metric.name])}`);
+  return [name, `task ${row.task}, ${start}`, ...values].join("\n");
 }

@@ -6,7 +6,7 @@ import { number, title } from "./format.js";
 const SIZES = [["auto", "Fit"], ["small", "S"], ["medium", "M"], ["large", "L"]];
 const OUTCOMES = [
   ["", "All images"],
-  ["painted", "Painted"],
+  ["generated", "Generated"],
   ["waiting", "Waiting"],
   ["failed", "Failed"],
   ["cold", "Of cold tasks"],

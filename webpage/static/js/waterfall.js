@@ -1,7 +1,8 @@
 // Tasks and their times: numbers on the left, the waterfall on the right, one line per task and target.
 
 import { el, perFrame, replace, show, svg } from "./dom.js";
-import { bareMs, mib, ms, number, title } from "./format.js";
+import { ms, number, title } from "./format.js";
+import { amount, bareAmount, heading, standalone } from "./metrics.js";
 
 const PAGE = 60;
 const WIDTH = 1000;
@@ -26,12 +27,14 @@ export class Waterfall {
     this.body = el("tbody");
     this.pager = el("nav", { class: "pager", "aria-label": "Pages of tasks" });
     this.empty = el("p", { class: "empty" }, "No task is done yet. Each appears here with its times as its record is written.");
-    const heads = ["Task", "Target", "Start", "Round trip", "Process", "Latency", "CPU", "Memory"];
+    this.columns = standalone(state.job);
+    const heads = ["Task", "Target", "Start"].map((text) => el("th", { scope: "col" }, text));
+    const metricHeads = this.columns.map((metric) => el("th", { scope: "col", class: "number", title: metric.meaning }, heading(metric)));
     this.table = el(
       "table",
       { class: "waterfall" },
       el("caption", { class: "unseen" }, "Times of each task in milliseconds"),
-      el("thead", {}, el("tr", {}, heads.map((head, at) => el("th", { scope: "col", class: at > 2 ? "number" : "" }, head)), this.axis)),
+      el("thead", {}, el("tr", {}, heads, metricHeads, this.axis)),
       this.body,
     );
     const choose = el(
@@ -47,7 +50,7 @@ export class Waterfall {
       this.empty,
       el("div", { class: "scroll-x", tabindex: 0, role: "region", "aria-label": "Times of each task" }, this.table),
       this.pager,
-      el("p", { class: "note" }, "Times in milliseconds; a bar begins when the task's publication does. Encoding and storing go on beside painting: drawn is what they added to it. A cold task is the first that its instance served."),
+      el("p", { class: "note" }, "Times in milliseconds; a bar begins when the task's publication does. Encoding and storing go on beside generation: drawn is what they added to it. A cold task is the first that its instance generated; loading the model is part of it."),
     );
   }
 
@@ -64,11 +67,11 @@ export class Waterfall {
     const pages = Math.max(1, Math.ceil(rows.length / PAGE));
     this.page = Math.min(this.page, pages - 1);
     const shown = rows.slice(this.page * PAGE, (this.page + 1) * PAGE);
-    const longest = Math.max(1, ...shown.map((row) => row.round_trip_ms ?? 0));
+    const longest = Math.max(1, ...shown.map((row) => (row.values?.round_trip_s ?? 0) * 1000));
     show(this.empty, !rows.length);
     show(this.table, rows.length > 0);
     replace(this.axis, axis(longest));
-    replace(this.body, shown.map((row) => line(row, longest)));
+    replace(this.body, shown.map((row) => this.#line(row, longest)));
     this.#drawPager(pages, rows.length);
   }
 
@@ -82,55 +85,55 @@ export class Waterfall {
       el("button", { type: "button", class: "quiet", disabled: this.page + by < 0 || this.page + by >= pages, onclick: () => this.#turn(by) }, text);
     const first = this.page * PAGE;
     const known = this.state.job.tasks * this.state.job.targets.length;
-    const of = count < known ? `${number(count)} read so far, of ${number(known)}` : number(count);
-    replace(this.pager, step(-1, "Earlier"), el("span", {}, `${number(first + 1)} to ${number(Math.min(count, first + PAGE))} of ${of}`), step(1, "Later"));
+    const total = count < known ? `${number(count)} read so far, of ${number(known)}` : number(count);
+    replace(this.pager, step(-1, "Earlier"), el("span", {}, `${number(first + 1)} to ${number(Math.min(count, first + PAGE))} of ${total}`), step(1, "Later"));
   }
 
   #turn(by) {
     this.page += by;
     this.#draw();
   }
-}
 
-function line(row, longest) {
-  const name = el("td", {}, number(row.task));
-  const target = el("td", { class: "target", "data-target": row.target }, title(row.target));
-  if (row.problem) {
-    return el("tr", { class: "bad" }, name, target, el("td", { colspan: 7 }, row.problem));
+  #line(row, longest) {
+    const name = el("td", {}, number(row.task));
+    const target = el("td", { class: "target", "data-target": row.target }, title(row.target));
+    if (row.problem) {
+      return el("tr", { class: "bad" }, name, target, el("td", { colspan: this.columns.length + 2 }, row.problem));
+    }
+    return el(
+      "tr",
+      {},
+      name,
+      target,
+      el("td", {}, el("span", { class: "start", "data-cold": String(row.cold) }, row.cold ? "cold" : "warm")),
+      this.columns.map((metric) => el("td", { class: "number" }, bareAmount(metric, row.values[metric.name]))),
+      el("td", { class: "bar-cell" }, bar(row, longest, this.state.job.metrics)),
+    );
   }
-  const numbers = [bareMs(row.round_trip_ms), bareMs(row.process_ms), bareMs(row.latency_ms), bareMs(row.cpu_ms), mib(row.memory_mib)];
-  return el(
-    "tr",
-    {},
-    name,
-    target,
-    el("td", {}, el("span", { class: "start", "data-cold": String(row.cold) }, row.cold ? "cold" : "warm")),
-    numbers.map((text) => el("td", { class: "number" }, text)),
-    el("td", { class: "bar-cell" }, bar(row, longest)),
-  );
 }
 
-/** The parts of a round trip, end to end. */
+/** The parts of a round trip in milliseconds, end to end. */
 export function segments(row) {
-  const painting = row.load_ms + row.generate_ms;
-  const room = Math.max(0, row.process_ms - painting);
-  const beside = row.encode_ms + row.store_ms;
-  // What the threads did beside painting cost nothing; only what was left after it took time of its own.
+  const partMs = (name) => row.values[name] * 1000;
+  const startup = row.startup_s * 1000;
+  const room = Math.max(0, partMs("process_s") - partMs("model_load_s") - partMs("generate_s"));
+  const beside = partMs("encode_s") + partMs("store_s");
+  // What the threads did beside generation cost nothing; only what was left after it took time of its own.
   const share = beside > room && beside > 0 ? room / beside : 1;
   const parts = {
-    queue: Math.max(0, row.queue_ms),
-    startup: row.startup_ms,
-    load: row.load_ms,
-    generate: row.generate_ms,
-    encode: row.encode_ms * share,
-    store: row.store_ms * share,
+    queue: Math.max(0, partMs("queue_s") - startup),
+    startup,
+    load: partMs("model_load_s"),
+    generate: partMs("generate_s"),
+    encode: partMs("encode_s") * share,
+    store: partMs("store_s") * share,
   };
   const sum = Object.values(parts).reduce((total, value) => total + value, 0);
-  parts.record = Math.max(0, row.round_trip_ms - sum);
+  parts.record = Math.max(0, partMs("round_trip_s") - sum);
   return parts;
 }
 
-function bar(row, longest) {
+function bar(row, longest, metrics) {
   const parts = segments(row);
   let at = 0;
   const rects = PARTS.map(([part]) => {
@@ -139,15 +142,16 @@ function bar(row, longest) {
     at += width;
     return rect;
   });
-  const told = [
-    `queue ${ms(row.queue_ms)}, start-up ${ms(row.startup_ms)}, load ${ms(row.load_ms)}, generate ${ms(row.generate_ms)}`,
-    `encode ${ms(row.encode_ms)}, store ${ms(row.store_ms)} (threads added up)`,
-    `${number(row.painted)} painted, ${number(row.found)} found; instance ${row.instance}`,
+  const details = metrics.filter((metric) => metric.part_of).map((metric) => `${metric.label} ${amount(metric, row.values[metric.name])}`);
+  const text = [
+    ...details,
+    `start-up ${ms(row.startup_s * 1000)}, part of the queue`,
+    `${number(row.generated)} generated, ${number(row.found)} found; instance ${row.instance}`,
   ].join("\n");
   return svg(
     "svg",
-    { viewBox: `0 0 ${WIDTH} 14`, preserveAspectRatio: "none", role: "img", "aria-label": told },
-    svg("title", {}, told),
+    { viewBox: `0 0 ${WIDTH} 14`, preserveAspectRatio: "none", role: "img", "aria-label": text },
+    svg("title", {}, text),
     rects,
   );
 }
