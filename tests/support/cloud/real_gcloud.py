@@ -13,6 +13,8 @@ from typing import Any
 
 import pytest
 
+from tests.support import ROOT
+
 PARSER = Path(__file__).parent / "gcloud_parser.py"
 
 
@@ -36,7 +38,7 @@ class RealGcloud:
             [self.python, "-S", str(PARSER), self.root],
             input="".join(json.dumps(list(words)) + "\n" for words in lines),
             env=self.environment,
-            cwd=Path(__file__).parents[2],  # flags name files there
+            cwd=ROOT,  # flags name files there
             capture_output=True,
             text=True,
             timeout=120,
