@@ -11,9 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import pytest
-
-from tests.support import ROOT
+from tests.support import ROOT, missing
 
 PARSER = Path(__file__).parent / "gcloud_parser.py"
 
@@ -56,9 +54,7 @@ def find_gcloud(folder: Path) -> RealGcloud:
     """
     program = shutil.which("gcloud")
     if program is None:
-        if os.environ.get("CI"):
-            pytest.fail("gcloud is not installed")
-        pytest.skip("gcloud is not installed")
+        missing.skip(missing.GCLOUD)
     environment = {
         **{name: value for name, value in os.environ.items() if not name.startswith("CLOUDSDK_")},
         "CLOUDSDK_CONFIG": str(folder),
