@@ -25,6 +25,7 @@ from local.errors import StackError
 from local.options import StackOptions
 from local.services import container
 from local.stack import Stack
+from tests.support import missing
 from tests.support.builders.experiments import EXPERIMENT
 from tests.support.builders.full_disk import FullDisk
 from tests.support.servers.http_target import http_target
@@ -91,12 +92,12 @@ def test_a_disk_that_fills_up_ends_the_run_and_keeps_its_rows(
 def small_disk(tmp_path: Path) -> Iterator[Path]:
     """A real file system of 6 MiB."""
     if not sys.platform.startswith("linux") or os.geteuid() != 0:
-        pytest.skip("needs root on Linux to mount a small file system")
+        pytest.skip(missing.MOUNT)
     disk = tmp_path / "disk"
     disk.mkdir()
     libc = ctypes.CDLL(None, use_errno=True)
     if libc.mount(b"none", str(disk).encode(), b"tmpfs", 0, b"size=6m"):
-        pytest.skip(f"cannot mount here: {os.strerror(ctypes.get_errno())}")
+        pytest.skip(missing.MOUNT)
     try:
         yield disk
     finally:

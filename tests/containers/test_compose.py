@@ -8,10 +8,10 @@ import pytest
 
 from deploy.deployment import Deployment
 from pipeline.config.pubsub_settings import PubSubAddress
+from tests.support import ROOT
 from tests.support.builders.compose_file import (
     COMMANDS,
     PROFILES,
-    ROOT,
     WORKERS,
     each_service,
     read,

@@ -9,7 +9,7 @@ import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-from tests.support.builders.compose_file import ROOT
+from tests.support import ROOT
 from tests.support.builders.docker_file import instructions, stages
 
 IMAGES = ("cli", "page", "set-up", "gcs", "celery", "function", "container")

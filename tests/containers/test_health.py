@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from redis import Redis
 
-from tests.support.builders.compose_file import ROOT
+from tests.support import ROOT
 from tests.support.servers.valkey import ValkeyServer, free_port
 
 

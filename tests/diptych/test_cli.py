@@ -17,6 +17,7 @@ from diptych import __version__
 from diptych.cli import COMMANDS, main, run_and_exit
 from diptych.lazy_group import Entry
 from pipeline.errors import RequestError
+from tests.support import missing
 
 HEAVY = ("celery", "kombu", "pydantic", "requests", "rich", "numpy", "torch", "openvino", "flask")
 
@@ -157,7 +158,7 @@ def test_a_reader_that_goes_away_is_no_error() -> None:
 FULL = Path("/dev/full")
 
 
-@pytest.mark.skipif(not FULL.exists(), reason="a device of Linux")
+@pytest.mark.skipif(not FULL.exists(), reason=missing.DEV_FULL)
 def test_output_onto_a_full_disk_is_told_in_a_line() -> None:
     script = "from diptych.cli import run_and_exit; run_and_exit(lambda: print('x' * 100, flush=True))"
     with FULL.open("w") as full:

@@ -24,6 +24,7 @@ from results.naming import model_name
 from results.stores.directory import DirectoryStore
 from tests.support.builders.onnx_files import save_onnx
 from tests.support.builders.random_checkpoints import save_random
+from tests.support.missing import need
 
 Run = Callable[..., Result]
 
@@ -127,7 +128,7 @@ def test_a_sheet_too_large_is_refused_after_one_image(
 def test_quality_refuses_before_it_generates(
     images: int, options: tuple[str, ...], complaint: str, run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    pytest.importorskip("torch")
+    need("torch", extra="train")
     np.save("real.npy", np.zeros((images, 32, 32, 3), dtype=np.uint8))
     monkeypatch.setattr(OpenVinoEngine, "generate_from_latents", lambda *_: pytest.fail("painted"))
     result = run("quality", "tiny", "--data", "real.npy", *options)
@@ -145,7 +146,7 @@ def test_quality_refuses_before_it_generates(
     ],
 )
 def test_images_of_a_size_that_cannot_be_measured(height: int, width: int, complaint: str, run: Run) -> None:
-    pytest.importorskip("torch")
+    need("torch", extra="train")
     save_onnx(Path("odd.onnx"), image=(3, height, width))
     assert run("add", "odd", "onnx:odd.onnx").exit_code == 0
     np.save("real.npy", np.zeros((40, 50, 50, 3), dtype=np.uint8))

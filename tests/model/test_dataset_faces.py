@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 
 if not os.environ.get("CI"):  # what is missing skips on a laptop and fails in CI
-    pytest.importorskip("numba", reason="numba is not installed: pip install -e '.[faces]'")
-    pytest.importorskip("scipy", reason="scipy is not installed: pip install -e '.[faces]'")
+    pytest.importorskip("numba", reason="numba: pip install -e '.[faces]'")
+    pytest.importorskip("scipy", reason="scipy: pip install -e '.[faces]'")
 
 from model.dataset import assets
 from model.dataset.errors import AssetsError

@@ -18,8 +18,8 @@ from click.testing import CliRunner
 from PIL import Image
 
 if not os.environ.get("CI"):  # what is missing skips on a laptop and fails in CI
-    pytest.importorskip("numba", reason="numba is not installed: pip install -e '.[faces]'")
-    pytest.importorskip("scipy", reason="scipy is not installed: pip install -e '.[faces]'")
+    pytest.importorskip("numba", reason="numba: pip install -e '.[faces]'")
+    pytest.importorskip("scipy", reason="scipy: pip install -e '.[faces]'")
 
 from diptych.commands.model.dataset import dataset
 from model.dataset import manifest, writer

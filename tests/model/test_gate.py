@@ -22,12 +22,13 @@ from model.errors import EngineError
 from model.precision_gate import ActivationRange, PrecisionFigures, PrecisionGate
 from model.registry import ModelInfo, Registry
 from model.seeds import image_seed
+from tests.support import missing
 from tests.support.builders.random_checkpoints import save_random
 
 SEEDS = [image_seed(11, index) for index in range(6)]
 LAYERS = {"blocks.1.conv1": ActivationRange(low=-0.1, high=0.5, exponents=(0, 1))}
-needs_int8 = pytest.mark.skipif(not runs_int8(instruction_set()), reason="this CPU has no AVX512_VNNI")
-needs_bf16 = pytest.mark.skipif(not runs_bf16(instruction_set()), reason="this CPU has no AVX512_BF16")
+needs_int8 = pytest.mark.skipif(not runs_int8(instruction_set()), reason=missing.AVX512_VNNI)
+needs_bf16 = pytest.mark.skipif(not runs_bf16(instruction_set()), reason=missing.AVX512_BF16)
 
 
 def gate(**figures: tuple[float, float]) -> PrecisionGate:

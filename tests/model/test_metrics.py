@@ -11,9 +11,10 @@ from numpy.typing import NDArray
 from model.training import metrics
 from model.training.errors import DatasetError, TrainingError
 from model.training.quality import measure, neighbour_sheet
+from tests.support.missing import need
 
-pytest.importorskip("cv2")
-pytest.importorskip("efficientnet_lite_pytorch")
+for module in ("cv2", "efficientnet_lite_pytorch"):
+    need(module, extra="quality")
 
 
 def discs(count: int, seed: int, side: int = 32) -> NDArray[np.uint8]:

@@ -15,11 +15,12 @@ from model.engines.torch_gpu import BATCH, TorchGpuEngine
 from model.errors import EngineError
 from model.registry import Registry
 from model.seeds import image_seed
+from tests.support import missing
 from tests.support.builders.random_checkpoints import save_random
 
 DEVICES = [
     "cpu",
-    pytest.param("cuda", marks=pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU")),
+    pytest.param("cuda", marks=pytest.mark.skipif(not torch.cuda.is_available(), reason=missing.GPU)),
 ]
 
 

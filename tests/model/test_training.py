@@ -23,6 +23,7 @@ from model.training.loop import Tick, TrainingLoop, open_run
 from model.training.schedule import Position
 from model.training.state import RunFolder
 from model.training.trainer import Trainer
+from tests.support import missing
 
 REPOSITORY = Path(__file__).parents[2]
 TINY = """
@@ -258,7 +259,7 @@ def test_the_learning_rate_follows_its_schedule_across_sittings(tmp_path: Path, 
     assert seen == {8: [2e-3] * 2, 16: [2e-3] * 2, 24: [1e-3] * 2, 32: [1e-3] * 2, 40: [1e-4] * 2}
 
 
-@pytest.mark.skipif(shutil.which("c++") is None, reason="torch.compile needs a C++ compiler")
+@pytest.mark.skipif(shutil.which("c++") is None, reason=missing.COMPILER)
 def test_compiled_activations_train_the_same(tmp_path: Path, data: Path) -> None:
     plain, _ = open_tiny(tmp_path, data, "plain", extra='precision = "fp32"')
     fused, _ = open_tiny(tmp_path, data, "fused", extra='precision = "fp32"\ncompile = true')

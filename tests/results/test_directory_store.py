@@ -18,6 +18,7 @@ import pytest
 from results.errors import ObjectExists, StoreError
 from results.stores.directory import STALE_TEMP_S, DirectoryStore
 from results.stores.open import open_store
+from tests.support import missing
 
 BINARY = "application/octet-stream"
 NOBODY = 65534
@@ -161,10 +162,10 @@ def test_tells_passing_trouble_from_lasting(
 def small_disk(tmp_path: Path) -> Iterator[Path]:
     """A real file system of 64 KiB."""
     if not sys.platform.startswith("linux") or os.geteuid() != 0:
-        pytest.skip("needs root on Linux to mount a small file system")
+        pytest.skip(missing.MOUNT)
     libc = ctypes.CDLL(None, use_errno=True)
     if libc.mount(b"none", str(tmp_path).encode(), b"tmpfs", 0, b"size=64k"):
-        pytest.skip(f"cannot mount here: {os.strerror(ctypes.get_errno())}")
+        pytest.skip(missing.MOUNT)
     try:
         yield tmp_path
     finally:

@@ -13,10 +13,8 @@ import zipfile
 from pathlib import Path
 from typing import Any
 
-import pyarrow
 import pytest
 from PIL import Image
-from pyarrow import parquet
 
 from results import naming
 from results.documents import JSON_TYPE, Manifest, Target, dump
@@ -27,6 +25,10 @@ from results.export.single import ExportCounts
 from results.stores.base import Store
 from results.stores.directory import DirectoryStore
 from tests.support.builders.pictures import JOB, manifest, record, write_image, write_job, write_task
+from tests.support.missing import need
+
+pyarrow = need("pyarrow", extra="parquet")
+parquet = need("pyarrow.parquet", extra="parquet")
 
 SHARD = 4
 

@@ -14,6 +14,7 @@ import pytest
 from results.documents import JSON_TYPE, dump
 from results.naming import manifest_name
 from results.stores.directory import DirectoryStore
+from tests.support import missing
 from tests.support.builders.pictures import JOB, manifest
 from tests.support.servers.page_server import PageServer
 from webpage.app_state import MAX_STREAMS
@@ -81,7 +82,7 @@ def test_a_huge_body_is_refused(page: PageServer) -> None:
 def test_it_listens_on_loopback_alone(page: PageServer) -> None:
     own = socket.gethostbyname(socket.gethostname())
     if own.startswith("127."):
-        pytest.skip("this machine has no other address")
+        pytest.skip(missing.ADDRESS)
     with pytest.raises(ConnectionRefusedError):
         socket.create_connection((own, page.port), timeout=2)
 

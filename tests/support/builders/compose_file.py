@@ -10,7 +10,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
-ROOT: Final = Path(__file__).resolve().parents[3]
+from tests.support import ROOT
+
 PROFILES: Final = ("celery", "pubsub")
 COMMANDS: Final = ("submit-job", "diptych")
 WORKERS: Final = ("container", "function")

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Final
 
-from tests.support.builders.compose_file import ROOT
+from tests.support import ROOT
 
 _FROM: Final = re.compile(r"FROM\s+(\S+)\s+AS\s+(\S+)")
 

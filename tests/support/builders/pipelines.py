@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import importlib
 import json
-import os
 import string
 from pathlib import Path
 from typing import Any
 
-import pytest
+from tests.support.missing import need
 
 TOKENS = [
     "<start>",
@@ -23,12 +21,7 @@ SIDE = 16
 def need_diffusers() -> None:
     """Skip a test on a laptop without the extra; in CI it fails."""
     for name in ("torch", "diffusers", "transformers"):
-        try:
-            importlib.import_module(name)
-        except ImportError as error:
-            if os.environ.get("CI"):
-                raise
-            pytest.skip(f"pip install -e '.[diffusers]': {error}")
+        need(name, extra="diffusers")
 
 
 def save_plain_pipeline(folder: Path, seed: int = 0) -> Path:

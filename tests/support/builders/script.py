@@ -6,7 +6,7 @@ import sys
 from importlib.util import module_from_spec, spec_from_file_location
 from types import ModuleType
 
-from tests.support.builders.compose_file import ROOT
+from tests.support import ROOT
 
 
 def load(name: str) -> ModuleType:

@@ -21,10 +21,9 @@ import requests
 from benchmarks.delivery.oidc_issuer import EMAIL, LocalIssuer
 from pipeline.auth.push_auth import push_auth_of
 from pipeline.config.settings import Settings
+from tests.support import ROOT
 from tests.support.builders.fakes import wait_until
 from tests.support.servers.valkey import free_port
-
-ROOT = Path(__file__).resolve().parents[3]
 
 
 class Instance:

@@ -14,9 +14,9 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from tests.support import ROOT
 from tests.support.cloud.fake_workers import NUMBER, deploy_function, deploy_service, update_service
 
-ROOT = Path(__file__).resolve().parents[3]
 MEMBERS = "{}/bindings"
 
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import pytest
+from tests.support import ROOT, missing
 
 PARSER = Path(__file__).parent / "gcloud_parser.py"
 
@@ -36,7 +36,7 @@ class RealGcloud:
             [self.python, "-S", str(PARSER), self.root],
             input="".join(json.dumps(list(words)) + "\n" for words in lines),
             env=self.environment,
-            cwd=Path(__file__).parents[3],  # flags name files there
+            cwd=ROOT,  # flags name files there
             capture_output=True,
             text=True,
             timeout=120,
@@ -54,9 +54,7 @@ def find_gcloud(folder: Path) -> RealGcloud:
     """
     program = shutil.which("gcloud")
     if program is None:
-        if os.environ.get("CI"):
-            pytest.fail("gcloud is not installed")
-        pytest.skip("gcloud is not installed")
+        missing.skip(missing.GCLOUD)
     environment = {
         **{name: value for name, value in os.environ.items() if not name.startswith("CLOUDSDK_")},
         "CLOUDSDK_CONFIG": str(folder),

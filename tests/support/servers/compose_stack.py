@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 from typing import Any, Final
 
-from tests.support.builders.compose_file import ROOT
+from tests.support import ROOT
 
 BUILD_LIMIT_S: Final = 1500
 COMMAND_LIMIT_S: Final = 600
