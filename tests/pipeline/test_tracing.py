@@ -112,7 +112,7 @@ def test_a_failure_is_an_error(
     def unknown(_name: str, _digest: str) -> None:
         raise UnknownModelError("no such model")
 
-    monkeypatch.setattr(runtime.engines, "resolve", unknown)
+    monkeypatch.setattr(runtime.engines, "_find", unknown)
     handle_push(body(), runtime)
     assert one(exporter, "process task").status.status_code is StatusCode.ERROR
 
