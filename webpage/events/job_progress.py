@@ -18,10 +18,8 @@ from results.stores.base import Store
 from results.target_state import TargetState, TaskState
 from webpage.views.figures import figures_of
 from webpage.views.index_ranges import Runs, runs_of
-from webpage.views.task_row import Row, damaged_row, row_of
+from webpage.views.task_row import MAX_ROWS, Row, damaged_row, row_of
 
-MAX_ROWS: Final = 2000
-"""Records read per target: the rest of a huge job is for `diptych results compare`."""
 ROWS_PER_LOOK: Final = 200
 """Records read between two signs of life."""
 MAX_RUNS: Final = 5000

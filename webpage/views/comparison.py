@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 from results.comparison.compare import ComparisonError, check_alike, compare, compare_job, read_trials
 from results.documents import Manifest
 from results.job_state import JobStatus
-from webpage.events.job_progress import MAX_ROWS
+from webpage.views.task_row import MAX_ROWS
 
 if TYPE_CHECKING:
     from webpage.app_state import AppState

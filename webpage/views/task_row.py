@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import Any
+from typing import Any, Final
 
 from results.documents import Target
 from results.records import StoredRecord, latency_s, round_trip_s
+
+MAX_ROWS: Final = 2000
+"""Records read per target: the rest of a huge job is for `diptych results compare`."""
 
 Row = dict[str, Any]
 
