@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-from local.celery.broker import broker_url
 from local.errors import StackError
 from local.options import StackOptions
 from local.ports import HOST, choose_port
@@ -29,7 +28,7 @@ class Addresses:
     @property
     def broker_url(self) -> str:
         """Where tasks are published: Celery's broker, or the emulator's topic."""
-        return self.topic.url if self.pubsub else broker_url(self.broker)
+        return self.topic.url if self.pubsub else redis_url(self.broker)
 
     @property
     def topic(self) -> PubSubAddress:
@@ -55,6 +54,11 @@ class Addresses:
     def function_url(self) -> str:
         """Push endpoint of the function."""
         return f"http://{HOST}:{self.function}/"
+
+
+def redis_url(port: int) -> str:
+    """The URL of the embedded broker, for Celery."""
+    return f"redis://{HOST}:{port}/0"
 
 
 def choose_addresses(options: StackOptions, *, own_store: bool = True) -> Addresses:

@@ -17,7 +17,7 @@ from typing import Final
 from packaging.requirements import Requirement
 from packaging.utils import NormalizedName, canonicalize_name
 
-from pipeline.worker.instance import version
+from pipeline.version import version
 
 ROOT: Final = Path(__file__).resolve().parent.parent
 PACKAGES: Final = ("pipeline", "model", "results")

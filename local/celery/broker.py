@@ -50,11 +50,6 @@ def broker_argv(folder: Path, port: int) -> tuple[str, ...]:
     return (str(binary), *(part for name, value in options.items() for part in (f"--{name}", value)))
 
 
-def broker_url(port: int) -> str:
-    """The broker's URL for Celery."""
-    return f"redis://{HOST}:{port}/0"
-
-
 def give_back_held(settings: Settings) -> None:
     """Have the broker deliver again what the deliverers of a stack that is dead were carrying.
 

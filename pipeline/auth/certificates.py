@@ -15,7 +15,6 @@ from typing import Any, Final
 
 from pydantic_core import from_json
 
-GOOGLE_CERTS_URL: Final = "https://www.googleapis.com/oauth2/v1/certs"
 REFETCH_S: Final = 60.0
 """Shortest time between a successful fetch and another one for the sake of an unknown key."""
 FAILED_REFETCH_S: Final = 5.0
@@ -104,7 +103,7 @@ def fetch_certificates(url: str) -> Certificates:
     """Get the certificates: a JSON object of PEM texts by key id, kept as `Cache-Control` says.
 
     Args:
-        url: GOOGLE_CERTS_URL, or another place of the same form.
+        url: Google's, or another place of the same form.
     Raises:
         CertificatesUnavailable: no answer in time, not 200, or not of that form.
     """

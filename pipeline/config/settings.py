@@ -12,12 +12,12 @@ from pydantic import ByteSize, Field, PrivateAttr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from model.folders import user_model_dir
-from pipeline.auth.certificates import GOOGLE_CERTS_URL
 from pipeline.config.pubsub_settings import PubSubAddress, is_pubsub
 from pipeline.config.run_file import RUN_FOLDER, RunFile, find_run_file
 from pipeline.errors import SettingsError
 from results.documents import Target
 
+GOOGLE_CERTS_URL: Final = "https://www.googleapis.com/oauth2/v1/certs"
 _BROKER_SCHEMES: Final = ("redis://", "rediss://", "redis+socket://")
 
 

@@ -5,12 +5,14 @@ from __future__ import annotations
 import threading
 import time
 from collections import OrderedDict
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Final, Protocol
 
 from model.checkpoint import load_checkpoint
 from model.engines.described import check_described
 from model.errors import CheckpointError, DigestError, UnknownModelError
+from model.families import Params, ParamValue, validate_params
 from model.protocol import Engine
 from model.registry import ModelInfo, Registry
 from pipeline.config.settings import Settings
@@ -38,11 +40,13 @@ class Loaded:
     Args:
         engine: the engine.
         info: the model it runs.
-        load_s: what loading cost this caller; 0 if it was there already.
+        params: what to generate with, checked and in normal form.
+        load_s: what loading cost this caller, a fetch included; 0 if it was there already.
     """
 
     engine: Engine
     info: ModelInfo
+    params: Params
     load_s: float
 
 
@@ -62,57 +66,43 @@ class EngineCache:
         self._load = load
         self._source = source
         self._lock = threading.Lock()
-        self._loaded: OrderedDict[tuple[str, str, Precision], Loaded] = OrderedDict()
-        self._resolved: dict[tuple[str, str], ModelInfo] = {}
-        self._fetch_s: dict[tuple[str, str], float] = {}
+        self._kept: OrderedDict[tuple[str, str, Precision], tuple[Engine, ModelInfo]] = OrderedDict()
         self._sound_digest = ""
 
-    def resolve(self, name: str, digest: str) -> ModelInfo:
-        """Return what is known of a model; its checkpoint is read once, not at every task.
-
-        The registry's own comes first; one that it lacks may have been pushed to the store.
-
-        Args:
-            name: registered name.
-            digest: "sha256:<hex>" that its checkpoint must have.
-        Raises:
-            ModelError: unknown model, another digest, a damaged header.
-            CacheError, StoreError: a pushed model cannot be fetched now.
-        """
-        if (name, digest) not in self._resolved:
-            self._resolved[name, digest] = self._find(name, digest)
-        return self._resolved[name, digest]
-
-    def get(self, name: str, digest: str, precision: Precision) -> Loaded:
+    def acquire(
+        self, name: str, digest: str, precision: Precision, params: Mapping[str, ParamValue] | None
+    ) -> Loaded:
         """Return the engine of a model, loading it if need be.
+
+        The registry's own model comes first; one that it lacks may have been pushed to the store.
 
         Args:
             name: registered name.
             digest: "sha256:<hex>" that its checkpoint must have.
             precision: what the job asks for.
+            params: what the job asks for, checked before anything is loaded; None: there is no job yet.
         Raises:
-            ModelError: unknown model, another digest, a damaged checkpoint, an engine not installed.
+            ModelError: unknown model, another digest, bad params, a damaged checkpoint, no such engine here.
             CacheError, StoreError: a pushed model cannot be fetched now.
         """
         key = (name, digest, precision)
         with self._lock:
-            if key in self._loaded:
-                self._loaded.move_to_end(key)
-                return self._loaded[key]
-            # A fetch by `resolve` just before is part of what loading costs.
-            fetch_s = self._fetch_s.pop((name, digest), 0.0)
+            if key in self._kept:
+                self._kept.move_to_end(key)
+                engine, info = self._kept[key]
+                return Loaded(engine, info, _checked(params, info), load_s=0.0)
             started_s = time.monotonic()
-            # Kept with a load time of 0: only the caller that waited for it pays for the load.
-            self._loaded[key] = loaded = self._load_engine(name, digest, precision)
-            self._fetch_s.pop((name, digest), None)
-            while len(self._loaded) > CAPACITY:
-                self._loaded.popitem(last=False)
-            return replace(loaded, load_s=time.monotonic() - started_s + fetch_s)
+            loaded = self._load_engine(name, digest, precision, params)
+            self._kept[key] = loaded.engine, loaded.info
+            while len(self._kept) > CAPACITY:
+                self._kept.popitem(last=False)
+            # Only the caller that waited for it pays for the load.
+            return replace(loaded, load_s=time.monotonic() - started_s)
 
     def preload(self) -> None:
         """Load the default model as a job that names no precision would. Raises ModelError."""
         name = self._settings.default_model
-        self.get(name, self._registry().get(name).digest, "auto")
+        self.acquire(name, self._registry().get(name).digest, "auto", None)
 
     def check_default_model(self) -> None:
         """Check that the default model's checkpoint is present and sound; a sound one is read once.
@@ -137,31 +127,27 @@ class EngineCache:
         except (UnknownModelError, DigestError) as error:
             if self._source is None:
                 raise
-            started_s = time.monotonic()
-            info = self._source.fetch(name, digest, error)
-            self._fetch_s[name, digest] = time.monotonic() - started_s
-            return info
+            return self._source.fetch(name, digest, error)
 
-    def _load_engine(self, name: str, digest: str, precision: Precision) -> Loaded:
-        """Load once; and again if the checkpoint was evicted or replaced between its look-up and its load."""
-        for _ in range(RELOADS):
-            info = self.resolve(name, digest)
+    def _load_engine(
+        self, name: str, digest: str, precision: Precision, params: Mapping[str, ParamValue] | None
+    ) -> Loaded:
+        """Load; and again if the checkpoint was evicted or replaced between its look-up and its load."""
+        for reloads_left in reversed(range(RELOADS + 1)):
+            info = self._find(name, digest)
+            checked = _checked(params, info)
             try:
-                return self._load_once(info, precision)
+                engine = self._loader()(
+                    info, engine=self._settings.engine, precision=precision, threads=self._settings.threads
+                )
             except (CheckpointError, DigestError) as error:
-                # What was known of it holds no longer.
-                self._resolved.pop((name, digest), None)
                 moved_on = isinstance(error, DigestError) or not info.path.exists()
                 # A descriptor whose files have changed stays wrong, and they may take minutes to hash.
-                if not (info.is_checkpoint and moved_on):
+                if not (reloads_left and info.is_checkpoint and moved_on):
                     raise
-        return self._load_once(self.resolve(name, digest), precision)
-
-    def _load_once(self, info: ModelInfo, precision: Precision) -> Loaded:
-        engine = self._loader()(
-            info, engine=self._settings.engine, precision=precision, threads=self._settings.threads
-        )
-        return Loaded(engine, info, 0.0)
+            else:
+                return Loaded(engine, info, checked, load_s=0.0)
+        raise AssertionError("the last try returns or raises")
 
     def _loader(self) -> EngineLoader:
         if self._load is None:
@@ -170,3 +156,7 @@ class EngineCache:
 
             self._load = load_engine
         return self._load
+
+
+def _checked(params: Mapping[str, ParamValue] | None, info: ModelInfo) -> Params:
+    return {} if params is None else validate_params(info.family, params, info.takes)

@@ -15,8 +15,8 @@ from opentelemetry.trace import SpanKind, Status, StatusCode
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
 from pipeline.protocol.outcomes import Outcome, Result
-from pipeline.telemetry.tracing import DeliverySpan, StageObserver
-from pipeline.worker.instance import version
+from pipeline.telemetry.spans import DeliverySpan, StageObserver
+from pipeline.version import version
 
 SCOPE: Final = "diptych"
 NAMES: Final = {"model_load": "load"}

@@ -10,7 +10,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from model.errors import CheckpointError, DigestError, EngineError, ModelError, UnknownModelError
-from model.families import validate_params
 from model.registry import ModelInfo, Registry
 from pipeline.config.settings import Settings
 from pipeline.models.engine_cache import EngineCache, EngineLoader, Loaded
@@ -75,8 +74,7 @@ class Regenerator:
             self._unknown[origin.model_digest] = error
             raise
         engine = loaded.engine
-        params = validate_params(loaded.info.family, origin.params, loaded.info.takes)
-        images = engine.generate(seeds, params)
+        images = engine.generate(seeds, loaded.params)
         return Regenerated(images, engine.name, engine.version, engine.precision, engine.isa)
 
     def _loaded(self, origin: Provenance) -> Loaded:
@@ -93,7 +91,7 @@ class Regenerator:
         for engine, precision in wishes:
             cache = self._cache(engine)
             try:
-                return cache.get(self._name(origin), origin.model_digest, precision)
+                return cache.acquire(self._name(origin), origin.model_digest, precision, origin.params)
             except EngineError as error:
                 trouble = trouble or error
         raise trouble or EngineError("no engine")

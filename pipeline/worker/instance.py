@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.metadata
 import os
 import platform
 import socket
@@ -14,6 +13,7 @@ from uuid import uuid4
 import psutil
 
 from pipeline.config.settings import Settings
+from pipeline.version import version
 
 CPU_INFO = Path("/proc/cpuinfo")
 
@@ -44,14 +44,6 @@ def this_instance(settings: Settings) -> Instance:
         cpu_model=cpu_model(),
         revision=settings.revision or os.environ.get("K_REVISION", "") or version(),
     )
-
-
-def version() -> str:
-    """The installed version of Diptych; a function bundle carries it along."""
-    try:
-        return importlib.metadata.version("diptych")
-    except importlib.metadata.PackageNotFoundError:
-        return "unknown"
 
 
 def cpu_model(info: Path = CPU_INFO) -> str:

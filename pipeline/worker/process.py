@@ -7,7 +7,6 @@ from dataclasses import replace
 from datetime import timedelta
 
 from model.errors import ModelError
-from model.families import validate_params
 from pipeline.errors import CacheError
 from pipeline.protocol.clock import utc_now
 from pipeline.protocol.outcomes import Delivery, Outcome, Result
@@ -95,11 +94,9 @@ def _run(attempt: Attempt) -> Result:
     if found and _is_recorded(attempt):
         return Result(Outcome.DUPLICATE, "already_recorded")
 
-    model = runtime.engines.resolve(task.model, task.model_digest)
+    loaded = runtime.engines.acquire(task.model, task.model_digest, task.precision, task.params)
     # In their normal form, so that equal requests leave equal provenance.
-    params = validate_params(model.family, task.params, model.takes)
-    attempt = replace(attempt, task=task.model_copy(update={"params": params}))
-    loaded = runtime.engines.get(task.model, task.model_digest, task.precision)
+    attempt = replace(attempt, task=task.model_copy(update={"params": loaded.params}))
     meter.add("model_load", loaded.load_s)
     prior_tasks = runtime.count_task()
 

@@ -14,7 +14,8 @@ from pipeline.config.settings import Settings
 from pipeline.errors import CacheError
 from pipeline.models.engine_cache import EngineCache, EngineLoader
 from pipeline.models.fetch import ModelSource
-from pipeline.telemetry.tracing import Tracing, open_tracing
+from pipeline.telemetry.spans import Tracing
+from pipeline.telemetry.tracing import open_tracing
 from pipeline.worker.instance import this_instance
 from pipeline.worker.shutdown import Shutdown
 from results.documents import Target

@@ -116,7 +116,7 @@ def test_a_model_that_is_replaced_while_a_worker_runs_is_fetched(
     here = tmp_path / "here"
     shutil.copytree(models, here)
     runtime = a_worker(directory_store, tmp_path / "cache", model_dir=here)
-    assert runtime.engines.resolve("tiny", digest).path.parent == here
+    assert runtime.engines.acquire("tiny", digest, "fp32", {}).info.path.parent == here
     save_tiny(here, width=12)
     assert deliver(runtime, model_digest=digest).outcome is Outcome.DONE
 
@@ -195,10 +195,10 @@ def test_a_checkpoint_that_was_evicted_meanwhile_is_fetched_again(
     store = ReadingStore(directory_store)
     engines = a_worker(store, tmp_path / "cache").engines
     for name in names:
-        engines.get(name, digests[name], "fp32")
+        engines.acquire(name, digests[name], "fp32", {})
     shutil.rmtree(tmp_path / "cache")
-    # Its engine is gone too, but where its checkpoint was is known still.
-    assert engines.get(names[0], digests[names[0]], "fp32").load_s > 0
+    # Its engine is gone too.
+    assert engines.acquire(names[0], digests[names[0]], "fp32", {}).load_s > 0
     assert len(store.reads_s) == len(names) + 1
 
 
@@ -211,11 +211,11 @@ def test_a_descriptor_whose_files_have_changed_is_loaded_once(models: Path) -> N
         raise DigestError("a file has changed")
 
     class Described(EngineCache):
-        def resolve(self, name: str, digest: str) -> ModelInfo:
-            return replace(super().resolve(name, digest), family="onnx", path=models / "tiny.model.json")
+        def _find(self, name: str, digest: str) -> ModelInfo:
+            return replace(super()._find(name, digest), family="onnx", path=models / "tiny.model.json")
 
     with pytest.raises(DigestError, match="has changed"):
-        Described(Settings(model_dir=models), refuse).get("tiny", digest, "auto")
+        Described(Settings(model_dir=models), refuse).acquire("tiny", digest, "auto", {})
     assert loads == ["tiny"]
 
 
@@ -224,16 +224,16 @@ def test_the_fetch_counts_as_loading(directory_store: Store, models: Path, tmp_p
     store = ReadingStore(directory_store)
     settings = Settings(store_url=store.url, model_dir=None, cache_dir=tmp_path / "cache")
     cache = EngineCache(settings, lambda info, **_: QuickEngine(), ModelSource(store, settings))  # noqa: ARG005
-    cache.resolve("tiny", digest)
-    assert cache.get("tiny", digest, "auto").load_s >= store.reads_s[0]
-    assert cache.get("tiny", digest, "auto").load_s == 0
+    assert cache.acquire("tiny", digest, "auto", {}).load_s >= store.reads_s[0]
+    assert cache.acquire("tiny", digest, "auto", {}).load_s == 0
     # With the checkpoint at hand, another engine of it costs no fetch again.
-    assert cache.get("tiny", digest, "fp32").load_s < store.reads_s[0]
+    cache.acquire("tiny", digest, "fp32", {})
+    assert len(store.reads_s) == 1
 
 
 def test_without_a_source_nothing_is_fetched(models: Path) -> None:
     with pytest.raises(UnknownModelError):
-        EngineCache(Settings(model_dir=models)).resolve("tiny", "sha256:" + "0" * 64)
+        EngineCache(Settings(model_dir=models)).acquire("tiny", "sha256:" + "0" * 64, "auto", {})
 
 
 def test_a_fetched_model_is_as_registered(directory_store: Store, models: Path, tmp_path: Path) -> None:

@@ -100,16 +100,16 @@ def test_engines_are_kept_and_the_oldest_makes_room(models: Path) -> None:
     digests = {name: save_tiny(models, name=name) for name in ("a", "b", "c")}
     load = CountingLoader()
     cache = EngineCache(Settings(model_dir=models), load)
-    first = cache.get("a", digests["a"], "auto")
+    first = cache.acquire("a", digests["a"], "auto", {})
     assert first.load_s > 0
-    again = cache.get("a", digests["a"], "auto")
+    again = cache.acquire("a", digests["a"], "auto", {})
     assert again.engine is first.engine
     assert again.load_s == 0
     for name in ("b", "a", "c", "a"):
-        cache.get(name, digests[name], "auto")
+        cache.acquire(name, digests[name], "auto", {})
     assert CAPACITY == 2
     assert [name for name, *_ in load.loaded] == ["a", "b", "c"]
-    cache.get("b", digests["b"], "auto")
+    cache.acquire("b", digests["b"], "auto", {})
     assert [name for name, *_ in load.loaded] == ["a", "b", "c", "b"]
 
 
@@ -118,8 +118,8 @@ def test_another_precision_is_another_engine(models: Path) -> None:
     load = CountingLoader()
     cache = EngineCache(Settings(model_dir=models), load)
     engines = {
-        cache.get("tiny", digest, "fp32").engine.precision,
-        cache.get("tiny", digest, "bf16").engine.precision,
+        cache.acquire("tiny", digest, "fp32", {}).engine.precision,
+        cache.acquire("tiny", digest, "bf16", {}).engine.precision,
     }
     assert engines == {"fp32", "bf16"}
 
@@ -129,7 +129,7 @@ def test_racing_callers_load_once(models: Path) -> None:
     load = CountingLoader()
     cache = EngineCache(Settings(model_dir=models), load)
     with ThreadPoolExecutor(4) as pool:
-        loads = list(pool.map(lambda _: cache.get("tiny", digest, "auto").load_s, range(8)))
+        loads = list(pool.map(lambda _: cache.acquire("tiny", digest, "auto", {}).load_s, range(8)))
     assert len(load.loaded) == 1
     assert sum(load_s > 0 for load_s in loads) == 1
 
@@ -138,9 +138,9 @@ def test_unknown_model_and_other_digest(models: Path) -> None:
     save_tiny(models)
     cache = EngineCache(Settings(model_dir=models), CountingLoader())
     with pytest.raises(UnknownModelError):
-        cache.get("nobody", "sha256:" + "0" * 64, "auto")
+        cache.acquire("nobody", "sha256:" + "0" * 64, "auto", {})
     with pytest.raises(DigestError):
-        cache.get("tiny", "sha256:" + "0" * 64, "auto")
+        cache.acquire("tiny", "sha256:" + "0" * 64, "auto", {})
 
 
 def test_check_default_model(models: Path) -> None:

@@ -20,7 +20,8 @@ from pipeline.protocol.clock import utc_now
 from pipeline.protocol.envelope import TRACE_ATTRIBUTE, push_body, queued_message
 from pipeline.protocol.outcomes import Result
 from pipeline.telemetry.opentelemetry_spans import OtelTracing
-from pipeline.telemetry.tracing import NoTracing, check_tracing
+from pipeline.telemetry.spans import NoTracing
+from pipeline.telemetry.tracing import check_tracing
 from pipeline.worker.handler import handle_cloud_event, handle_push
 from pipeline.worker.runtime import Runtime
 from tests.support.builders.fakes import QuickEngine, a_runtime
@@ -112,7 +113,7 @@ def test_a_failure_is_an_error(
     def unknown(_name: str, _digest: str) -> None:
         raise UnknownModelError("no such model")
 
-    monkeypatch.setattr(runtime.engines, "resolve", unknown)
+    monkeypatch.setattr(runtime.engines, "_find", unknown)
     handle_push(body(), runtime)
     assert one(exporter, "process task").status.status_code is StatusCode.ERROR
 

@@ -49,9 +49,9 @@ def test_checkpoints_come_along(bundle: Path) -> None:
 
 
 def test_the_version_comes_along(bundle: Path) -> None:
-    from pipeline.worker.instance import version
+    from pipeline.version import version
 
-    assert run_alone(bundle, "from pipeline.worker.instance import version; print(version())") == version()
+    assert run_alone(bundle, "from pipeline.version import version; print(version())") == version()
 
 
 def test_tracing_is_packed_on_order(bundle: Path, tmp_path: Path, constraints: Path) -> None:

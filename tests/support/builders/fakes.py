@@ -74,7 +74,7 @@ def a_runtime(
     loader: EngineLoader = load
     chosen = Settings(store_url=folder.as_uri(), **settings)
     runtime = Runtime(chosen, target, store=store or open_store(folder.as_uri()), load_engine=loader)
-    monkeypatch.setattr(runtime.engines, "resolve", lambda _name, digest: quick_info(digest))
+    monkeypatch.setattr(runtime.engines, "_find", lambda _name, digest: quick_info(digest))
     return runtime
 
 
