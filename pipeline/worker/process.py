@@ -19,6 +19,7 @@ from pipeline.worker.recording import build_record, commit, record_failure
 from pipeline.worker.retries import no_cache, out_of_memory, shutting_down, store_retry
 from pipeline.worker.runtime import Runtime
 from pipeline.worker.stop_conditions import CANCELLED, StopConditions
+from pipeline.worker.watchdog import EngineStuckError, Watchdog
 from results.errors import DocumentError, ImageConflict, ImageError, StoreError
 from results.naming import image_name, record_name
 
@@ -51,9 +52,14 @@ def process_task(
     with Meter(runtime.tracing.stages()) as meter:
         received_at = utc_now() - timedelta(seconds=now_s - arrived_s)
         prior_requests = runtime.count_request()
-        attempt = Attempt(task, delivery, runtime, meter, received_at, arrived_s, prior_requests)
+        record = record_name(task.job_id, delivery.target, task.task_index)
+        watchdog = Watchdog(runtime.settings.deadline_s, f"{runtime.store.url} {record} {task.publication}")
+        attempt = Attempt(task, delivery, runtime, meter, received_at, arrived_s, prior_requests, watchdog)
         try:
-            return _attempt(attempt)
+            result = _attempt(attempt)
+            if result.outcome.acknowledged:
+                watchdog.forget()
+            return result
         except StoreError as error:
             return store_retry(error)
         except CacheError as error:
@@ -83,6 +89,8 @@ def _attempt(attempt: Attempt) -> Result:
         return record_failure(attempt, "stored_image_damaged", error)
     except DocumentError as error:
         return record_failure(attempt, "stored_record_damaged", error)
+    except EngineStuckError as error:
+        return record_failure(attempt, "engine_stuck", error)
 
 
 def _run(attempt: Attempt) -> Result:
@@ -99,7 +107,9 @@ def _run(attempt: Attempt) -> Result:
     # In their normal form, so that equal requests leave equal provenance.
     params = validate_params(model.family, task.params, model.takes)
     attempt = replace(attempt, task=task.model_copy(update={"params": params}))
-    loaded = runtime.engines.get(task.model, task.model_digest, task.precision)
+    attempt.watchdog.check()
+    with attempt.watchdog.watching():
+        loaded = runtime.engines.get(task.model, task.model_digest, task.precision)
     meter.add("model_load", loaded.load_s)
     prior_tasks = runtime.count_task()
 
