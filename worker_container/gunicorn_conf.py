@@ -9,7 +9,6 @@ import math
 import os
 import signal
 import sys
-from pathlib import Path
 from types import FrameType
 from typing import Any
 
@@ -43,12 +42,11 @@ keepalive = 75 if workers == 1 else 0
 # Each process builds its own clients and engine: after a fork of a loaded one they hang.
 preload_app = False
 
-# The heartbeat comes from the main thread, which never generates.
-timeout = 120
+# No timer kills a worker, as none kills the function's: a frozen one is sound when it thaws, and an engine
+# that keeps the interpreter busy is `pipeline.worker.watchdog`'s business, on every target.
+timeout = 0
 # Work that would outlast drain_s is given back; one batch may be in hand still.
 graceful_timeout = math.ceil(_settings.drain_s) + 30
-# A heartbeat file on a disk can block under load.
-worker_tmp_dir = "/dev/shm" if Path("/dev/shm").is_dir() else None
 
 control_socket_disable = True
 accesslog = None  # the worker logs one line for each delivery

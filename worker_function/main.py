@@ -118,6 +118,9 @@ def _prepare() -> None:
 
 
 def _set_up(app: flask.Flask) -> None:
+    # The platform's name for the request's timeout. functions-framework makes gunicorn's of it, which kills
+    # a worker for its silence: also one that was frozen and is sound when it thaws.
+    os.environ.pop("CLOUD_RUN_TIMEOUT_SECONDS", None)
     app.config["MAX_CONTENT_LENGTH"] = MAX_BODY_BYTES
     app.after_request(_without_a_body)
     app.register_error_handler(DeliverAgain, _deliver_again)

@@ -56,7 +56,12 @@ class Settings(BaseSettings):
     )
     threads: int = Field(1, ge=1, le=64, description="inference threads per generation slot")
     batch_size: int = Field(8, ge=1, le=256, description="images between two looks at cancel and clock")
-    deadline_s: float = Field(540.0, gt=0, description="a delivery is given back before this age")
+    deadline_s: float = Field(
+        540.0,
+        gt=0,
+        description="a delivery is given back before this age; an engine that takes as long for one batch is"
+        " stuck, and its process ends",
+    )
     drain_s: float = Field(8.0, ge=0, description="after SIGTERM, work that takes longer is given back")
     push_auth: Literal["verify", "cloud-run", "off"] | None = Field(
         None, description="how the container worker checks who pushes; it does not start unless this is said"

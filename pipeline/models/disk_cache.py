@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import errno
 import logging
-import os
-import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
 from model.calibration import user_cache_folder
 from pipeline.config.settings import Settings
+from pipeline.config.temporary_folder import temporary_folder
 from pipeline.errors import CacheError
 from pipeline.models.checkpoint_folder import CheckpointFolder
 
@@ -67,14 +65,4 @@ class ModelCache:
 
 
 def _temporary_folder() -> Path:
-    """A folder of our own among other users' files.
-
-    Raises:
-        OSError: it cannot be made, or somebody else has made it: what lies in it could change after it
-            was checked.
-    """
-    folder = Path(tempfile.gettempdir()) / f"diptych-{os.getuid()}"
-    folder.mkdir(mode=0o700, exist_ok=True)
-    if folder.is_symlink() or folder.stat().st_uid != os.getuid():
-        raise PermissionError(errno.EPERM, "belongs to somebody else", str(folder))
-    return folder / CACHE_NAME
+    return temporary_folder() / CACHE_NAME

@@ -9,6 +9,7 @@ from pipeline.protocol.outcomes import Delivery
 from pipeline.protocol.task_message import TaskMessage
 from pipeline.worker.metering import Meter
 from pipeline.worker.runtime import Runtime
+from pipeline.worker.watchdog import Watchdog
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +24,7 @@ class Attempt:
         received_at: when the handler was entered, aware UTC.
         arrived_s: the same moment on the monotonic clock.
         prior_requests: deliveries that this process had handled before.
+        watchdog: watches its engine.
     """
 
     task: TaskMessage
@@ -32,3 +34,4 @@ class Attempt:
     received_at: datetime
     arrived_s: float
     prior_requests: int
+    watchdog: Watchdog

@@ -101,7 +101,8 @@ class ImageGenerator:
     def _generate(self, batch: Sequence[int]) -> NDArray[np.uint8]:
         seeds = [image_seed(self._task.seed, index) for index in batch]
         started_s = time.monotonic()
-        images = self._loaded.engine.generate(seeds, self._task.params)
+        with self._attempt.watchdog.watching():
+            images = self._loaded.engine.generate(seeds, self._task.params)
         self._meter.add("generate", time.monotonic() - started_s)
         return images
 

@@ -18,6 +18,7 @@ from pipeline.worker.recording import build_record, commit, record_failure
 from pipeline.worker.retries import no_cache, out_of_memory, shutting_down, store_retry
 from pipeline.worker.runtime import Runtime
 from pipeline.worker.stop_conditions import CANCELLED, StopConditions
+from pipeline.worker.watchdog import EngineStuckError, Watchdog
 from results.errors import DocumentError, ImageConflict, ImageError, StoreError
 from results.naming import image_name, record_name
 
@@ -50,9 +51,14 @@ def process_task(
     with Meter(runtime.tracing.stages()) as meter:
         received_at = utc_now() - timedelta(seconds=now_s - arrived_s)
         prior_requests = runtime.count_request()
-        attempt = Attempt(task, delivery, runtime, meter, received_at, arrived_s, prior_requests)
+        record = record_name(task.job_id, delivery.target, task.task_index)
+        watchdog = Watchdog(runtime.settings.deadline_s, f"{runtime.store.url} {record} {task.publication}")
+        attempt = Attempt(task, delivery, runtime, meter, received_at, arrived_s, prior_requests, watchdog)
         try:
-            return _attempt(attempt)
+            result = _attempt(attempt)
+            if result.outcome.acknowledged:
+                watchdog.forget()
+            return result
         except StoreError as error:
             return store_retry(error)
         except CacheError as error:
@@ -82,6 +88,8 @@ def _attempt(attempt: Attempt) -> Result:
         return record_failure(attempt, "stored_image_damaged", error)
     except DocumentError as error:
         return record_failure(attempt, "stored_record_damaged", error)
+    except EngineStuckError as error:
+        return record_failure(attempt, "engine_stuck", error)
 
 
 def _run(attempt: Attempt) -> Result:
@@ -94,7 +102,9 @@ def _run(attempt: Attempt) -> Result:
     if found and _is_recorded(attempt):
         return Result(Outcome.DUPLICATE, "already_recorded")
 
-    loaded = runtime.engines.acquire(task.model, task.model_digest, task.precision, task.params)
+    attempt.watchdog.check()
+    with attempt.watchdog.watching():
+        loaded = runtime.engines.acquire(task.model, task.model_digest, task.precision, task.params)
     # In their normal form, so that equal requests leave equal provenance.
     attempt = replace(attempt, task=task.model_copy(update={"params": loaded.params}))
     meter.add("model_load", loaded.load_s)

@@ -10,12 +10,12 @@ from __future__ import annotations
 import errno
 import os
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from stat import S_ISREG
-from typing import Final
+from typing import Final, TypeVar
 from urllib.parse import unquote, urlsplit
 from uuid import uuid4
 
@@ -31,7 +31,10 @@ WRITE_BYTES: Final = 4 * 1024 * 1024
 """Written at a time, so that the progress of a large object can be told."""
 
 _NO_HARD_LINKS: Final = frozenset({errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK})
+_VANISHED: Final = frozenset({errno.ENOENT, errno.ESTALE})
 _CREATE_ATTEMPTS: Final = 100
+
+MadeT = TypeVar("MadeT")
 
 
 class DirectoryStore:
@@ -77,11 +80,9 @@ class DirectoryStore:
         """Create an object, whole and durable, if there is none of that name (see `Store.create`)."""
         path = self._path(name)
         try:
-            temp = self._write_temp(data, progress)
+            temp, status = self._write_temp(data, progress)
             try:
                 _place(temp, path)
-                _sync_folder(path.parent)
-                status = path.stat()
             finally:
                 temp.unlink(missing_ok=True)
         except FileExistsError as error:
@@ -147,7 +148,8 @@ class DirectoryStore:
     def check(self) -> None:
         """Write and remove a probe; clear temporary files that a dead writer left more than a day ago."""
         try:
-            self._write_temp(b"probe\n").unlink()
+            probe, _ = self._write_temp(b"probe\n")
+            probe.unlink()
             for path in (self._root / HIDDEN_FOLDER).iterdir():
                 # Another writer may just have placed it, and so be done with it.
                 with suppress(FileNotFoundError):
@@ -159,13 +161,11 @@ class DirectoryStore:
     def _path(self, name: str) -> Path:
         return self._root / check_object_name(name)
 
-    def _write_temp(self, data: bytes, progress: Progress | None = None) -> Path:
+    def _write_temp(self, data: bytes, progress: Progress | None = None) -> tuple[Path, os.stat_result]:
         """Write `data`, durable, to a file of its own in the root's file system."""
-        folder = self._root / HIDDEN_FOLDER
-        _make_folder(folder)
-        path = folder / f"{os.getpid()}-{uuid4().hex}"
+        path = self._root / HIDDEN_FOLDER / f"{os.getpid()}-{uuid4().hex}"
         try:
-            with path.open("xb", buffering=0) as file:
+            with _in_folder(path, lambda: path.open("xb", buffering=0)) as file:
                 view = memoryview(data)
                 while view:
                     view = view[file.write(view[:WRITE_BYTES]) :]
@@ -174,10 +174,10 @@ class DirectoryStore:
                 os.fsync(file.fileno())
                 # The creation time is when the object appears, not when its writing began.
                 os.utime(file.fileno())
+                return path, os.fstat(file.fileno())
         except OSError:
             path.unlink(missing_ok=True)
             raise
-        return path
 
     def _walk(self, prefix: str, after: str | None) -> Iterator[ObjectInfo]:
         for entry in self._entries(prefix):
@@ -207,15 +207,23 @@ class DirectoryStore:
 
 def _place(temp: Path, path: Path) -> None:
     """Give the finished file its name. Raises FileExistsError if the name is taken."""
-    for attempt in range(_CREATE_ATTEMPTS):
+    _in_folder(path, lambda: _link(temp, path))
+    # Somebody may have deleted the object already, and its folder with it.
+    with suppress(FileNotFoundError):
+        _sync_folder(path.parent)
+
+
+def _in_folder(path: Path, make: Callable[[], MadeT]) -> MadeT:
+    """Make a file in its folder, which other processes' deletes may remove as often as it is made."""
+    for _ in range(_CREATE_ATTEMPTS):
         try:
             _make_folder(path.parent)
-            _link(temp, path)
-            return
-        except FileNotFoundError:
-            # A delete has removed the still empty folder in between.
-            if attempt == _CREATE_ATTEMPTS - 1:
+            return make()
+        except OSError as error:
+            if error.errno not in _VANISHED:
                 raise
+            vanished = error
+    raise vanished
 
 
 def _link(temp: Path, path: Path) -> None:
@@ -248,10 +256,9 @@ def _make_folder(folder: Path) -> None:
         return
     if folder.parent != folder:
         _make_folder(folder.parent)
-    try:
-        folder.mkdir(exist_ok=True)
-    except FileExistsError as error:
-        raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(folder)) from error
+    # If something is there, what is made in it finds out what: by now it may be gone, or be no folder.
+    with suppress(FileExistsError):
+        folder.mkdir()
     _sync_folder(folder.parent)
 
 

@@ -103,21 +103,7 @@ class GcsStore:
                 # The service checks the precondition of a resumable upload too; fake-gcs-server does not.
                 raise ObjectExists(name)
             blob.chunk_size = SINGLE_REQUEST_BYTES
-        failed_tries: list[Exception] = []
-        try:
-            with self._errors("create", name):
-                blob.upload_from_file(
-                    _Told(data, progress) if progress else io.BytesIO(data),
-                    size=len(data),
-                    content_type=content_type,
-                    if_generation_match=0,
-                    timeout=TIMEOUT_S,
-                    retry=retry_policy(self._deadline_s, failed_tries.append),
-                )
-        except ObjectExists:
-            # A failed try may have got through, and only its answer been lost.
-            if not failed_tries or not self._holds(blob, name, data):
-                raise
+        self._upload(blob, name, data, content_type, progress)
         if progress:
             progress(len(data))
         return self._info(blob)
@@ -185,13 +171,36 @@ class GcsStore:
     def check(self) -> None:
         """Write a probe, and remove it if this identity may delete (a worker need not)."""
         probe = self._bucket().blob(f"{self._prefix}{HIDDEN_FOLDER}/probe-{uuid4().hex}")
-        with self._errors("write to", ""):
-            probe.upload_from_string(b"", if_generation_match=0, timeout=TIMEOUT_S, retry=self._retry)
+        self._upload(probe, "", b"", "text/plain")
         try:
             with self._errors("delete", ""):
                 probe.delete(timeout=TIMEOUT_S, retry=self._retry)
         except StoreError as error:
             if error.transient:
+                raise
+
+    def _upload(
+        self, blob: Blob, name: str, data: bytes, content_type: str, progress: Progress | None = None
+    ) -> None:
+        """Write `data` if there is no such object; the one way of all writes.
+
+        Raises:
+            ObjectExists: somebody else has written it.
+        """
+        failed_tries: list[Exception] = []
+        try:
+            with self._errors("create", name):
+                blob.upload_from_file(
+                    _Told(data, progress) if progress else io.BytesIO(data),
+                    size=len(data),
+                    content_type=content_type,
+                    if_generation_match=0,
+                    timeout=TIMEOUT_S,
+                    retry=retry_policy(self._deadline_s, failed_tries.append),
+                )
+        except ObjectExists:
+            # A failed try may have got through, and only its answer been lost.
+            if not failed_tries or not self._holds(blob, name, data):
                 raise
 
     def _holds(self, blob: Blob, name: str, data: bytes) -> bool:

@@ -45,7 +45,7 @@ def store_error(error: Exception, verb: str, name: str, where: str, emulator: st
 
     Args:
         error: one of `client_errors()`.
-        verb: what was tried: "create", "read", "look up", "list", "delete", "write to", "open".
+        verb: what was tried: "create", "read", "look up", "list", "delete", "open".
         name: the object's name, or "" for the bucket.
         where: the bucket's URL.
         emulator: address of the emulator that was asked; "" for the real service.

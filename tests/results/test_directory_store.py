@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -96,6 +97,54 @@ def test_creates_while_another_deletes_the_folder(directory_store: DirectoryStor
     with ThreadPoolExecutor(2) as pool:
         list(pool.map(churn, range(2)))
     assert list(directory_store.list_folders("")) == []
+
+
+@pytest.mark.parametrize("moment", ["before mkdir looks", "before the link", "after the link"])
+def test_a_folder_that_vanishes_under_a_create_is_made_again(
+    directory_store: DirectoryStore, monkeypatch: pytest.MonkeyPatch, moment: str
+) -> None:
+    """Another process deletes the folder's last object at the worst moment, once."""
+    folder = directory_store.root / "shared"
+    mkdir, link = os.mkdir, os.link
+    done: list[str] = []
+
+    def racing_mkdir(path: Any, mode: int = 0o777) -> None:
+        if Path(path) == folder and moment == "before mkdir looks" and not done:
+            done.append(moment)
+            mkdir(path, mode)
+            try:
+                mkdir(path, mode)
+            finally:
+                folder.rmdir()
+        else:
+            mkdir(path, mode)
+
+    def racing_link(source: Any, target: Any) -> None:
+        if moment == "before the link" and not done:
+            done.append(moment)
+            folder.rmdir()
+        link(source, target)
+        if moment == "after the link" and not done:
+            done.append(moment)
+            directory_store.delete("shared/x")
+
+    monkeypatch.setattr(os, "mkdir", racing_mkdir)
+    monkeypatch.setattr(os, "link", racing_link)
+    assert directory_store.create("shared/x", b"x", BINARY).size_bytes == 1
+    assert done == [moment]
+    assert (directory_store.stat("shared/x") is None) == (moment == "after the link")
+
+
+def test_a_folder_that_always_vanishes_is_passing_trouble(
+    directory_store: DirectoryStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def gone(_source: Any, target: Any) -> None:
+        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(target))
+
+    monkeypatch.setattr(os, "link", gone)
+    with pytest.raises(StoreError) as caught:
+        directory_store.create("shared/x", b"x", BINARY)
+    assert caught.value.transient
 
 
 @pytest.mark.parametrize("number", [errno.EPERM, errno.ENOTSUP])

@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable
 
 import pytest
+import requests
 
 from results.errors import ObjectExists, ObjectNotFound, StoreError
 from results.stores.base import Store
@@ -120,6 +121,17 @@ def test_a_write_whose_answer_is_lost_is_our_own(
     assert len(proxy.uploads("a/x")) == 2
     assert info == direct.stat("a/x")
     assert direct.read("a/x") == DATA
+
+
+@pytest.mark.parametrize("method", ["POST", "DELETE"])
+@pytest.mark.parametrize("kind", ["lose_answer", "cut_answer"])
+def test_a_check_whose_answer_is_lost_passes_and_leaves_no_probe(
+    proxy: GcsFaultProxy, store: GcsStore, gcs_server: GcsServer, bucket: str, kind: str, method: str
+) -> None:
+    proxy.order(kind, method=method)  # type: ignore[arg-type]
+    store.check()
+    listed = requests.get(f"{gcs_server.url}/storage/v1/b/{bucket}/o", timeout=20).json()
+    assert listed.get("items", []) == []
 
 
 def test_somebody_else_s_write_between_two_tries_is_not(

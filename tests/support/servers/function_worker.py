@@ -82,6 +82,11 @@ class FunctionServer:
         wait_until(self._answers, f"functions-framework to answer; see {self._log_path}")
         return self
 
+    @property
+    def pid(self) -> int:
+        """Process id of gunicorn's master."""
+        return self._process.pid
+
     def text(self) -> str:
         """What it has logged."""
         return self._log_path.read_text()
