@@ -40,7 +40,7 @@ from worker_celery.log_filter import LogFilter
 from worker_celery.queued_delivery import QueuedDelivery
 from worker_celery.shared_shutdown import SharedShutdown
 from worker_celery.startup_checks import caution, check_targets
-from worker_celery.transport import TRANSPORT
+from worker_celery.transport import TRANSPORT, serve
 
 GIVE_BACK_PAUSE_S: Final = 1.0
 """Before a message that could not be dealt with is given back, so that a lasting error does not spin."""
@@ -147,6 +147,7 @@ def shutdown() -> SharedShutdown:
 def _before_children(sender: Any, **_: Any) -> None:
     """Check the settings, and make the drain before the pool forks, so that the children share it."""
     queues = {*sender.app.amqp.queues.consume_from}
+    serve(queues)
     try:
         check_targets(settings(), queues)
     except SettingsError as error:

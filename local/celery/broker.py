@@ -69,7 +69,7 @@ def give_back_held(settings: Settings) -> None:
     from producer.celery.queue import CeleryQueue
 
     with closing(CeleryQueue(settings)) as queue:
-        queue.give_back_held()
+        queue.give_back(queue.held())
 
 
 def broker_lacks(port: int) -> str:

@@ -56,8 +56,8 @@ def test_what_dead_workers_hold_can_be_put_back(settings: Settings, redis: Redis
     note_unacknowledged(redis, pop(redis))
     assert waiting(redis) != before
     with closing(CeleryQueue(settings)) as queue:
-        assert queue.give_back_held() == 1
-        assert queue.give_back_held() == 0
+        assert queue.give_back(queue.held()) == 1
+        assert queue.give_back(queue.held()) == 0
     assert waiting(redis) == before
     assert redis.hlen("unacked") == 0
 

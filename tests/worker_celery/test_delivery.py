@@ -7,6 +7,7 @@ import os
 import signal
 import threading
 from collections import Counter
+from contextlib import closing
 from typing import Any
 
 from celery import Celery
@@ -16,6 +17,7 @@ from pipeline.config.settings import Settings
 from pipeline.protocol.envelope import decode_push
 from pipeline.protocol.task_message import decode_task
 from producer.celery.publisher import CeleryPublisher
+from producer.celery.queue import CeleryQueue
 from results.documents import DeadLetter, Rejection, load
 from results.naming import deadletter_name
 from results.stores.directory import DirectoryStore
@@ -127,6 +129,41 @@ def test_the_task_of_a_killed_deliverer_comes_back_after_the_visibility_timeout(
     workers.start("container", visibility_timeout_s=2)
     wait_until(lambda: len(target.bodies) == 2 and all_acknowledged(valkey), "the second delivery")
     assert len(set(target.message_ids())) == 1
+
+
+def test_the_task_of_a_killed_deliverer_is_known_to_be_abandoned(
+    publisher: CeleryPublisher, valkey: ValkeyServer, workers: Workers, target: HttpTarget
+) -> None:
+    held = threading.Event()
+    target.reply = lambda _: (204 if held.wait(60) else 500, {})
+    publisher.publish([task(0)])
+    worker = workers.start("container", visibility_timeout_s=600)
+    wait_until(lambda: target.bodies, "the first delivery")
+    with closing(CeleryQueue(Settings(broker_url=valkey.url))) as queue:
+        assert queue.abandoned() == {}, "the worker is alive"
+        os.killpg(worker.pid, signal.SIGSTOP)
+        assert queue.abandoned() == {}, "it stands still"
+        os.killpg(worker.pid, signal.SIGKILL)
+        worker.wait()
+        wait_until(queue.abandoned, "the end of its connections")
+        (holder,) = queue.abandoned()
+        assert holder.startswith(f"{queue_name('container')}:{worker.pid}:")
+        assert queue.give_back(queue.abandoned()[holder]) == 1
+    held.set()
+    workers.start("container", visibility_timeout_s=600)
+    wait_until(lambda: len(target.bodies) == 2 and all_acknowledged(valkey), "the second delivery")
+
+
+def test_a_deliverer_whose_connections_are_cut_holds_nothing_that_it_does_not_deliver(
+    publisher: CeleryPublisher, valkey: ValkeyServer, workers: Workers, target: HttpTarget
+) -> None:
+    target.reply = slowly(0.01)
+    publisher.publish([task(index) for index in range(300)])
+    workers.start("container", concurrency=2, visibility_timeout_s=600)
+    for cut in range(6):
+        wait_until(lambda: len(target.bodies) > 20 * cut, "deliveries between two cuts")  # noqa: B023
+        valkey.command("CLIENT KILL TYPE normal SKIPME yes")
+    wait_until(lambda: all_acknowledged(valkey), "the end of all that is in the broker")
 
 
 def test_waiting_tasks_stay_inside_the_visibility_timeout(
