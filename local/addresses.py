@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import secrets
+from dataclasses import dataclass, field
 from typing import Final
 
 from local.errors import StackError
@@ -24,11 +25,13 @@ class Addresses:
     pubsub: int = 0
     gcs: int = 0
     page: int = 0
+    password: str = field(default="", repr=False)
+    """Of Celery's broker: every user of this machine can reach a port."""
 
     @property
     def broker_url(self) -> str:
         """Where tasks are published: Celery's broker, or the emulator's topic."""
-        return self.topic.url if self.pubsub else redis_url(self.broker)
+        return self.topic.url if self.pubsub else redis_url(self.broker, self.password)
 
     @property
     def topic(self) -> PubSubAddress:
@@ -56,9 +59,9 @@ class Addresses:
         return f"http://{HOST}:{self.function}/"
 
 
-def redis_url(port: int) -> str:
+def redis_url(port: int, password: str) -> str:
     """The URL of the embedded broker, for Celery."""
-    return f"redis://{HOST}:{port}/0"
+    return f"redis://:{password}@{HOST}:{port}/0"
 
 
 def choose_addresses(options: StackOptions, *, own_store: bool = True) -> Addresses:
@@ -84,4 +87,4 @@ def choose_addresses(options: StackOptions, *, own_store: bool = True) -> Addres
         found = {service: choose_port(port, service, f"--port-{service}") for service, port in wanted.items()}
         # The system may give a free port out twice: nobody listens on the first one yet.
         if len({*found.values()}) == len(found):
-            return Addresses(**found)
+            return Addresses(**found, password=secrets.token_urlsafe(24))

@@ -26,10 +26,10 @@ class Backend(Protocol):
     addresses: Addresses
     losers: frozenset[Role]
     """Whose death may lose tasks."""
-    recovers_first: bool
-    """The stack before this one may have lost some."""
     recovery_delay_s: float
     """From such a death to the first look for what is lost."""
+    recovery_every_s: float | None
+    """Between looks without a death; None: nothing is lost without one."""
 
     def stages(self, layout: Layout) -> list[list[Service]]:
         """The services in the order in which they start: who is called is there before who calls."""

@@ -38,6 +38,8 @@ class Console:
         self._colours: dict[str, str | None] = {OWN_NAME: None}
         self._palette = get_colours()
         self._tails: dict[str, deque[str]] = {}
+        log_file.touch(mode=0o600)
+        log_file.chmod(0o600)  # what services say may be private: a prompt, the address of a store
         self._file = log_file.open("w", encoding="utf-8")
         self._printers = [Printer(self._file, colour=False)]
         if terminal is not None:

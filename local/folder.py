@@ -45,13 +45,20 @@ class StackFolder:
     def write_run_file(self, run_file: RunFile) -> None:
         """Say how commands find the stack, whole or not at all. It stays: its store is where results are."""
         path = run_file_path(self._parent)
-        part = path.with_name(f".{path.name}.{os.getpid()}.part")
-        part.write_text(run_file.model_dump_json(indent=2) + "\n")
-        part.replace(path)
+        write_private(path, run_file.model_dump_json(indent=2) + "\n")
 
     def close(self) -> None:
         """Give the folder free."""
         self._lock.close()
+
+
+def write_private(path: Path, text: str) -> None:
+    """Write a file that only this user can read, whole or not at all; a writer that died leaves no trace."""
+    part = path.with_name(f".{path.name}.part")
+    part.unlink(missing_ok=True)
+    with open(part, "x", encoding="utf-8", opener=lambda name, flags: os.open(name, flags, 0o600)) as file:
+        file.write(text)
+    part.replace(path)
 
 
 def is_running(parent: Path) -> bool:

@@ -69,7 +69,10 @@ class Stack:
             stages.append([page(layout)])
         self._supervisor = Supervisor(stages, self._console, on_restart=self._restarted)
         self._lost_task_monitor = LostTaskMonitor(
-            self._backend.recover, self._supervisor.note, self._backend.recovery_delay_s
+            self._backend.recover,
+            self._supervisor.note,
+            self._backend.recovery_delay_s,
+            self._backend.recovery_every_s,
         )
         self.ended = threading.Event()
         """Set once nothing of it is left."""
@@ -83,9 +86,7 @@ class Stack:
 
         def ready() -> None:
             self._folder.write_run_file(self._run_file())
-            if self._backend.recovers_first:
-                # The stack before this one may have been killed.
-                self._lost_task_monitor.request()
+            self._lost_task_monitor.request()  # the stack before this one may have lost tasks
             on_ready()
 
         try:

@@ -28,12 +28,14 @@ class Republication:
         messages: one per task and target.
         stalled: of these, how many had been published before without progress.
         lost: of these, how many the broker had lost, by target.
+        given_back: messages that dead workers held, put back onto their queues; not among `messages`.
     """
 
     publication: int | None
     messages: int
     stalled: int = 0
     lost: Mapping[Target, int] = field(default_factory=dict)
+    given_back: int = 0
 
 
 def cancel(store: Store, job_id: str) -> bool:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pipeline.config.pubsub_settings import PubSubAddress, is_pubsub
 from pipeline.config.run_file import RunFile, find_run_file
 from pipeline.config.settings import Settings
-from pipeline.errors import SettingsError
+from pipeline.errors import BrokerError, SettingsError
 from results.documents import Target
 
 
@@ -21,11 +21,12 @@ def stack_warnings(
         targets: who is asked to generate.
         run_file: that of the stack (default: found from the current folder).
     Returns:
-        A line for each thing that does not fit; none if another broker is used or no stack runs.
+        A line for each thing that does not fit. Of a broker that is not the running stack's, only whether it
+        may forget tasks.
     """
     found = run_file or find_run_file()
     if found is None or not _same(found.broker_url, settings.broker_url) or not found.is_alive():
-        return []
+        return _broker_warnings(settings)
     lines = []
     unserved = [target for target in targets if target not in found.targets]
     if unserved:
@@ -38,6 +39,24 @@ def stack_warnings(
             f"not to {settings.store_url}: this job will not end"
         )
     return lines
+
+
+def _broker_warnings(settings: Settings) -> list[str]:
+    """What is wrong with a Redis of the user's own."""
+    if not settings.broker_url or is_pubsub(settings.broker_url):
+        return []
+    from producer.celery.connection import connect, errors_of, eviction_warning
+
+    try:
+        _, connection = connect(settings)
+    except BrokerError:
+        return []  # publishing says so
+    try:
+        return [*filter(None, [eviction_warning(connection)])]
+    except errors_of(connection):
+        return []
+    finally:
+        connection.release()
 
 
 def _same(one: str, other: str) -> bool:

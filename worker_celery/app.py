@@ -33,14 +33,14 @@ from pipeline.telemetry.logs import configure_logging
 from results.errors import StoreError
 from results.stores.base import Store
 from results.stores.open import open_store
-from worker_celery.dead_letters import reject
+from worker_celery.dead_letters import reject, reject_raw
 from worker_celery.deliverer import Deliverer
 from worker_celery.http_push import HttpPush
 from worker_celery.log_filter import LogFilter
 from worker_celery.queued_delivery import QueuedDelivery
 from worker_celery.shared_shutdown import SharedShutdown
 from worker_celery.startup_checks import caution, check_targets
-from worker_celery.transport import TRANSPORT
+from worker_celery.transport import TRANSPORT, serve
 
 GIVE_BACK_PAUSE_S: Final = 1.0
 """Before a message that could not be dealt with is given back, so that a lasting error does not spin."""
@@ -67,12 +67,12 @@ TRANSPORT_ALIASES["redis"] = TRANSPORT
 app.add_defaults(lambda: celery_config(settings()))
 
 
-def deliver(task: Task, *_: Any, **arguments: Any) -> str:
+def deliver(task: Task, /, *_: Any, **arguments: Any) -> str:
     """Deliver a task to its target over HTTP; see Deliverer.carry."""
     return _carry(task, _http_deliverer(), arguments)
 
 
-def generate(task: Task, *_: Any, **arguments: Any) -> str:
+def generate(task: Task, /, *_: Any, **arguments: Any) -> str:
     """Generate a task in this process.
 
     A message that the broker gives out again has lost its worker, perhaps to what it holds (out of memory,
@@ -147,6 +147,7 @@ def shutdown() -> SharedShutdown:
 def _before_children(sender: Any, **_: Any) -> None:
     """Check the settings, and make the drain before the pool forks, so that the children share it."""
     queues = {*sender.app.amqp.queues.consume_from}
+    serve(queues, lambda raw, error: reject_raw(store(), raw, error, settings().target))
     try:
         check_targets(settings(), queues)
     except SettingsError as error:

@@ -12,18 +12,18 @@ from typing import Any, Final
 from pipeline.errors import MessageError
 from pipeline.protocol.clock import utc_now
 from pipeline.protocol.task_message import TaskMessage, decode_task
-from pipeline.worker import dead_letters as dead_letters
+from pipeline.worker import dead_letters
 from results.documents import JSON_TYPE, DeadLetter, Rejection, dump
 from results.errors import ObjectExists
 from results.naming import rejected_name
 from results.stores.base import Store
 from worker_celery.queued_delivery import QueuedDelivery
 
-MAX_BODY_CHARS: Final = 4096
+MAX_BODY_BYTES: Final = 4096
 
 
 def write_dead_letter(store: Store, queued_delivery: QueuedDelivery) -> None:
-    """Write a queued delivery's dead letter; see `pipeline.worker.dead_letters.write a dead letter for`.
+    """Write a queued delivery's dead letter; see `pipeline.worker.dead_letters`.
 
     A queued delivery whose message cannot be read has no place among a job's dead letters: it is rejected.
 
@@ -55,17 +55,25 @@ def reject(store: Store, arguments: Mapping[str, Any], error: MessageError, targ
     Raises:
         StoreError: the store refused.
     """
-    text = json.dumps(arguments, default=str, sort_keys=True)
-    message_id = f"celery-{hashlib.sha256(text.encode()).hexdigest()[:32]}"
+    reject_raw(store, json.dumps(arguments, default=str, sort_keys=True).encode(), error, target)
+
+
+def reject_raw(store: Store, raw: bytes, error: MessageError, target: str | None) -> None:
+    """Keep what lay in a queue and is no message; the same one twice is kept once.
+
+    Raises:
+        StoreError: the store refused.
+    """
+    message_id = f"celery-{hashlib.sha256(raw).hexdigest()[:32]}"
     now = utc_now()
     rejection = Rejection(
         received_at=now,
-        target=target,
+        target=target or "",
         message_id=message_id,
         error="bad_message",
         detail=str(error),
-        body_bytes=len(text.encode()),
-        body_text=text[:MAX_BODY_CHARS],
+        body_bytes=len(raw),
+        body_text=raw[:MAX_BODY_BYTES].decode("utf-8", "replace"),
     )
     _create(store, rejected_name(f"{now:%Y-%m-%d}", message_id), dump(rejection))
 

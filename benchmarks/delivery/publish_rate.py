@@ -42,6 +42,7 @@ from results.stores.open import open_store
 TARGETS: Final[tuple[Target, ...]] = ("container", "function")
 START_LIMIT_S: Final = 60.0
 QUEUES: Final = ("pubsub", "valkey")
+PASSWORD: Final = "of-a-broker-with-nothing-to-hide"
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,13 +111,13 @@ def brokers(folder: Path) -> Iterator[dict[str, str]]:
         _wait(lambda: emulator_lacks(emulator_port))
         # Only now that the first is in use: two ports that are free may be the same.
         valkey_port = choose_port(0, "broker", "")
-        stack.enter_context(_process(broker_argv(valkey, valkey_port)))
-        _wait(lambda: broker_lacks(valkey_port))
+        stack.enter_context(_process(broker_argv(valkey, valkey_port, PASSWORD)))
+        _wait(lambda: broker_lacks(valkey_port, PASSWORD))
         topic = {"topic": address.topic_path}
         call(emulator_port, "PUT", f"/v1/{address.topic_path}", {})
         # Somebody for whom the emulator keeps the messages.
         call(emulator_port, "PUT", f"/v1/{address.subscription_path('look')}", topic)
-        yield {"pubsub": address.url, "valkey": redis_url(valkey_port)}
+        yield {"pubsub": address.url, "valkey": redis_url(valkey_port, PASSWORD)}
 
 
 def measure(tasks: int, rounds: int, images: int) -> list[Submission]:

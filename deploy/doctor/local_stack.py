@@ -39,6 +39,8 @@ def stack_checks(run_file: RunFile | None, settings: Settings) -> Iterator[Check
     """
     if run_file is None:
         yield skipped("stack", f"none was started in this folder or above it (`{UP}`)")
+        if settings.broker_url and not is_pubsub(settings.broker_url):
+            yield broker_check(settings)
         return
     if not run_file.is_alive():
         yield fail("stack", f"the one that was started at {run_file.started_at} has ended", _up(run_file))
@@ -113,14 +115,15 @@ def broker_check(settings: Settings, up: str = UP) -> Check:
         settings: its `broker_url` must be set.
         up: the command that starts such a stack.
     """
-    from producer.celery.connection import connect
+    from producer.celery.connection import connect, eviction_warning
 
     try:
         _, connection = connect(settings)
     except BrokerError as error:
         return fail("broker", str(error), up)
+    warning = eviction_warning(connection)
     connection.release()
-    return ok("broker", f"answers at {connection.as_uri()}")
+    return warn("broker", warning) if warning else ok("broker", f"answers at {connection.as_uri()}")
 
 
 def _container(run_file: RunFile) -> Check:

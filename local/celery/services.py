@@ -26,10 +26,10 @@ def broker(layout: Layout, folder: Path, when_up: Callable[[], None]) -> Service
         folder: where it keeps its append-only file.
         when_up: called each time it answers while the stack starts: no deliverer runs yet.
     """
-    port = layout.addresses.broker
+    port, password = layout.addresses.broker, layout.addresses.password
 
     def lacks(_: int) -> str:
-        lack = broker_lacks(port)
+        lack = broker_lacks(port, password)
         if not lack:
             when_up()
         return lack
@@ -37,7 +37,7 @@ def broker(layout: Layout, folder: Path, when_up: Callable[[], None]) -> Service
     return Service(
         name="broker",
         role=Role.BROKER,
-        argv=broker_argv(folder, port),
+        argv=broker_argv(folder, port, password),
         ready=lacks,
         cwd=layout.work_folder,
         noise=(_BROKER_NOISE,),

@@ -30,11 +30,11 @@ published until so long after is published again."""
 
 
 class PubSubBackend:
-    """See Backing; raises what `open_backing` says. The emulator keeps all it holds in memory alone."""
+    """See Backend; raises what `open_backend` says. The emulator keeps all it holds in memory alone."""
 
     losers = frozenset({Role.BROKER})
-    recovers_first = True
     recovery_delay_s = 0.0
+    recovery_every_s: float | None = None
 
     def __init__(self, options: StackOptions, settings: Settings, folder: StackFolder) -> None:
         if options.celery_slots:
@@ -61,7 +61,7 @@ class PubSubBackend:
         self._until = utc_now()
 
     def stages(self, layout: Layout) -> list[list[Service]]:
-        """See Backing."""
+        """See Backend."""
         # With one slot the second of the two pushes in flight waits for it, as it does at the function, and
         # at an instance of Cloud Run with concurrency 1. With more it may have met the wrong process.
         waits = {"DIPTYCH_SLOT_WAIT_S": str(layout.settings.deadline_s)}
@@ -72,7 +72,7 @@ class PubSubBackend:
         return [servers, [*image_generators, function(layout)]]
 
     def recover(self, closed: threading.Event) -> Iterator[str]:
-        """See Backing: make what an emulator that was started again lacks, then publish what it has lost."""
+        """See Backend: make what an emulator that was started again lacks, then publish what it has lost."""
         while not self._make_topology():
             if closed.wait(POLL_S):
                 return

@@ -14,6 +14,8 @@ DELIVER_TASK: Final = "diptych.deliver"
 """Plays the push subscription: the arguments of worker_celery.queued_delivery.QueuedDelivery."""
 IN_PROCESS_TASK: Final = "diptych.paint"
 """Runs process_task in the Celery worker itself: the same arguments."""
+HOLDER_PROPERTY: Final = "diptych_holder"
+"""A property of a message that a worker holds: that worker's name among the broker's clients."""
 
 
 def queue_name(target: Target) -> str:

@@ -12,6 +12,8 @@ from pipeline.config.settings import Settings
 from pipeline.errors import BrokerError
 
 CONNECT_TRIES: Final = 2
+SAFE_POLICY: Final = "noeviction"
+"""With it a broker whose memory is short refuses messages; with any other it forgets some in silence."""
 JOBS_KEY: Final = "diptych-jobs"
 """A set in the broker: the jobs that were published there. An audit must not miss in one broker what was
 published through another, though both may serve the same store."""
@@ -44,6 +46,24 @@ def connect(settings: Settings) -> tuple[Any, Any]:
         # So kombu takes a scheme or a port that it does not know.
         raise BrokerError(f"bad broker URL ({error.args[0]}): use redis://host:port/0") from error
     return app, connection
+
+
+def eviction_warning(connection: Any) -> str:
+    """Say that a Redis drops messages when its memory is short; "" if it does not, or does not tell."""
+    if not is_redis(connection):
+        return ""
+    channel = connection.default_channel
+    try:
+        with channel.conn_or_acquire() as client:
+            policy = client.info("memory").get("maxmemory_policy", SAFE_POLICY)
+    except channel.ResponseError:
+        return ""
+    if policy == SAFE_POLICY:
+        return ""
+    return (
+        f"the broker's eviction policy is {policy}: it drops tasks when its memory is short;"
+        f" `redis-cli CONFIG SET maxmemory-policy {SAFE_POLICY}` (or in redis.conf) mends it"
+    )
 
 
 def errors_of(connection: Any) -> tuple[type[BaseException], ...]:

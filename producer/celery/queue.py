@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import base64
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Final
 
 from pydantic_core import from_json
 
-from pipeline.config.celery_settings import queue_name
+from pipeline.config.celery_settings import HOLDER_PROPERTY, queue_name
 from pipeline.config.settings import Settings
 from pipeline.errors import BrokerError
 from producer.celery.connection import JOBS_KEY, connect, errors_of, is_redis, reason
@@ -48,63 +50,97 @@ class CeleryQueue:
         Raises:
             BrokerError: the broker does not answer, or is none of whose queues can be read.
         """
-        channel = self._channel()
         queues = {queue_name(target): target for target in targets}
-        try:
-            with channel.conn_or_acquire() as client:
-                yield from _held(client, channel.unacked_key, queues)
-                for queue, target in queues.items():
-                    for priority in channel.priority_steps:
-                        yield from _waiting(client, channel._q_for_pri(queue, priority), target)
-                yield from _held(client, channel.unacked_key, queues)
-        except errors_of(self._connection) as error:
-            raise self._failed(error) from error
+        with self._client() as (client, channel):
+            yield from _held(client, channel.unacked_key, queues)
+            for queue, target in queues.items():
+                for priority in channel.priority_steps:
+                    yield from _waiting(client, channel._q_for_pri(queue, priority), target)
+            yield from _held(client, channel.unacked_key, queues)
 
-    def give_back_held(self) -> int:
-        """Put what workers hold back onto its queues now, and not after the visibility timeout.
+    def size(self, targets: Iterable[Target]) -> int:
+        """Count the messages that wait for the targets, and those that workers hold; raises as `tasks`."""
+        with self._client() as (client, channel), client.pipeline(transaction=False) as pipe:
+            pipe.hlen(channel.unacked_key)
+            for target in targets:
+                for priority in channel.priority_steps:
+                    pipe.llen(channel._q_for_pri(queue_name(target), priority))
+            return sum(pipe.execute())
 
-        Only for a broker all of whose workers have died: what a living one holds would be done twice.
+    def abandoned(self) -> dict[str, list[str]]:
+        """Return the tags of the messages whose holder has no connection to the broker, by holder.
+
+        A holder that loses its connection has a new one within seconds: it is dead if it stays away. What
+        bears no name is held by a worker that is not ours, and left alone. None are found where the broker
+        does not tell who its clients are.
+
+        Raises:
+            BrokerError: as `tasks`.
+        """
+        with self._client() as (client, channel):
+            held = _by_holder(client, channel.unacked_key)
+            if not held:
+                return {}
+            try:
+                connected = {entry["name"] for entry in client.client_list()}
+            except channel.ResponseError:
+                return {}
+        return {holder: tags for holder, tags in held.items() if holder not in connected}
+
+    def held(self) -> list[str]:
+        """Return the tags of all messages that workers hold; raises as `tasks`."""
+        with self._client() as (client, channel):
+            return [tag.decode() for tag in client.hkeys(channel.unacked_key)]
+
+    def give_back(self, tags: Iterable[str]) -> int:
+        """Put held messages back onto their queues now, and not after the visibility timeout.
+
+        Only for those whose workers have died: what a living one holds would be done twice.
 
         Returns:
             Messages put back.
         Raises:
             BrokerError: as `tasks`.
         """
-        channel = self._channel()
-        try:
-            with channel.conn_or_acquire() as client:
-                tags = client.hkeys(channel.unacked_key)
-                for tag in tags:
-                    channel.qos.restore_by_tag(tag, client)
-        except errors_of(self._connection) as error:
-            raise self._failed(error) from error
-        return len(tags)
+        count = 0
+        with self._client() as (client, channel):
+            for tag in tags:
+                channel.qos.restore_by_tag(tag, client)
+                count += 1
+        return count
 
     def jobs(self) -> set[str]:
         """Return the jobs that were published through this broker and not forgotten; raises as `tasks`."""
-        channel = self._channel()
-        try:
-            with channel.conn_or_acquire() as client:
-                return {name.decode() for name in client.smembers(JOBS_KEY)}
-        except errors_of(self._connection) as error:
-            raise self._failed(error) from error
+        with self._client() as (client, _):
+            return {name.decode() for name in client.smembers(JOBS_KEY)}
+
+    def remember(self, job_ids: Iterable[str]) -> None:
+        """Add jobs to `jobs`, from which a broker that was emptied has dropped them; raises as `tasks`."""
+        if names := [*job_ids]:
+            with self._client() as (client, _):
+                client.sadd(JOBS_KEY, *names)
 
     def forget(self, job_ids: Iterable[str]) -> None:
         """Drop jobs that have come to a final end from `jobs`; raises as `tasks`."""
-        channel, names = self._channel(), [*job_ids]
-        if not names:
-            return
-        try:
-            with channel.conn_or_acquire() as client:
+        if names := [*job_ids]:
+            with self._client() as (client, _):
                 client.srem(JOBS_KEY, *names)
-        except errors_of(self._connection) as error:
-            raise self._failed(error) from error
 
     def close(self) -> None:
         """Let go of the connection."""
         if self._connection is not None:
             self._connection.release()
             self._connection = None
+
+    @contextmanager
+    def _client(self) -> Iterator[tuple[Any, Any]]:
+        """A client of the broker, and the channel that knows its keys; its errors become BrokerError."""
+        channel = self._channel()
+        try:
+            with channel.conn_or_acquire() as client:
+                yield client, channel
+        except errors_of(self._connection) as error:
+            raise self._failed(error) from error
 
     def _channel(self) -> Any:
         if self._connection is None:
@@ -141,6 +177,17 @@ def _held(client: Any, key: str, queues: Mapping[str, Target]) -> Iterator[Queue
         target = queues.get(str(entry[2])) if isinstance(entry, list) and len(entry) == 3 else None
         if target:
             yield from _task_in(entry[0], target)
+
+
+def _by_holder(client: Any, key: str) -> dict[str, list[str]]:
+    """The tags of what workers hold, by the name of the worker."""
+    found = defaultdict(list)
+    for tag, raw in client.hscan_iter(key, count=PAGE_MESSAGES):
+        try:
+            found[_parsed(raw)[0]["properties"][HOLDER_PROPERTY]].append(tag.decode())
+        except (KeyError, IndexError, TypeError):
+            continue
+    return found
 
 
 def _parsed(raw: bytes) -> Any:

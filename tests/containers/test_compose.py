@@ -75,7 +75,10 @@ class TestEachService:
 @pytest.mark.parametrize("profile", PROFILES)
 class TestEachProfile:
     def test_has_what_it_needs_and_no_more(self, profile: str) -> None:
-        own = {"celery": {"redis", "to-container", "to-function"}, "pubsub": {"pubsub", "gcs", "set-up"}}
+        own = {
+            "celery": {"redis", "to-container", "to-function", "recovery"},
+            "pubsub": {"pubsub", "gcs", "set-up"},
+        }
         assert services(profile).keys() == {*WORKERS, *COMMANDS, "page", *own[profile]}
 
     def test_workers_have_what_a_deployed_instance_has(self, profile: str) -> None:

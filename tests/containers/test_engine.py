@@ -16,7 +16,7 @@ from tests.support.servers.compose_stack import BUILD_LIMIT_S, ComposeStack, lac
 pytestmark = [pytest.mark.containers, pytest.mark.slow, pytest.mark.timeout(BUILD_LIMIT_S + 900)]
 
 CRASHES = {
-    "celery": ("container", "to-container", "redis", "function", "to-function", "page"),
+    "celery": ("container", "to-container", "redis", "function", "to-function", "recovery", "page"),
     "pubsub": ("container", "pubsub", "function", "gcs", "set-up", "page"),
 }
 

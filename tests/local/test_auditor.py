@@ -1,4 +1,4 @@
-"""What a death has lost is found in the background: by the auditor itself, and in a whole stack."""
+"""What a death has lost is found in the background: by the monitor itself, and in a whole stack."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import pytest
 from redis import Redis
 
 from local import lost_task_monitor as module
-from local.celery.backend import lost_in_broker
+from local.celery.recovery import BrokerRecovery
 from local.lost_task_monitor import LostTaskMonitor
 from pipeline.config.celery_settings import queue_name
 from pipeline.config.run_file import find_run_file
@@ -62,7 +62,7 @@ def test_each_request_is_answered_with_an_audit(tmp_path: Path, valkey: ValkeySe
     store = DirectoryStore.from_url((tmp_path / "store").as_uri())
     settings = Settings(broker_url=valkey.url, store_url=store.url)
     notes: list[str] = []
-    lost_task_monitor = LostTaskMonitor(partial(lost_in_broker, settings), notes.append, delay_s=0.01)
+    lost_task_monitor = LostTaskMonitor(BrokerRecovery(settings), notes.append, delay_s=0.01)
     with closing(lost_task_monitor):
         for job_id in ("one", "two"):
             submitted(store, settings, job_id)
@@ -81,7 +81,7 @@ def test_a_broker_that_is_not_there_yet_is_audited_later(tmp_path: Path, valkey:
     valkey.command(f"RPOP {CONTAINER}")
     valkey.kill()
     notes: list[str] = []
-    lost_task_monitor = LostTaskMonitor(partial(lost_in_broker, settings), notes.append, delay_s=0.01)
+    lost_task_monitor = LostTaskMonitor(BrokerRecovery(settings), notes.append, delay_s=0.01)
     with closing(lost_task_monitor):
         lost_task_monitor.request()
         wait_until(lambda: notes, "the note of a failure")

@@ -5,15 +5,18 @@ from __future__ import annotations
 import base64
 import json
 from contextlib import closing
+from pathlib import Path
 
 import pytest
 from redis import Redis
 
+from deploy.doctor.local_stack import broker_check
 from pipeline.config.settings import Settings
 from pipeline.errors import BrokerError
 from producer.celery.publisher import CeleryPublisher
 from producer.celery.queue import PAGE_MESSAGES, CeleryQueue, QueuedTask
 from producer.publish import all_tasks, publish_runs
+from producer.stack_warnings import stack_warnings
 from results.stores.directory import DirectoryStore
 from tests.producer.conftest import JOB, stored_job
 from tests.support.servers.broker import CONTAINER, note_unacknowledged, pop, waiting
@@ -56,8 +59,8 @@ def test_what_dead_workers_hold_can_be_put_back(settings: Settings, redis: Redis
     note_unacknowledged(redis, pop(redis))
     assert waiting(redis) != before
     with closing(CeleryQueue(settings)) as queue:
-        assert queue.give_back_held() == 1
-        assert queue.give_back_held() == 0
+        assert queue.give_back(queue.held()) == 1
+        assert queue.give_back(queue.held()) == 0
     assert waiting(redis) == before
     assert redis.hlen("unacked") == 0
 
@@ -72,6 +75,27 @@ def test_what_is_no_task_in_the_broker_is_passed_over(settings: Settings, redis:
         redis.hset("unacked", str(tag), junk)
     with closing(CeleryQueue(settings)) as queue:
         assert [*queue.tasks(["container"])] == [QueuedTask(JOB, "container", task) for task in (3, 2, 1, 0)]
+
+
+@pytest.mark.parametrize(("policy", "warnings"), [("noeviction", 0), ("allkeys-lru", 1), ("volatile-ttl", 1)])
+def test_a_broker_that_may_forget_tasks_is_warned_of(
+    settings: Settings,
+    redis: Redis,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    policy: str,
+    warnings: int,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    redis.config_set("maxmemory-policy", policy)
+    try:
+        lines = stack_warnings(settings, ["container"])
+        check = broker_check(settings)
+    finally:
+        redis.config_set("maxmemory-policy", "noeviction")
+    assert len(lines) == warnings
+    assert check.status == ("warn" if warnings else "ok")
+    assert all(f"eviction policy is {policy}: it drops tasks" in line for line in lines)
 
 
 def test_a_broker_that_cannot_be_read_is_an_error() -> None:

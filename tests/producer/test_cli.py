@@ -149,6 +149,7 @@ def test_resume_lost_says_what_it_found(
         "messages_published": 0,
         "stalled": 0,
         "lost": {},
+        "given_back": 0,
     }
     assert document(run("resume", "j", "--lost", "--json")) == nothing
     assert run("resume", "j", "--lost").stdout == "job j: nothing is unpublished or lost\n"

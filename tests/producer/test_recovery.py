@@ -19,8 +19,9 @@ from pipeline.errors import RequestError
 from producer.celery.connection import connect
 from producer.celery.publisher import CeleryPublisher
 from producer.celery.queue import CeleryQueue
+from producer.lost_task_audit import LostTaskAudit, Recovery
 from producer.publish import Run, all_tasks, publish_runs
-from producer.recovery import Recovery, recover_lost, resume_lost
+from producer.recovery import resume_lost
 from producer.republish import cancel, resume, retry
 from results import naming
 from results.documents import Target
@@ -36,7 +37,9 @@ def no_pause() -> None: ...
 
 
 def recover(store: DirectoryStore, settings: Settings, pause: Callable[[], None] = no_pause) -> Recovery:
-    return recover_lost(store, settings, pause)
+    """What an audit that begins now comes to."""
+    with closing(LostTaskAudit(store, settings, pause)) as audit:
+        return audit.run()
 
 
 @pytest.mark.usefixtures("job")
@@ -138,7 +141,7 @@ def test_jobs_that_have_ended_are_left_alone(
     end_task(store, naming.record_name("succeeded", "container", 0))
     end_task(store, naming.deadletter_name("failed", "container", 0, 0))
     redis.delete(CONTAINER)
-    assert recover(store, settings) == Recovery(0, {})
+    assert recover(store, settings) == Recovery(0)
     assert redis.llen(CONTAINER) == 0
     with closing(CeleryQueue(settings)) as queue:
         assert queue.jobs() == {"failed"}, "a retry can open that one again"
@@ -159,7 +162,7 @@ def test_jobs_of_another_broker_or_store_are_left_alone(
     end_task(store, naming.published_name("of-another-broker", 0, 0, 3))
     for queue in QUEUES:
         redis.delete(queue)
-    assert recover(store, settings) == Recovery(0, {})
+    assert recover(store, settings) == Recovery(0)
     with (
         closing(CeleryQueue(settings)) as reader,
         pytest.raises(RequestError, match=r"knows nothing of job of-another-broker.*--stalled 0s"),
@@ -226,6 +229,6 @@ def test_a_consumer_killed_between_taking_and_noting_loses_nothing(
 
 
 def test_celery_is_not_imported_before_it_is_needed() -> None:
-    code = "import sys, producer.recovery; print('celery' in sys.modules)"
+    code = "import sys, producer.lost_task_audit; print('celery' in sys.modules)"
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert result.stdout.strip() == "False"

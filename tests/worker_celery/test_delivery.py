@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import os
 import signal
 import threading
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import closing
 from typing import Any
 
 from celery import Celery
+from redis import Redis
 
 from pipeline.config.celery_settings import DELIVER_TASK, celery_config, queue_name
 from pipeline.config.settings import Settings
 from pipeline.protocol.envelope import decode_push
 from pipeline.protocol.task_message import decode_task
 from producer.celery.publisher import CeleryPublisher
+from producer.celery.queue import CeleryQueue
 from results.documents import DeadLetter, Rejection, load
 from results.naming import deadletter_name
 from results.stores.directory import DirectoryStore
@@ -129,6 +134,41 @@ def test_the_task_of_a_killed_deliverer_comes_back_after_the_visibility_timeout(
     assert len(set(target.message_ids())) == 1
 
 
+def test_the_task_of_a_killed_deliverer_is_known_to_be_abandoned(
+    publisher: CeleryPublisher, valkey: ValkeyServer, workers: Workers, target: HttpTarget
+) -> None:
+    held = threading.Event()
+    target.reply = lambda _: (204 if held.wait(60) else 500, {})
+    publisher.publish([task(0)])
+    worker = workers.start("container", visibility_timeout_s=600)
+    wait_until(lambda: target.bodies, "the first delivery")
+    with closing(CeleryQueue(Settings(broker_url=valkey.url))) as queue:
+        assert queue.abandoned() == {}, "the worker is alive"
+        os.killpg(worker.pid, signal.SIGSTOP)
+        assert queue.abandoned() == {}, "it stands still"
+        os.killpg(worker.pid, signal.SIGKILL)
+        worker.wait()
+        wait_until(queue.abandoned, "the end of its connections")
+        (holder,) = queue.abandoned()
+        assert holder.startswith(f"{queue_name('container')}:{worker.pid}:")
+        assert queue.give_back(queue.abandoned()[holder]) == 1
+    held.set()
+    workers.start("container", visibility_timeout_s=600)
+    wait_until(lambda: len(target.bodies) == 2 and all_acknowledged(valkey), "the second delivery")
+
+
+def test_a_deliverer_whose_connections_are_cut_holds_nothing_that_it_does_not_deliver(
+    publisher: CeleryPublisher, valkey: ValkeyServer, workers: Workers, target: HttpTarget
+) -> None:
+    target.reply = slowly(0.01)
+    publisher.publish([task(index) for index in range(300)])
+    workers.start("container", concurrency=2, visibility_timeout_s=600)
+    for cut in range(6):
+        wait_until(lambda: len(target.bodies) > 20 * cut, "deliveries between two cuts")  # noqa: B023
+        valkey.command("CLIENT KILL TYPE normal SKIPME yes")
+    wait_until(lambda: all_acknowledged(valkey), "the end of all that is in the broker")
+
+
 def test_waiting_tasks_stay_inside_the_visibility_timeout(
     publisher: CeleryPublisher, valkey: ValkeyServer, workers: Workers, target: HttpTarget
 ) -> None:
@@ -194,6 +234,88 @@ def test_a_message_that_is_no_queued_delivery_is_rejected_once(
     found = [load(Rejection, store.read(info.name), info.name) for info in store.list("rejected/")]
     assert {rejection.detail for rejection in found} == {"unknown target '../x'", "unknown target 'None'"}
     assert target.bodies == []
+
+
+def test_garbage_in_the_queue_is_rejected_and_the_worker_lives(
+    publisher: CeleryPublisher,
+    valkey: ValkeyServer,
+    workers: Workers,
+    target: HttpTarget,
+    store: DirectoryStore,
+) -> None:
+    publisher.publish([task(0)])
+    with Redis(port=valkey.port) as client:
+        sound = client.rpop(queue_name("container"))
+        assert isinstance(sound, bytes)
+        garbage = [*all_garbage(json.loads(sound))]
+        for raw in (*garbage, sound):
+            client.lpush(queue_name("container"), raw)
+    worker = workers.start("container")
+    wait_until(lambda: target.bodies and all_acknowledged(valkey), "the one sound message")
+    found = [load(Rejection, store.read(info.name), info.name) for info in store.list("rejected/")]
+    assert len(found) == len(set(garbage))
+    assert worker.poll() is None
+    log = workers.log_text()
+    assert log.count("is rejected: ") == len(garbage)
+    assert "Traceback" not in log
+
+
+def test_garbage_waits_for_a_store_that_cannot_be_written(
+    valkey: ValkeyServer, workers: Workers, store: DirectoryStore
+) -> None:
+    store.check()
+    blocker = store.root / "rejected"
+    blocker.write_bytes(b"")
+    valkey.command(f"LPUSH {queue_name('container')} garbage")
+    workers.start("container")
+    wait_until(lambda: "cannot be rejected now" in workers.log_text(), "the first try")
+    blocker.unlink()
+    wait_until(lambda: [*store.list("rejected/")], "the rejection")
+
+
+def all_garbage(sound: dict[str, Any]) -> Iterator[bytes]:
+    """What somebody may have put into a queue: bytes, other JSON, and messages that are not whole."""
+    yield from (
+        b"garbage",
+        b"",
+        b"[]",
+        b"null",
+        b"\xff\xfe",
+        b"7",
+        b"{}",
+        b"[" * 100_000,
+        b'{"a":' + b"9" * 5000 + b"}",
+    )
+    for name in ("body", "headers", "properties", "content-type", "content-encoding"):
+        for value in (None, 7, [], "x"):
+            yield json.dumps({**sound, name: value}).encode()
+    for part, name, values in (
+        ("headers", "eta", (9999, "9999", "9999-12-31T23:59:59+00:00", "x", [])),
+        ("headers", "expires", (9999, "1999-01-01", {})),
+        ("headers", "task", (None, 7, [], "diptych.other")),
+        ("headers", "id", (None, 7, {})),
+        ("headers", "timelimit", (7, "x", [1])),
+        ("headers", "compression", ("zlib", 7)),
+        ("properties", "delivery_info", (None, 7, [], {}, {"exchange": None, "routing_key": "x"})),
+        ("properties", "delivery_tag", (None, 7, [])),
+        ("properties", "body_encoding", (None, "x")),
+        ("properties", "priority", ("x", [])),
+    ):
+        for value in values:
+            yield json.dumps({**sound, part: {**sound[part], name: value}}).encode()
+    bodies = (
+        "",
+        "null",
+        "[]",
+        "[1, 2, 3]",
+        "[[], [], {}]",
+        '[[], {"target": "\\ud800"}, {}]',
+        '[[], {}, {"chain": [1]}]',
+    )
+    typed = '[[], {"x": {"__type__": "datetime", "__value__": "x"}}, {}]'
+    for body in (*bodies, typed):
+        yield json.dumps({**sound, "body": base64.b64encode(body.encode()).decode()}).encode()
+    yield json.dumps({**sound, "body": base64.b64encode(b"\xff\xfe").decode()}).encode()
 
 
 def test_a_worker_without_a_broker_says_so_in_one_line(workers: Workers) -> None:

@@ -233,7 +233,7 @@ def resume(
 ) -> None:
     """Publish the tasks that never reached the broker; with an option, also those that got lost there.
 
-    A running `diptych up` does what --lost does by itself, after each death of its broker or of a deliverer.
+    A running `diptych up` does what --lost does by itself, every few seconds.
     --lost is for a Redis; Pub/Sub keeps what it has acknowledged until a target has taken it.
 
     \b

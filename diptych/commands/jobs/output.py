@@ -135,8 +135,11 @@ def show_republication(
                 "messages_published": done.messages,
                 "stalled": done.stalled,
                 "lost": dict(done.lost),
+                "given_back": done.given_back,
             }
         )
+    if done.given_back:
+        click.echo(f"{counted(done.given_back, 'task')} of dead workers put back onto the queue")
     if done.publication is None:
         return click.echo(f"job {job_id}: {nothing}")
     counts = {"lost": sum(done.lost.values()), "stalled": done.stalled}
