@@ -1,4 +1,4 @@
-"""Publishes lost tasks again: of one job when a user asks, or of all jobs after something died."""
+"""Publish lost tasks again: of one job on request, or of all jobs after a crash."""
 
 from __future__ import annotations
 
@@ -9,28 +9,29 @@ from datetime import timedelta
 
 from pipeline.config.settings import Settings
 from pipeline.errors import RequestError
+from producer.celery.lost_tasks import LostTasks, find_lost, pause_between_scans
 from producer.celery.publisher import CeleryPublisher
 from producer.celery.queue import CeleryQueue
-from producer.lost_tasks import LostTasks, find_lost, pause_between_looks
 from producer.publisher import Publisher
 from producer.republish import Republication, publish_again, resume
+from producer.text import counted
 from results.errors import DocumentError, JobNotFound
 from results.job_state import JobState, JobStatus
 from results.stores.base import Store
 from results.target_state import TaskState
 
 _FINAL = (JobStatus.SUCCEEDED, JobStatus.CANCELLED)
-"""Ends that no `retry` undoes."""
+"""Final states, which no `retry` changes."""
 
 
 @dataclass(frozen=True, slots=True)
 class Recovery:
-    """What an audit of all jobs of a broker came to.
+    """The result of an audit of all jobs of a broker.
 
     Args:
-        jobs: running jobs that were looked at.
-        republished: what was published again, by job.
-        problems: jobs that could not be audited or published, in a line each.
+        jobs: number of running jobs audited.
+        republished: tasks published again, by job.
+        problems: one line per job that could not be audited or published.
     """
 
     jobs: int
@@ -38,23 +39,23 @@ class Recovery:
     problems: tuple[str, ...] = ()
 
     def as_lines(self) -> list[str]:
-        """For people: a line for each job that lost something, and for each problem."""
-        found = []
-        for job_id, done in self.republished.items():
-            tasks = "task" if done.messages == 1 else "tasks"
-            found.append(f"job {job_id}: {done.messages:,} lost {tasks} published again")
-        return [*found, *self.problems]
+        """A line for each job with lost tasks, and for each problem."""
+        lines = [
+            f"job {job_id}: {counted(done.messages, 'lost task')} published again"
+            for job_id, done in self.republished.items()
+        ]
+        return [*lines, *self.problems]
 
 
 def recover_lost(
-    store: Store, settings: Settings, pause: Callable[[], object] = pause_between_looks
+    store: Store, settings: Settings, pause: Callable[[], object] = pause_between_scans
 ) -> Recovery:
     """Publish the lost tasks of every running job that was published through this broker.
 
     Args:
-        store: where the jobs are; one that it does not hold is left alone.
-        settings: its `broker_url` must be set.
-        pause: called between two looks at the broker, if anything seems lost.
+        store: where the jobs are stored; jobs of other stores are ignored.
+        settings: `broker_url` must be set.
+        pause: called between two scans of the broker, if a task seems lost.
     Raises:
         BrokerError: the broker does not answer.
         StoreError: the store cannot be read or written.
@@ -80,13 +81,13 @@ def resume_lost(
     queue: CeleryQueue,
     job_id: str,
     stalled_for: timedelta | None = None,
-    pause: Callable[[], object] = pause_between_looks,
+    pause: Callable[[], object] = pause_between_scans,
 ) -> Republication:
-    """Do what `resume` does, and publish the job's lost tasks too.
+    """Resume a job, and publish its lost tasks too.
 
     Raises:
         RequestError: the job is cancelled, or was not published through this broker.
-        BrokerError, JobNotFound, StoreError: as they say.
+        BrokerError, JobNotFound, StoreError: see these classes.
     """
 
     def lost(state: JobState) -> LostTasks:
@@ -96,8 +97,8 @@ def resume_lost(
         )
         if waiting and job_id not in queue.jobs():
             raise RequestError(
-                f"this broker knows nothing of job {job_id}: give the --broker that it was published"
-                f" through; if that has lost all it held, `diptych resume {job_id} --stalled 0s`"
+                f"this broker does not know job {job_id}: give the --broker through which it was"
+                f" published; if that broker has lost its data, run `diptych resume {job_id} --stalled 0s`"
             )
         return find_lost([state], queue, pause).get(job_id, {})
 
@@ -105,15 +106,15 @@ def resume_lost(
 
 
 def _running_jobs(store: Store, queue: CeleryQueue) -> tuple[list[JobState], list[str]]:
-    """The broker's jobs that have not ended, and what is wrong with others. What is final is forgotten."""
+    """Read the broker's running jobs, and problems with others; the broker forgets the final ones."""
     running, problems, final = [], [], []
     for job_id in sorted(queue.jobs()):
         try:
             state = JobState.of(store, job_id)
         except JobNotFound:
-            continue  # of another store, whose stack will see to it
+            continue  # of another store, whose own stack audits it
         except (DocumentError, ValueError) as error:
-            problems.append(f"job {job_id} cannot be audited: {error}")
+            problems.append(f"job {job_id} could not be audited: {error}")
             continue
         if not state.status.ended:
             running.append(state)

@@ -60,8 +60,8 @@ def lost_in_broker(settings: Settings, closed: threading.Event) -> list[str]:
         closed: see Backing.
     """
     # celery comes with it, which a stack that nothing happens to does without.
-    from producer.lost_tasks import LOOK_PAUSE_S
+    from producer.celery.lost_tasks import SCAN_PAUSE_S
     from producer.recovery import recover_lost
 
     store = open_store(settings.require_store_url())
-    return recover_lost(store, settings, lambda: closed.wait(LOOK_PAUSE_S)).as_lines()
+    return recover_lost(store, settings, lambda: closed.wait(SCAN_PAUSE_S)).as_lines()

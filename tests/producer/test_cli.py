@@ -141,7 +141,7 @@ def test_a_broker_that_is_down_leaves_a_job_that_can_be_resumed(run: Run, valkey
 def test_resume_lost_says_what_it_found(
     run: Run, valkey: ValkeyServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("producer.lost_tasks.LOOK_PAUSE_S", 0.0)
+    monkeypatch.setattr("producer.celery.lost_tasks.SCAN_PAUSE_S", 0.0)
     run(*SUBMIT)
     nothing: dict[str, Any] = {
         "job_id": "j",

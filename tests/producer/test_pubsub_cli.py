@@ -103,7 +103,7 @@ def test_what_only_a_redis_offers_is_refused_in_a_line(run: Run, bucket: Store) 
 
 def test_the_command_line_starts_without_google_s_libraries() -> None:
     code = (
-        "import sys, diptych.commands.jobs.commands, diptych.commands.jobs.dlq, producer.open_publisher,"
+        "import sys, diptych.commands.jobs.submit, diptych.commands.jobs.dlq, producer.open_publisher,"
         " producer.pubsub.publisher, producer.pubsub.dead_letter_pull; print(["
         "name for name in ('google.auth', 'google.pubsub_v1', 'grpc', 'celery')"
         " if name in sys.modules])"
