@@ -54,8 +54,8 @@ COMMANDS: Final = {
     "destroy": Entry("diptych.commands.cloud.deploy", "destroy", "Remove a deployment."),
     "doctor": Entry("diptych.commands.cloud.doctor", "doctor", "Check the setup and show how to repair it."),
 }
-CONTEXT: Final = {"help_option_names": ["-h", "--help"]}
-"""Settings of the outermost command; click hands them down to every other."""
+HELP_OPTIONS: Final = ["-h", "--help"]
+"""Set on the outermost command only: click passes them down to all others."""
 
 
 class RootGroup(LazyGroup):
@@ -68,7 +68,7 @@ class RootGroup(LazyGroup):
         run_and_exit(lambda: parent(*args, **options))
 
 
-@click.command(cls=RootGroup, entries=COMMANDS, context_settings=CONTEXT)
+@click.command(cls=RootGroup, entries=COMMANDS, context_settings={"help_option_names": HELP_OPTIONS})
 @click.version_option(__version__, prog_name="diptych", message="%(prog)s %(version)s")
 def main() -> None:
     """Generate a batch of images twice: in a container and in a serverless function.
@@ -83,7 +83,11 @@ def main() -> None:
 def submit_job() -> NoReturn:
     """Entry point of `submit-job`: `diptych submit` as a program."""
     run_and_exit(
-        lambda: COMMANDS["submit"].load().main(prog_name="submit-job", standalone_mode=False, **CONTEXT)
+        lambda: (
+            COMMANDS["submit"]
+            .load()
+            .main(prog_name="submit-job", standalone_mode=False, help_option_names=HELP_OPTIONS)
+        )
     )
 
 

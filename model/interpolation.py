@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 def interpolate_latents(stops: NDArray[np.float32], steps: int, *, closed: bool) -> NDArray[np.float32]:
     """Interpolate between latents at equal angles.
 
-    Pixel norm puts every latent on a sphere, on which steps of a straight line would be longest in the middle.
+    Pixel norm puts every latent on a sphere, where steps of a straight line would be longest in the middle.
 
     Args:
         stops: float32 [N, Z], N at least 2.

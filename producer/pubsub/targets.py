@@ -24,5 +24,5 @@ def refuse_search(broker_url: str, job_id: str) -> None:
         raise RequestError(
             f"--lost needs a Redis broker: Pub/Sub keeps a message for {RETENTION_DAYS} days or until a"
             f" target acknowledges it, and cannot be searched; `diptych resume {job_id} --stalled 15m`"
-            " publishes stalled tasks again (--stalled 0s after a restart of the emulator, which keeps nothing)"
+            " publishes stalled tasks again (--stalled 0s after a restart of the emulator)"
         )

@@ -78,7 +78,7 @@ def test_submit_job_is_submit_under_its_own_name() -> None:
         (["submit", "-n", "NaN"], "'NaN' is not a valid integer"),
         (["submit", "-n", "10^12"], "'10^12' is not a valid integer"),
         (["submit", "-n", "1", "--target", "moon"], "'moon' is not one of"),
-        (["submit", "-n", "1", "--param", "=x"], "no KEY=VALUE"),
+        (["submit", "-n", "1", "--param", "=x"], "is not KEY=VALUE"),
         (["resume", "j", "--stalled", "soon"], "write 90s, 10m, 1.5h or 2d"),
         (["status"], "Missing argument 'JOB'"),
     ],

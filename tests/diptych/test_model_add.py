@@ -60,7 +60,7 @@ def test_params_reach_an_own_engine(run: Run, tmp_path: Path) -> None:
     assert "takes any params" in run("model", "add", "own2", form).output
     told = run("model", "info", "own").output
     assert "any params\n" in told
-    assert told.rstrip().endswith("as its engine has")
+    assert told.rstrip().endswith("those of its engine")
     sample = ("model", "sample", "own", "-n", "1", "-o", "one.png")
     assert run(*sample, "--param", "brightness=0").exit_code == 0
     with Image.open(tmp_path / "one.png") as image:
@@ -79,7 +79,7 @@ def test_params_reach_an_own_engine(run: Run, tmp_path: Path) -> None:
         (("add", "faces-64", "onnx:a.onnx"), "there is a model faces-64 already"),
         (("add", "gan", "a.onnx"), "is no form of a model"),
         (("add", "gan", "onnx:nowhere.onnx"), "no such file"),
-        (("add", "gan", "onnx:a.onnx", "--option", "range"), "is no KEY=VALUE"),
+        (("add", "gan", "onnx:a.onnx", "--option", "range"), "is not KEY=VALUE"),
         (("add", "gan", "onnx:a.onnx", "--option", "size=3"), "unknown option size"),
         (("add", "gan", "onnx:a.onnx", "--seconds-per-image", "0"), "is not in the range"),
         (("add", "gan", "python:no.such:thing"), "no module no.such here"),

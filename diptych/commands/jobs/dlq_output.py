@@ -108,8 +108,8 @@ def dead_letter_pull_notes(pulled: Pulled) -> list[str]:
         )
     if pulled.left:
         notes.append(
-            f"{counted(pulled.left, 'message')} left in the pull subscription: of jobs that are not in this store,"
-            " or not tasks"
+            f"{counted(pulled.left, 'message')} left in the pull subscription: of jobs that are not in this"
+            " store, or not tasks"
         )
     if pulled.more:
         notes.append("the pull subscription holds more: run the command again")

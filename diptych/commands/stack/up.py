@@ -90,7 +90,7 @@ def up(
     """Run the whole stack on this machine, until Ctrl-C.
 
     Starts a broker, the container worker, the function worker, their deliverers and the web page. Results,
-    log and broker data are in `.diptych/` of this folder; other commands find the stack from here or a subfolder.
+    log and broker data are in `.diptych/`; other commands find the stack from this folder or a subfolder.
 
     With --broker pubsub, tasks are delivered by Google's Pub/Sub emulator and results go to a bucket of
     fake-gcs-server: the same messages, pushes and requests as in the cloud.

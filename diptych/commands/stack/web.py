@@ -54,7 +54,7 @@ def web(
     click.echo(f"Serving {store.url} at {_address(host, port)} (Ctrl-C stops it)")
     if not _is_loopback(host):
         click.echo(
-            "warning: the page has no login: anyone who reaches this address can browse results and submit jobs",
+            "warning: the page has no login: anyone who reaches this address can browse and submit jobs",
             err=True,
         )
     Server(partial(create_app, read_settings, allowed_hosts=allowed_hosts), host, port).run()
