@@ -25,13 +25,13 @@ _NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,63}")
 def _pgan(params: Mapping[str, ParamValue], takes: Collection[str] | None) -> Params:  # noqa: ARG001
     # A Progressive GAN normalises its latents, so that scaling ("truncating") them would change nothing.
     if params:
-        raise ParamsError(f"a Progressive GAN takes no params, not {_listed(params)}")
+        raise ParamsError(f"a Progressive GAN takes no params, but got {_listed(params)}")
     return {}
 
 
 def _onnx(params: Mapping[str, ParamValue], takes: Collection[str] | None) -> Params:  # noqa: ARG001
     if params:
-        raise ParamsError(f"an ONNX generator takes no params, not {_listed(params)}")
+        raise ParamsError(f"an ONNX generator takes no params, but got {_listed(params)}")
     return {}
 
 

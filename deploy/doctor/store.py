@@ -71,7 +71,7 @@ def clock_check(skew_s: float | str) -> Check:
     text = f"the store's clock is {abs(skew_s):.1f} s {'ahead' if skew_s > 0 else 'behind'}"
     mend = "sudo timedatectl set-ntp true"
     if abs(skew_s) > SKEW_FAIL_S:
-        return fail(CLOCK, f"{text}: round trips are wrong by that, and tokens are refused", mend)
+        return fail(CLOCK, f"{text}: round trips are wrong by that, and tokens are rejected", mend)
     if abs(skew_s) > SKEW_WARN_S:
         return warn(CLOCK, f"{text}: round trips are wrong by that", mend)
     return ok(CLOCK, f"the clocks of the store and of this machine agree within {SKEW_WARN_S:g} s")

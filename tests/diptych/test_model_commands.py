@@ -185,7 +185,7 @@ def test_push_puts_a_model_into_the_store_once(run: Run, tmp_path: Path) -> None
         (("push", "../tiny", "--store", "file:///x"), "not a path or URL"),
         (("push", "tiny", "--store", "s3://x"), "bad store URL"),
         (("push", "tiny"), "no store"),
-        (("info", "nope"), "unknown model nope; there are:"),
+        (("info", "nope"), "unknown model nope; known models:"),
         (("info", "../tiny"), "not a path or URL"),
         (("sample", "tiny", "-o", "sheet.jpg"), "must end in .png"),
         (("sample", "tiny", "-o", "missing/sheet.png"), "folder missing does not exist"),

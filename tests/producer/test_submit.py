@@ -177,8 +177,8 @@ def test_a_seed_is_drawn_if_none_is_given_and_each_target_counts_once(registry: 
         ({"job_id": "a" * 64}, RequestError, "--job: bad name"),
         ({"job_id": "nul\0"}, RequestError, "--job: bad name"),
         ({"targets": ()}, RequestError, "no target"),
-        ({"model": "no-such"}, UnknownModelError, "unknown model no-such; there are: .*tiny"),
-        ({"model": "../tiny"}, UnknownModelError, "not a model's name"),
+        ({"model": "no-such"}, UnknownModelError, "unknown model no-such; known models: .*tiny"),
+        ({"model": "../tiny"}, UnknownModelError, "not a model name"),
         ({"params": {"steps": 3}}, ParamsError, "takes no params, but got steps"),
     ],
 )
