@@ -1,1 +1,1 @@
-"""What puts Diptych on Google Cloud, and checks that it stands there as it should."""
+"""Deploy Diptych to Google Cloud, remove it, and check a deployment."""

@@ -1,4 +1,4 @@
-"""One command line: to be shown as a user would type it, and to be run."""
+"""A command line that can be printed for a shell or run."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from typing import Final
 _VARIABLE: Final = re.compile(r"\$\{([A-Z_]+)\}")
 _SPECIAL: Final = re.compile(r"([\\\"`]|\$(?!\{[A-Z_]+\}))")
 PYTHON_PROGRAM: Final = sys.executable
-"""Ours, by its full name: a shell's own `python` may not have our packages."""
+"""Our interpreter by its full path: a shell's `python` may not have our packages."""
 WIDTH: Final = 100
-"""A longer command is shown with one flag a line."""
+"""Longer commands are printed with one flag per line."""
 
 Variables = Mapping[str, str]
-"""What is only known once earlier commands have run, such as the project's number, by name."""
+"""Values known only once earlier commands have run, such as the project number, by name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +26,7 @@ class Command:
 
     Args:
         words: the program and its arguments; `${NAME}` stands for a variable.
-        group_words: how many of them say what the command is: 4 of "gcloud pubsub topics create NAME".
+        group_words: how many of them name the command: 4 of "gcloud pubsub topics create NAME".
     """
 
     words: tuple[str, ...]
@@ -34,22 +34,22 @@ class Command:
 
     @property
     def name(self) -> str:
-        """What the command is, without its arguments."""
+        """The name of the command, without its arguments."""
         return " ".join(self.words[: self.group_words])
 
     def adding(self, *words: str) -> Command:
-        """The command with more words at its end."""
+        """The command with more words appended."""
         return replace(self, words=(*self.words, *words))
 
     def filled(self, variables: Variables) -> list[str]:
-        """The words with every variable's value. Raises KeyError for one that is not known."""
+        """The words with variables replaced by their values. Raises KeyError for an unknown one."""
         return [_VARIABLE.sub(lambda match: variables[match[1]], word) for word in self.words]
 
     def shell(self, variables: Variables | None = None) -> str:
         """The command for a POSIX shell.
 
         Args:
-            variables: values to show in place of variables; None leaves them to the shell.
+            variables: values to substitute; None leaves variables to the shell.
         """
         if variables is None:
             words = [_quoted(word) for word in self.words]
@@ -63,10 +63,10 @@ class Command:
 
 
 def gcloud(group: str, *words: str) -> Command:
-    """A gcloud command.
+    """Build a gcloud command.
 
     Args:
-        group: the command's own words: "pubsub topics create".
+        group: the name of the command: "pubsub topics create".
         words: its arguments.
     """
     name = ("gcloud", *group.split())
@@ -76,6 +76,6 @@ def gcloud(group: str, *words: str) -> Command:
 def _quoted(word: str) -> str:
     if not _VARIABLE.search(word):
         return shlex.quote(word)
-    # In double quotes the shell fills the variable in, and nothing else.
+    # Within double quotes the shell expands the variable, and nothing else.
     escaped = _SPECIAL.sub(r"\\\1", word)
     return f'"{escaped}"'

@@ -1,4 +1,4 @@
-"""What stands on Google Cloud: every name and figure, in one place."""
+"""A deployment on Google Cloud: every name and figure, in one place."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from pipeline.config.pubsub_settings import PubSubAddress
 from results.documents import Target
 
 REQUEST_TIMEOUT_S: Final = 540
-"""The longest that an event-driven function may take; the container gets the same."""
+"""The maximum for an event-driven function; the container gets the same."""
 DEADLINE_MARGIN_S: Final = 40
-"""Left at a delivery's end: for the batch in hand, for storing what is generated, and for the answer."""
+"""Reserved at the end of a delivery: to finish the batch, store its images and respond."""
 CONCURRENCY: Final = 1
-"""One task at a time: a second one would share the CPU, and neither could be measured."""
+"""One task at a time: a second one would share the CPU and distort the measurement."""
 PORT: Final = 8080
 READY_PATH: Final = "/health/ready"
 DEAD_LETTER_PATH: Final = "/dead-letter"
 PYTHON: Final = "3.12"
-"""The Dockerfile's, and so the function's."""
+"""Python version of the Dockerfile and of the function."""
 TARGETS: Final[tuple[Target, ...]] = ("container", "function")
 
 APIS: Final = (
@@ -36,7 +36,7 @@ APIS: Final = (
     "storage.googleapis.com",
 )
 
-# Limits of the services that the names end up in.
+# Naming rules of the services.
 _PROJECT: Final = re.compile(r"[a-z][a-z0-9-]{4,28}[a-z0-9]")
 _REGION: Final = re.compile(r"[a-z]+-[a-z]+[0-9]{1,2}")
 _PREFIX: Final = re.compile(r"(?!goog)[a-z](?:[a-z0-9-]{0,18}[a-z0-9])?")
@@ -45,7 +45,7 @@ _MEMORY: Final = re.compile(r"([1-9][0-9]{0,4})(Mi|Gi)")
 _IMAGE: Final = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9./:@_-]{0,400}")
 _MODEL: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
 _MOST_MEMORY_GIB: Final = {1: 4, 2: 8, 4: 16, 8: 32}
-"""By CPUs: what Cloud Run offers."""
+"""Maximum memory by CPUs, as Cloud Run allows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,20 +53,20 @@ class Deployment:
     """A deployment. Container and function get the same CPU, memory, concurrency and limits.
 
     Args:
-        project: the Google Cloud project's id.
-        region: where everything runs and lies.
-        source: digest of what is deployed, a dozen hex digits (see deploy.source).
-        prefix: begins the name of all that is made.
+        project: id of the Google Cloud project.
+        region: region of every resource.
+        source: digest of the deployed sources, a dozen hex digits (see deploy.source).
+        prefix: prefix of every resource name.
         bucket_name: "" for one named after project and prefix.
-        image: an image of the container worker that is there already; "" to build one.
+        image: an existing image of the container worker; "" to build one.
         cpu: vCPUs of an instance: 1, 2, 4 or 8.
-        memory: of an instance: "4Gi".
-        min_instances: kept warm, of each target.
-        max_instances: the most of each target.
+        memory: memory of an instance, e.g. "4Gi".
+        min_instances: instances kept warm per target.
+        max_instances: maximum instances per target.
         model: loaded at the start of each instance; "" to load at the first task.
-        retain_days: jobs and rejected messages are deleted at that age; 0: never.
+        retain_days: age at which jobs and rejected messages are deleted; 0: never.
     Raises:
-        DeployError: a value is not valid; the text names it.
+        DeployError: a value is invalid; the message names it.
     """
 
     project: str
@@ -85,7 +85,7 @@ class Deployment:
     def __post_init__(self) -> None:
         _check(_PROJECT, self.project, "--project", "a project's id such as my-project-123456")
         _check(_REGION, self.region, "--region", "a region such as us-central1")
-        _check(_PREFIX, self.prefix, "--prefix", "at most 20 of a-z, 0-9 and -, a letter first")
+        _check(_PREFIX, self.prefix, "--prefix", "at most 20 of a-z, 0-9 and -, starting with a letter")
         _check(_BUCKET, self.bucket, "--bucket", "3 to 63 of a-z, 0-9, - and .")
         _check(_IMAGE, self.image or "none", "--image", "an image's name, with its tag or digest")
         _check(_MODEL, self.model or "none", "--model", "a registered model's name")
@@ -118,20 +118,20 @@ class Deployment:
 
     @property
     def bucket(self) -> str:
-        """The results' bucket."""
+        """Name of the results bucket."""
         return self.bucket_name or f"{self.project}-{self.prefix}"
 
     @property
     def bucket_url(self) -> str:
-        """The results' bucket, as a store URL."""
+        """The results bucket as a store URL."""
         return f"gs://{self.bucket}"
 
     def service(self, target: Target) -> str:
-        """The Cloud Run service of a target; the function's has the function's own name."""
+        """Name of a target's Cloud Run service; a function and its service have the same name."""
         return f"{self.prefix}-{target}"
 
     def account(self, role: str) -> str:
-        """E-mail of a service account.
+        """Email of a service account.
 
         Args:
             role: "container", "function", "push" or "build".
@@ -139,8 +139,13 @@ class Deployment:
         return f"{self.prefix}-{role}@{self.project}.iam.gserviceaccount.com"
 
     @property
+    def region_flags(self) -> tuple[str, str]:
+        """gcloud flags that locate a regional resource."""
+        return f"--region={self.region}", f"--project={self.project}"
+
+    @property
     def repository(self) -> str:
-        """The Artifact Registry repository, which holds both targets' images."""
+        """Name of the Artifact Registry repository for the images of both targets."""
         return self.prefix
 
     @property
@@ -150,7 +155,7 @@ class Deployment:
 
     @property
     def built_image(self) -> str:
-        """The image that a build makes. Its tag is the source's digest: equal sources are built once."""
+        """The image that a build creates. Its tag is the source digest: equal sources are built once."""
         return f"{self.region}-docker.pkg.dev/{self.project}/{self.repository}/container:{self.source}"
 
     @property
@@ -160,28 +165,28 @@ class Deployment:
 
     @property
     def container_url(self) -> str:
-        """The address that Cloud Run gives a service of this name, known before there is one."""
+        """The URL that Cloud Run assigns to the service, known before it exists."""
         return f"https://{self.service('container')}-${{PROJECT_NUMBER}}.{self.region}.run.app"
 
     @property
     def pubsub_agent(self) -> str:
-        """The account that Pub/Sub itself acts as."""
+        """The service agent of Pub/Sub."""
         return "service-${PROJECT_NUMBER}@gcp-sa-pubsub.iam.gserviceaccount.com"
 
     @property
     def store_url(self) -> str:
-        """DIPTYCH_STORE_URL of everybody."""
+        """DIPTYCH_STORE_URL of workers and clients."""
         return self.bucket_url
 
     @property
     def broker_url(self) -> str:
-        """DIPTYCH_BROKER_URL of who submits."""
+        """DIPTYCH_BROKER_URL of clients."""
         return self.queue.url
 
-    # What the workers are told ---------------------------------------------------------------------------
+    # Environment of the workers ---------------------------------------------------------------------------
 
     def environment(self, target: Target) -> dict[str, str]:
-        """Environment of a worker. What concerns speed is the same for both."""
+        """Environment of a worker. Settings that affect speed are equal for both."""
         threads = str(self.cpu)
         shared = {
             "DIPTYCH_TARGET": target,
@@ -196,7 +201,7 @@ class Deployment:
         if self.model:
             shared |= {"DIPTYCH_DEFAULT_MODEL": self.model, "DIPTYCH_PRELOAD": "true"}
         if target == "function":
-            # functions-framework starts 4 threads per CPU unless told otherwise.
+            # functions-framework starts 4 threads per CPU by default.
             return {**shared, "WORKERS": "1", "THREADS": "1"}
         return {
             **shared,
@@ -207,6 +212,6 @@ class Deployment:
         }
 
 
-def _check(pattern: re.Pattern[str], value: str, option: str, wanted: str) -> None:
+def _check(pattern: re.Pattern[str], value: str, option: str, expected: str) -> None:
     if not pattern.fullmatch(value):
-        raise DeployError(f"bad {option} {value[:80]!r}: {wanted}")
+        raise DeployError(f"bad {option} {value[:80]!r}: {expected}")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 
 class DeployError(Exception):
-    """What was asked for cannot be done. The text says what is wrong, where, and what to do, in one line."""
+    """A deployment failed. The message says in one line what is wrong, where, and what to do."""
 
 
 class GcloudError(DeployError):
@@ -12,7 +12,7 @@ class GcloudError(DeployError):
 
     Args:
         message: the reason, one line.
-        output: all that it wrote on stderr.
+        output: its whole stderr.
     """
 
     def __init__(self, message: str, output: str) -> None:
@@ -21,4 +21,4 @@ class GcloudError(DeployError):
 
 
 class NotThere(GcloudError):
-    """What a command asked about does not exist."""
+    """The resource does not exist."""

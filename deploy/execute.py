@@ -1,4 +1,4 @@
-"""Goes through the steps, one after the other: asks what is there, and makes what is not."""
+"""Execute steps in order: check the existing resources, create or change the others."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from deploy.gcloud import Runner, learn
 from deploy.steps import Ensure, FixedFact, Learn, Remove, Step
 
 PAUSES_S: Final = (5.0, 10.0, 15.0, 30.0, 30.0, 30.0)
-"""Between tries of what is not known everywhere yet: two minutes in all."""
+"""Pauses between retries until a change has propagated: two minutes in total."""
 _NOT_YET: Final = re.compile(
     r"service account .*does not exist|does not exist.*service account|service agent"
     r"|has not been used in project",
@@ -28,33 +28,33 @@ Answer = TypeVar("Answer")
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """Who is told what happens.
+    """Prints progress.
 
     Args:
-        say: given each line.
-        total: steps in all.
+        say: prints a line.
+        total: number of steps.
     """
 
     say: Say
     total: int
 
-    def step(self, number: int, title: str, what: str) -> None:
-        """One step's line."""
+    def step(self, number: int, title: str, result: str) -> None:
+        """Print the result of a step."""
         width = len(str(self.total))
-        self.say(f"[{number:{width}}/{self.total}] {title}: {what}")
+        self.say(f"[{number:{width}}/{self.total}] {title}: {result}")
 
     def command(self, text: str) -> None:
-        """A command that is about to run."""
+        """Print a command before it runs."""
         self.say("  $ " + text.replace("\n", "\n    "))
 
 
 class Executor:
-    """Carries steps out.
+    """Executes steps.
 
     Args:
         runner: runs commands.
-        say: given each line of progress.
-        sleep: waits; tests need not.
+        say: prints a line of progress.
+        sleep: waits between retries.
     """
 
     def __init__(self, runner: Runner, say: Say, sleep: Callable[[float], None] = time.sleep) -> None:
@@ -63,35 +63,35 @@ class Executor:
         self._sleep = sleep
 
     def deploy(self, steps: Sequence[Step]) -> int:
-        """Make everything so.
+        """Create or change every resource that differs.
 
         Returns:
-            How many things had to be made or changed.
+            Number of resources created or changed.
         Raises:
-            DeployError: a step failed; the text says which, why, and what is done.
+            DeployError: a step failed; the message says which, why, and which steps are done.
         """
         progress = Progress(self._say, len(steps))
         changed = 0
         for number, step in enumerate(steps, 1):
             try:
-                what = self._learn(step) if isinstance(step, Learn) else self._ensure(step, progress)
+                result = self._learn(step) if isinstance(step, Learn) else self._ensure(step, progress)
             except DeployError as error:
-                raise _stopped(number, len(steps), step.title, error, "goes on there") from error
-            progress.step(number, step.title, what)
-            changed += what not in ("there", "done") and isinstance(step, Ensure)
+                raise _stopped(number, len(steps), step.title, error) from error
+            progress.step(number, step.title, result)
+            changed += result not in ("unchanged", "done") and isinstance(step, Ensure)
         return changed
 
     def destroy(self, steps: Sequence[Remove]) -> int:
-        """Take everything away; return how many things there were. Raises DeployError as `deploy` does."""
+        """Remove every resource; return how many existed. Raises DeployError as `deploy` does."""
         progress = Progress(self._say, len(steps))
         removed = 0
         for number, step in enumerate(steps, 1):
             try:
-                what = self._remove(step, progress)
+                result = self._remove(step, progress)
             except DeployError as error:
-                raise _stopped(number, len(steps), step.title, error, "goes on there") from error
-            progress.step(number, step.title, what)
-            removed += what == "removed"
+                raise _stopped(number, len(steps), step.title, error) from error
+            progress.step(number, step.title, result)
+            removed += result == "removed"
         return removed
 
     def _learn(self, step: Learn) -> str:
@@ -107,12 +107,12 @@ class Executor:
             document = self._patiently(self._runner.read, step.find, _API_OFF)
         except NotThere:
             self._run(step.make, progress)
-            return "made"
+            return "created"
         except GcloudError as error:
             raise DeployError(f"{error}{step.hint}") from error
         lacking = self._lacking(step, document)
         if not lacking:
-            return "there"
+            return "unchanged"
         if step.change is None:
             raise DeployError(lacking)
         self._run(step.change, progress)
@@ -127,7 +127,7 @@ class Executor:
             assert step.find is not None
             name = step.find.filled(self._runner.variables)[4]
             raise DeployError(
-                f"its {error}, which Google lets nobody change: once it is empty,"
+                f"its {error}, which cannot be changed: once it is empty, run"
                 f" `gcloud pubsub subscriptions delete {name}`"
             ) from error
 
@@ -135,39 +135,39 @@ class Executor:
         try:
             document = self._runner.read(step.find)
         except NotThere:
-            return "not there"
+            return "not found"
         except GcloudError as error:
             if _API_OFF.search(error.output):
-                return "not there"
+                return "not found"
             raise
         if step.gone and step.gone(document):
-            return "not there"
+            return "not found"
         self._run(step.remove, progress)
         return "removed"
 
     def _run(self, command: Command, progress: Progress) -> None:
-        """Run a command, again if what it names was made a moment ago and is not known everywhere yet."""
+        """Run a command; retry if it refers to a new resource that has not propagated yet."""
         progress.command(command.shell(self._runner.variables))
         self._patiently(self._runner.run, command, _NOT_YET)
 
     def _patiently(
-        self, do: Callable[[Command], Answer], command: Command, passing: re.Pattern[str]
+        self, do: Callable[[Command], Answer], command: Command, transient: re.Pattern[str]
     ) -> Answer:
-        """Run a command, again for as long as it fails in a way that passes by itself."""
+        """Run a command; retry while it fails transiently."""
         for pause_s in PAUSES_S:
             try:
                 return do(command)
             except GcloudError as error:
-                if not passing.search(error.output):
+                if not transient.search(error.output):
                     raise
-                self._say(f"  not known everywhere yet: again in {pause_s:g} s")
+                self._say(f"  not propagated yet: retrying in {pause_s:g} s")
                 self._sleep(pause_s)
         return do(command)
 
 
-def _stopped(number: int, total: int, title: str, error: DeployError, goes_on: str) -> DeployError:
+def _stopped(number: int, total: int, title: str, error: DeployError) -> DeployError:
     before = "step 1 is done" if number == 2 else f"steps 1 to {number - 1} are done"
     done = before if number > 1 else "nothing was changed"
     return DeployError(
-        f"step {number} of {total}, {title}: {error}; {done}: mend it, and the same command {goes_on}"
+        f"step {number} of {total}, {title}: {error}; {done}: fix it and run the same command again"
     )

@@ -1,6 +1,6 @@
-"""What is asked for and what is there, as plain words that can be compared and shown.
+"""Properties of resources, expected and actual, as text that can be compared and printed.
 
-A fact is a name that a user knows ("ack deadline") and a value in one form ("600 s"), whichever API told it.
+A fact is a name that a user knows ("ack deadline") and a value in one form ("600 s"), whatever the API.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import Any, Final
 
 Facts = Mapping[str, str]
 Document = Mapping[str, Any]
-"""A decoded answer of gcloud."""
+"""Decoded output of gcloud."""
 
 NONE: Final = "none"
 READY: Final = "ready"
@@ -24,22 +24,22 @@ _ANNOTATION_MAX: Final = "autoscaling.knative.dev/maxScale"
 _ANNOTATION_URLS: Final = "run.googleapis.com/urls"
 
 
-def differences(wanted: Facts, found: Facts) -> str:
-    """Say what is not as wanted: "ack deadline is 10 s, not 600 s; …"; "" if all is.
+def differences(expected: Facts, actual: Facts) -> str:
+    """List the differences, e.g. "ack deadline is 10 s, not 600 s; …"; "" if there are none.
 
     Args:
-        wanted: what must hold.
-        found: what is there; it may hold more.
+        expected: the facts that must hold.
+        actual: the facts of the resource; extra ones are ignored.
     """
     return "; ".join(
-        f"{name} is {found.get(name, NONE)}, not {value}"
-        for name, value in wanted.items()
-        if found.get(name, NONE) != value
+        f"{name} is {actual.get(name, NONE)}, not {value}"
+        for name, value in expected.items()
+        if actual.get(name, NONE) != value
     )
 
 
 def subscription_facts(document: Document) -> Facts:
-    """Of `gcloud pubsub subscriptions describe`."""
+    """Facts from `gcloud pubsub subscriptions describe`."""
     push = document.get("pushConfig") or {}
     token = push.get("oidcToken") or {}
     dead = document.get("deadLetterPolicy") or {}
@@ -62,7 +62,7 @@ def subscription_facts(document: Document) -> Facts:
 
 
 def service_facts(document: Document) -> Facts:
-    """Of `gcloud run services describe`: a container's service or the one below a function."""
+    """Facts from `gcloud run services describe`, for a container or for a function's service."""
     template = document.get("spec", {}).get("template", {})
     notes = template.get("metadata", {}).get("annotations", {})
     spec = template.get("spec", {})
@@ -81,14 +81,14 @@ def service_facts(document: Document) -> Facts:
         "start-up probe": probe.get("path", NONE),
         "service account": spec.get("serviceAccountName", NONE),
         "image": container.get("image", NONE),
-        # A deploy that failed leaves a service that has all that was asked for, and does not start.
+        # A failed deploy leaves a service with the requested settings that does not start.
         "state": _readiness(document),
         **_environment({each["name"]: each.get("value", "") for each in container.get("env", [])}),
     }
 
 
 def service_urls(document: Document) -> list[str]:
-    """The addresses that a Cloud Run service answers at."""
+    """The URLs of a Cloud Run service."""
     listed = document.get("metadata", {}).get("annotations", {}).get(_ANNOTATION_URLS, "[]")
     try:
         urls = [str(url) for url in json.loads(listed)]
@@ -98,7 +98,7 @@ def service_urls(document: Document) -> list[str]:
 
 
 def function_facts(document: Document) -> Facts:
-    """Of `gcloud functions describe`, second generation."""
+    """Facts from `gcloud functions describe`, second generation."""
     service = document.get("serviceConfig", {})
     trigger = document.get("eventTrigger", {})
     return {
@@ -120,11 +120,11 @@ def function_facts(document: Document) -> Facts:
 
 
 def bucket_facts(document: Document) -> Facts:
-    """Of `gcloud storage buckets describe`."""
+    """Facts from `gcloud storage buckets describe`."""
     rules = (document.get("lifecycle_config") or {}).get("rule", [])
     ages = [rule.get("condition", {}).get("age") for rule in rules if _deletes(rule)]
     days = [age for age in ages if age is not None]
-    expiry = f"after {min(days)} days" if days else "by a rule of its own" if ages else "never"
+    expiry = f"after {min(days)} days" if days else "by a custom rule" if ages else "never"
     return {
         "uniform access": "on" if document.get("uniform_bucket_level_access") else "off",
         "public access prevention": str(document.get("public_access_prevention", "inherited")),
@@ -133,17 +133,17 @@ def bucket_facts(document: Document) -> Facts:
 
 
 def environment_facts(environment: Mapping[str, str]) -> Facts:
-    """Of variables that a worker is to have."""
+    """Facts of a worker's environment variables."""
     return _environment(environment)
 
 
 def has_binding(policy: Document, member: str, role: str) -> bool:
-    """True if an IAM policy grants a role to a member, under whatever condition."""
+    """True if an IAM policy grants a role to a member, with or without a condition."""
     return member in members(policy, role)
 
 
 def members(policy: Document, role: str) -> Sequence[str]:
-    """Who has a role in an IAM policy."""
+    """The members with a role in an IAM policy."""
     bindings = policy.get("bindings") or []
     return [member for each in bindings if each.get("role") == role for member in each.get("members", [])]
 
@@ -165,7 +165,7 @@ def memory(text: str) -> str:
 
 
 def last_part(name: str) -> str:
-    """The short name at the end of a full one."""
+    """The last part of a full resource name."""
     return name.rpartition("/")[2]
 
 

@@ -1,4 +1,4 @@
-"""Runs command lines, decodes what they print, and says in one line why one failed."""
+"""Run commands, decode their output, and report a failure in one line."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from deploy.command import Command
 from deploy.errors import DeployError, GcloudError, NotThere
 
 ROOT: Final = Path(__file__).resolve().parent.parent
-"""The checkout: commands name what lies in it by relative paths."""
+"""The checkout: commands use paths relative to it."""
 ENVIRONMENT: Final[Mapping[str, str]] = {"CLOUDSDK_CORE_DISABLE_PROMPTS": "1"}
 INSTALL: Final = "https://cloud.google.com/sdk/docs/install"
 
 _NOT_THERE: Final = re.compile(
     r"NOT_FOUND|not found|cannot find|could not be found|does not exist|\b404\b|unknown service account", re.I
 )
-# Google says this to those who may not know whether something exists.
+# Google's response where the caller may not learn whether a resource exists.
 _HIDDEN: Final = re.compile(r"PERMISSION_DENIED|permission|may not exist|\b403\b", re.I)
 _SIGNED_OUT: Final = re.compile(
     r"do not currently have an active account|gcloud auth login|Reauthentication|invalid_grant", re.I
@@ -36,28 +36,28 @@ Tell = Callable[[str], None]
 
 @dataclass(frozen=True, slots=True)
 class Finished:
-    """What came of a process.
+    """The result of a process.
 
     Args:
         code: its exit code.
-        output: what it printed, unless nobody wanted to know.
-        complaints: what it wrote on stderr.
+        output: its stdout; "" if it was discarded.
+        stderr: its stderr.
     """
 
     code: int
     output: str
-    complaints: str
+    stderr: str
 
 
 Launch = Callable[[list[str], Tell | None], Finished]
-"""Runs a command line to its end. With somebody to tell, its stderr is told by lines, its output dropped."""
+"""Runs a command line. With a `Tell`, each line of stderr is passed to it and stdout is discarded."""
 
 
 class Runner:
     """Runs commands in the checkout's folder.
 
     Args:
-        tell: is given each line that a long command writes; None keeps them back.
+        tell: receives each line that a command that changes something writes; None discards them.
         launch: starts processes.
     """
 
@@ -65,14 +65,14 @@ class Runner:
         self._tell = tell
         self._launch = launch or launch_process
         self.variables: dict[str, str] = {}
-        """What has been learnt so far."""
+        """The variables looked up so far."""
 
     def read(self, command: Command) -> Any:
-        """Run a command and decode the JSON that it prints.
+        """Run a command and decode its JSON output.
 
         Raises:
-            NotThere: what it asks about does not exist.
-            GcloudError: it failed otherwise, or printed no JSON.
+            NotThere: the resource does not exist.
+            GcloudError: it failed otherwise, or its output is not JSON.
             DeployError: gcloud is not installed.
         """
         text = self._run(command, None)
@@ -82,11 +82,11 @@ class Runner:
             raise GcloudError(f"{command.name} printed no JSON: {text[:80]!r}", text) from error
 
     def ask(self, command: Command) -> str:
-        """Run a command and return what it prints, stripped. Raises like `read`."""
+        """Run a command and return its output, stripped. Raises like `read`."""
         return self._run(command, None).strip()
 
     def run(self, command: Command) -> None:
-        """Run a command that changes something, telling what it writes. Raises like `read`."""
+        """Run a command that changes something, reporting its output. Raises like `read`."""
         self._run(command, self._tell or (lambda _: None))
 
     def _run(self, command: Command, tell: Tell | None) -> str:
@@ -100,57 +100,57 @@ def launch_process(words: list[str], tell: Tell | None) -> Finished:
     """Run a command line as a process. Raises DeployError if its program is not installed."""
     program = shutil.which(words[0])
     if not program:
-        raise DeployError(f"{words[0]} is not installed: {INSTALL}; --dry-run prints what it would be told")
+        raise DeployError(f"{words[0]} is not installed: {INSTALL}; --dry-run prints the commands")
     with subprocess.Popen(
         [program, *words[1:]],
         cwd=ROOT,
         env={**os.environ, **ENVIRONMENT},
         stdin=subprocess.DEVNULL,
-        # A command that changes something prints the whole of it there, which nobody reads.
+        # A command that changes a resource prints the whole resource, which is not needed.
         stdout=subprocess.DEVNULL if tell else subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
         errors="replace",
     ) as process:
-        output, complaints = ("", _told(process, tell)) if tell else process.communicate()
-    return Finished(process.returncode, output, complaints)
+        output, stderr = ("", _forward(process, tell)) if tell else process.communicate()
+    return Finished(process.returncode, output, stderr)
 
 
-def _told(process: subprocess.Popen[str], tell: Tell) -> str:
-    """Tell each line of stderr as it comes, and return all of it."""
+def _forward(process: subprocess.Popen[str], tell: Tell) -> str:
+    """Forward each line of stderr as it arrives, and return all of it."""
     assert process.stderr is not None
-    complaints = []
+    stderr = []
     for line in process.stderr:
-        complaints.append(line)
+        stderr.append(line)
         if line.strip():
             tell(line.rstrip())
-    return "".join(complaints)
+    return "".join(stderr)
 
 
 def learn(variables: dict[str, str], name: str, value: str, pattern: str, title: str) -> None:
-    """Keep an answer that later commands need.
+    """Store a value that later commands need.
 
     Raises:
-        DeployError: the answer is not of the form that it must have.
+        DeployError: the value does not match the pattern.
     """
     if not re.fullmatch(pattern, value):
-        raise DeployError(f"{title}: gcloud answered {value[:80]!r}, which cannot be right")
+        raise DeployError(f"{title}: gcloud returned {value[:80]!r}, which is not valid")
     variables[name] = value
 
 
 def _failure(command: Command, finished: Finished) -> GcloudError:
-    complaints = finished.complaints
-    reason = _reason(complaints) or f"exit code {finished.code}"
-    if _SIGNED_OUT.search(complaints):
-        return GcloudError(f"gcloud is not signed in: run `gcloud auth login` ({reason})", complaints)
-    if _NOT_THERE.search(complaints) and not _HIDDEN.search(complaints):
-        return NotThere(f"{command.name}: {reason}", complaints)
-    return GcloudError(f"{command.name}: {reason}", complaints)
+    stderr = finished.stderr
+    reason = _reason(stderr) or f"exit code {finished.code}"
+    if _SIGNED_OUT.search(stderr):
+        return GcloudError(f"gcloud is not signed in: run `gcloud auth login` ({reason})", stderr)
+    if _NOT_THERE.search(stderr) and not _HIDDEN.search(stderr):
+        return NotThere(f"{command.name}: {reason}", stderr)
+    return GcloudError(f"{command.name}: {reason}", stderr)
 
 
-def _reason(complaints: str) -> str:
+def _reason(stderr: str) -> str:
     """The lines from the last "ERROR:" on, as one."""
-    lines = [line.strip() for line in complaints.splitlines() if line.strip()]
+    lines = [line.strip() for line in stderr.splitlines() if line.strip()]
     starts = [at for at, line in enumerate(lines) if line.startswith(("ERROR", "error:"))]
     text = " ".join(lines[starts[-1] :] if starts else lines[-3:])
     text = _NOISE.sub("", text).rstrip(".")

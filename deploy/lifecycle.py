@@ -1,6 +1,6 @@
-"""Writes a bucket's rules of expiry: `python -m deploy.lifecycle 30 build/lifecycle.json`.
+"""Write a bucket's lifecycle rules: `python -m deploy.lifecycle 30 build/lifecycle.json`.
 
-gcloud takes them from a file only, not from a pipe.
+gcloud reads them from a file only, not from a pipe.
 """
 
 from __future__ import annotations
@@ -11,12 +11,12 @@ from pathlib import Path
 from typing import Final
 
 EXPIRING: Final = ("jobs/", "rejected/")
-"""What expires; models stay."""
+"""Prefixes that expire; models are kept."""
 
 
 def main() -> None:
     """The command line."""
-    parser = argparse.ArgumentParser(prog="lifecycle", description="Write a bucket's rules of expiry.")
+    parser = argparse.ArgumentParser(prog="lifecycle", description="Write a bucket's lifecycle rules.")
     parser.add_argument("days", type=int)
     parser.add_argument("file", type=Path)
     chosen = parser.parse_args()

@@ -1,4 +1,4 @@
-"""A deployment, or its end, as a shell script: what --dry-run prints. It needs but bash and gcloud."""
+"""A deployment or its removal as a shell script, as --dry-run prints it. It needs only bash and gcloud."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from deploy.steps import Ensure, Learn, Remove, Step
 
 _HEAD: Final = """#!/usr/bin/env bash
 # {title}
-# Printed by `diptych {name} --dry-run`. Run it in the checkout's folder; run it again to go on.
+# Printed by `diptych {name} --dry-run`. Run it in the checkout's folder; after a failure, run it again.
 set -euo pipefail
 {exports}
 """
 _AGAIN: Final = """
-# What was made a moment ago may take a minute to be known everywhere.
+# New resources may take a minute to propagate.
 again() {
   local pause
   for pause in 5 10 20 30; do
@@ -28,27 +28,27 @@ again() {
 """
 
 
-def deploy_script(title: str, steps: Sequence[Step], closing: Sequence[str]) -> str:
+def deploy_script(title: str, steps: Sequence[Step], next_lines: Sequence[str]) -> str:
     """The script of a deployment.
 
     Args:
-        title: what it makes, in a line.
+        title: one line for the header.
         steps: in order.
-        closing: lines that the user reads at the end.
+        next_lines: lines that the script prints at the end.
     """
     parts = [_head("deploy", title) + _AGAIN]
     parts += [f"# {number}. {step.title}\n{_shown(step)}\n" for number, step in enumerate(steps, 1)]
-    farewell = "\n".join(closing)
-    return "\n".join([*parts, f"cat <<'END'\n{farewell}\nEND"])
+    final_text = "\n".join(next_lines)
+    return "\n".join([*parts, f"cat <<'END'\n{final_text}\nEND"])
 
 
 def destroy_script(title: str, steps: Sequence[Remove]) -> str:
-    """The script that takes a deployment away."""
+    """The script that removes a deployment."""
     parts = [_head("destroy", title)]
     for number, step in enumerate(steps, 1):
         removal = _indented(step.remove.shell())
         if step.gone is None:
-            # Only what is there can be removed.
+            # Only existing resources can be removed.
             removal = f"if {_quiet(step.find)}; then\n{removal}\nfi"
         else:
             removal = f"{step.remove.shell()} >/dev/null 2>&1 || true"
@@ -78,7 +78,7 @@ def _ensured(step: Ensure) -> str:
 
 
 def _quiet(command: Command) -> str:
-    """A question whose answer does not matter, only whether there is one."""
+    """The command with its output discarded: only its exit code matters."""
     return f"{command.shell()} >/dev/null 2>&1"
 
 

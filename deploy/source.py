@@ -1,4 +1,4 @@
-"""Names what is deployed by its content, so that equal sources are built and deployed once."""
+"""The digest of the deployed sources, so that equal sources are built and deployed once."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from model.registry import Registry
 
 FILES: Final = ("Dockerfile", "constraints.txt", "pyproject.toml")
 FOLDERS: Final = ("docker", "model", "pipeline", "results", "worker_container", "worker_function")
-"""What the two workers' images are made of."""
+"""The sources of the two workers' images."""
 DIGITS: Final = 12
 
 
 def source_digest(root: Path = ROOT) -> str:
-    """The first digits of a SHA-256 over names and contents of the sources.
+    """Compute the first digits of a SHA-256 over the names and contents of the sources.
 
     Raises:
-        DeployError: this is no checkout, so that there is nothing to build from.
+        DeployError: this is not a checkout, so there are no sources to build from.
     """
     missing = [name for name in FILES if not (root / name).is_file()]
     if missing:
@@ -42,9 +42,9 @@ def check_model(name: str) -> None:
     registry = Registry()
     if name not in registry.names():
         raise DeployError(
-            f"bad --model {name[:80]!r}: only what comes with the images can be loaded at the start"
-            f" ({', '.join(registry.names())}); leave --model out, and `diptych submit --model` puts yours"
-            " into the bucket, where the workers fetch it at its first task"
+            f"bad --model {name[:80]!r}: only a model that is shipped in the images can be loaded at"
+            f" start ({', '.join(registry.names())}); without --model, `diptych submit --model` uploads yours"
+            " to the bucket, where the workers download it at its first task"
         )
 
 

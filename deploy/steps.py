@@ -1,4 +1,4 @@
-"""A step: something that must be so, the command that tells, and the command that makes it so."""
+"""A step: a resource, the command that reads it, and the commands that create, change or remove it."""
 
 from __future__ import annotations
 
@@ -12,23 +12,23 @@ from deploy.facts import Document, Facts, differences, has_binding
 JSON: Final = "--format=json"
 
 Lacks = Callable[[Any, Variables], str]
-"""Given a decoded answer: what is not as wanted, or ""."""
+"""Given decoded output: the differences from what is expected, or ""."""
 
 
 @dataclass(frozen=True, slots=True)
 class Ensure:
-    """Something that must be there, as wanted.
+    """A resource that must exist with the expected properties.
 
     Args:
-        title: what it is: "topic diptych-tasks".
-        make: makes it.
-        find: prints it as JSON, and fails if it is not there; None: `make` does no harm where it is.
-        change: brings one that is there to what is wanted; None: it cannot differ.
-        lacks: compares what `find` printed.
-        repeatable: `make` may be run whatever is there, so that a script need not ask.
-        patient: what it refers to may take a minute to be known everywhere, so it is tried again.
-        hint: what to do if it cannot be looked at.
-        tailored: what is wanted depends on the options of the command, which only its user knows.
+        title: description, e.g. "topic diptych-tasks".
+        make: creates it.
+        find: prints it as JSON, and fails if it does not exist; None: `make` is idempotent.
+        change: updates an existing one; None: it cannot differ.
+        lacks: compares the output of `find`.
+        repeatable: `make` is idempotent, so a script need not check first.
+        patient: it refers to resources that may take a minute to propagate, so it is retried.
+        hint: what to do if it cannot be read.
+        tailored: the expected properties depend on options of `deploy`, which doctor does not know.
     """
 
     title: str
@@ -44,13 +44,13 @@ class Ensure:
 
 @dataclass(frozen=True, slots=True)
 class Learn:
-    """Something that later commands must know.
+    """A value that later commands need.
 
     Args:
-        title: what it is.
+        title: description.
         variable: its name in later commands.
-        ask: prints it, alone.
-        pattern: regular expression of what the answer must look like.
+        ask: prints it alone.
+        pattern: regular expression that the value must match.
     """
 
     title: str
@@ -61,13 +61,13 @@ class Learn:
 
 @dataclass(frozen=True, slots=True)
 class Remove:
-    """Something that must be gone.
+    """A resource to remove.
 
     Args:
-        title: what it is.
-        find: prints it as JSON, and fails if it is not there.
+        title: description.
+        find: prints it as JSON, and fails if it does not exist.
         remove: removes it.
-        gone: True if what `find` printed shows that it is not there after all.
+        gone: True if the output of `find` shows that it does not exist.
     """
 
     title: str
@@ -79,40 +79,42 @@ class Remove:
 Step = Ensure | Learn
 
 
-def expecting(wanted: Facts, facts: Callable[[Document], Facts], never_changes: Sequence[str] = ()) -> Lacks:
+def expecting(
+    expected: Facts, facts: Callable[[Document], Facts], never_changes: Sequence[str] = ()
+) -> Lacks:
     """Compare facts, which may hold variables.
 
     Args:
-        wanted: what must hold.
-        facts: reads them from a document.
-        never_changes: names of facts that Google lets nobody change.
+        expected: the facts that must hold.
+        facts: extracts facts from a document.
+        never_changes: names of facts that cannot be changed.
     Returns:
-        A comparison. It raises FixedFact for a difference that no command mends.
+        A comparison. It raises FixedFact for a difference that no command can change.
     """
 
     def lacks(document: Any, variables: Variables) -> str:
-        filled = {name: Command((value,)).filled(variables)[0] for name, value in wanted.items()}
-        found = facts(document)
-        stuck = differences({name: filled[name] for name in never_changes}, found)
+        filled = {name: Command((value,)).filled(variables)[0] for name, value in expected.items()}
+        actual = facts(document)
+        stuck = differences({name: filled[name] for name in never_changes}, actual)
         if stuck:
             raise FixedFact(stuck)
-        return differences(filled, found)
+        return differences(filled, actual)
 
     return lacks
 
 
 class FixedFact(Exception):
-    """Something is there that differs in a way that no command can change; the text says how."""
+    """A resource differs in a property that cannot be changed; the message names it."""
 
 
 def grant(title: str, resource: str, words: Sequence[str], member: str, role: str) -> Ensure:
-    """A role that a service account must have on one resource.
+    """Grant a service account a role on one resource.
 
     Args:
-        title: who may do what.
-        resource: gcloud's words for its kind: "pubsub topics".
-        words: the resource's name and what places it (project, region).
-        member: e-mail of the service account, possibly with variables.
+        title: description.
+        resource: gcloud's name of its kind: "pubsub topics".
+        words: the resource's name and location (project, region).
+        member: email of the service account, possibly with variables.
         role: "roles/…".
     """
     principal = f"serviceAccount:{member}"
@@ -134,12 +136,12 @@ def grant(title: str, resource: str, words: Sequence[str], member: str, role: st
 
 
 def under_condition(step: Ensure, title: str, expression: str) -> Ensure:
-    """The same grant, narrowed by an IAM condition.
+    """The same grant with an IAM condition.
 
     Args:
         step: made by `grant`.
-        title: the condition's name.
-        expression: what must hold, in the Common Expression Language.
+        title: name of the condition.
+        expression: the condition in Common Expression Language.
     """
     make = step.make.adding(f"--condition=title={title},expression={expression}")
     return replace(step, make=make, change=make)
@@ -149,10 +151,10 @@ def revoke(title: str, resource: str, words: Sequence[str], member: str, role: s
     """The opposite of `grant`.
 
     Args:
-        title: who may do what no longer.
-        resource: gcloud's words for its kind.
-        words: the resource's name and what places it.
-        member: e-mail of the service account.
+        title: description.
+        resource: gcloud's name of its kind.
+        words: the resource's name and location.
+        member: email of the service account.
         role: "roles/…".
         more: flags of the removal.
     """

@@ -1,4 +1,4 @@
-"""The root command. Sub-commands are imported when they run, so that `diptych --help` starts at once."""
+"""The root command. Subcommands are imported when they run, so that `diptych --help` starts fast."""
 
 from __future__ import annotations
 
@@ -35,31 +35,27 @@ INTERRUPTED_EXIT: Final = 130  # 128 + SIGINT, as shells say
 
 COMMANDS: Final = {
     "up": Entry("diptych.commands.stack.up", "up", "Run the whole stack on this machine."),
-    "demo": Entry(
-        "diptych.commands.stack.demo", "demo", "Run the main job once, from nothing to a comparison."
-    ),
-    "submit": Entry("diptych.commands.jobs.commands", "submit", "Ask for N images."),
-    "status": Entry("diptych.commands.jobs.commands", "status", "Say how far a job is."),
-    "watch": Entry("diptych.commands.jobs.commands", "watch", "Follow a job to its end."),
-    "jobs": Entry("diptych.commands.jobs.commands", "jobs", "List the jobs in the store."),
-    "cancel": Entry("diptych.commands.jobs.commands", "cancel", "End a job for good."),
+    "demo": Entry("diptych.commands.stack.demo", "demo", "Run a demo: start a stack, generate, compare."),
+    "submit": Entry("diptych.commands.jobs.submit", "submit", "Submit a job: N images from each target."),
+    "status": Entry("diptych.commands.jobs.status", "status", "Show a job's progress."),
+    "watch": Entry("diptych.commands.jobs.watch", "watch", "Watch a job until it ends."),
+    "jobs": Entry("diptych.commands.jobs.jobs", "jobs", "List the jobs in the store."),
+    "cancel": Entry("diptych.commands.jobs.cancel", "cancel", "Cancel a job permanently."),
     "resume": Entry(
-        "diptych.commands.jobs.commands", "resume", "Publish what was never published, or is stalled."
+        "diptych.commands.jobs.resume", "resume", "Publish tasks that were never published, or stalled."
     ),
-    "retry": Entry(
-        "diptych.commands.jobs.commands", "retry", "Publish failed and dead-lettered tasks again."
-    ),
-    "dlq": Entry("diptych.commands.jobs.dlq", "dlq", "Look at dead-lettered tasks, and send them again."),
-    "web": Entry("diptych.commands.stack.web", "web", "Serve the page: ask, watch, browse."),
-    "results": Entry("diptych.commands.results.commands", "results", "Look at a job's images and records."),
-    "model": Entry("diptych.commands.model.group", "model", "List, check, train and move models."),
-    "bench": Entry(
-        "diptych.commands.bench.commands", "bench", "Measure the targets under load, and side by side."
-    ),
-    "deploy": Entry("diptych.commands.cloud.deploy", "deploy", "Put both targets on Google Cloud."),
-    "destroy": Entry("diptych.commands.cloud.deploy", "destroy", "Take a deployment away."),
-    "doctor": Entry("diptych.commands.cloud.doctor", "doctor", "Check the setup, and say what mends it."),
+    "retry": Entry("diptych.commands.jobs.retry", "retry", "Publish failed and dead-lettered tasks again."),
+    "dlq": Entry("diptych.commands.jobs.dlq", "dlq", "Inspect and redrive dead-lettered tasks."),
+    "web": Entry("diptych.commands.stack.web", "web", "Serve the web page: submit, watch, browse."),
+    "results": Entry("diptych.commands.results.group", "results", "Browse, compare and export results."),
+    "model": Entry("diptych.commands.model.group", "model", "List, train, measure and register models."),
+    "bench": Entry("diptych.commands.bench.commands", "bench", "Measure and compare the targets under load."),
+    "deploy": Entry("diptych.commands.cloud.deploy", "deploy", "Deploy both targets to Google Cloud."),
+    "destroy": Entry("diptych.commands.cloud.deploy", "destroy", "Remove a deployment."),
+    "doctor": Entry("diptych.commands.cloud.doctor", "doctor", "Check the setup and show how to repair it."),
 }
+HELP_OPTIONS: Final = ["-h", "--help"]
+"""Set on the outermost command only: click passes them down to all others."""
 
 
 class RootGroup(LazyGroup):
@@ -72,28 +68,34 @@ class RootGroup(LazyGroup):
         run_and_exit(lambda: parent(*args, **options))
 
 
-@click.command(cls=RootGroup, entries=COMMANDS, context_settings={"help_option_names": ["-h", "--help"]})
+@click.command(cls=RootGroup, entries=COMMANDS, context_settings={"help_option_names": HELP_OPTIONS})
 @click.version_option(__version__, prog_name="diptych", message="%(prog)s %(version)s")
 def main() -> None:
-    """Make a batch of images, generated twice: by a container and by a serverless function.
+    """Generate a batch of images twice: in a container and in a serverless function.
 
     \b
-    Start here:
-      diptych up                       the stack, in one terminal
-      diptych submit -n 64 --watch     a job, from another
+    Getting started:
+      diptych up                       run the stack, in one terminal
+      diptych submit -n 64 --watch     submit a job, in another
     """
 
 
 def submit_job() -> NoReturn:
-    """`submit-job`: `diptych submit` under its own name."""
-    run_and_exit(lambda: COMMANDS["submit"].load().main(prog_name="submit-job", standalone_mode=False))
+    """Entry point of `submit-job`: `diptych submit` as a program."""
+    run_and_exit(
+        lambda: (
+            COMMANDS["submit"]
+            .load()
+            .main(prog_name="submit-job", standalone_mode=False, help_option_names=HELP_OPTIONS)
+        )
+    )
 
 
 def run_and_exit(call: Callable[[], Any]) -> NoReturn:
     """Run a command and end the process: one line on stderr for an error, never a traceback.
 
-    Exit codes: what the command set (0 if nothing), 1 for an error, 2 for wrong usage, 130 for Ctrl-C.
-    `DIPTYCH_TRACEBACK=1` adds the traceback of an error that should not have happened.
+    Exit codes: the one that the command set (default 0), 1 for an error, 2 for wrong usage, 130 for Ctrl-C.
+    `DIPTYCH_TRACEBACK=1` adds the traceback of an unexpected error.
     """
     try:
         code = call()
@@ -109,7 +111,7 @@ def run_and_exit(call: Callable[[], Any]) -> NoReturn:
         click.echo("interrupted", err=True)
         sys.exit(INTERRUPTED_EXIT)
     except BrokenPipeError:
-        # The reader (`| head`) has gone. Python would complain once more when it flushes at exit.
+        # The reader (`| head`) has closed the pipe. Python would report it again when it flushes at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
     except Exception as error:  # noqa: BLE001 (the last line of defence: users get a line, not a traceback)
@@ -121,14 +123,14 @@ def run_and_exit(call: Callable[[], Any]) -> NoReturn:
 
 
 def _describe(error: Exception) -> str:
-    """One line for an error. Our own classes, and the operating system's, already say it well."""
+    """One line for an error. Our own errors and the operating system's are clear as they are."""
     if isinstance(error, OSError) and error.strerror and error.filename is None:
         return f"cannot read or write: {error.strerror}"  # such as standard output onto a full disk
     if type(error).__module__.partition(".")[0] in OUR_PACKAGES or isinstance(error, OSError):
         return str(error)
     return (
-        f"something unexpected happened, please report it ({type(error).__name__}: {error});"
-        " DIPTYCH_TRACEBACK=1 shows where"
+        f"unexpected error, please report it ({type(error).__name__}: {error});"
+        " DIPTYCH_TRACEBACK=1 prints the traceback"
     )
 
 

@@ -1,4 +1,4 @@
-"""A group of commands that are imported when they run, so that `--help` starts at once."""
+"""A group of commands that are imported when they run, so that `--help` starts fast."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import click
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One command: where it is, and what the list of commands says of it."""
+    """One command: where it is defined, and its line in the list of commands."""
 
     module: str
     attribute: str
@@ -40,10 +40,10 @@ class LazyGroup(click.Group):
         return [*self.entries]
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
-        """Import the command; None if there is none of that name."""
+        """Import the command; None if the name is unknown."""
         return self.entries[cmd_name].load() if cmd_name in self.entries else None
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
-        """Write the list of commands from the table: importing them all would take seconds."""
+        """Write the list of commands from the entries: importing them all would take seconds."""
         with formatter.section("Commands"):
             formatter.write_dl([(name, entry.short_help) for name, entry in self.entries.items()])

@@ -1,1 +1,1 @@
-"""The models: networks, training, checkpoints, engines, registry. Knows no cloud and no queue."""
+"""The models: networks, training, checkpoints, engines, registry. Independent of cloud and queue."""

@@ -17,22 +17,22 @@ if TYPE_CHECKING:
 
 
 def average_checkpoints(paths: Sequence[Path]) -> tuple[dict[str, NDArray[np.float32]], GeneratorConfig]:
-    """Average the weights of checkpoints, each counting the same.
+    """Average the weights of checkpoints, all equally weighted.
 
     Args:
         paths: two or more checkpoints of one architecture.
     Returns:
-        float32 tensors, and the config of the last one, without its gate: what was measured holds no longer.
+        float32 tensors, and the config of the last one without its precision gate, which no longer holds.
     Raises:
-        CheckpointError: one cannot be read, or is of another architecture than the first.
+        CheckpointError: one cannot be read, or its architecture differs from the first.
     """
     total, first = load_checkpoint(paths[0])
     config = first
     for path in paths[1:]:
         tensors, config = load_checkpoint(path)
-        if _function(config) != _function(first):
+        if _architecture(config) != _architecture(first):
             raise CheckpointError(
-                f"{path.name}: is of another architecture than {paths[0].name}: no mean of them"
+                f"{path.name}: its architecture differs from {paths[0].name}: they cannot be averaged"
             )
         for name, tensor in tensors.items():
             total[name] += tensor
@@ -41,5 +41,5 @@ def average_checkpoints(paths: Sequence[Path]) -> tuple[dict[str, NDArray[np.flo
     return total, config.model_copy(update={"gate": None})
 
 
-def _function(config: GeneratorConfig) -> tuple[object, ...]:
+def _architecture(config: GeneratorConfig) -> tuple[object, ...]:
     return config.tensor_shapes(), config.leaky_slope, config.pixel_norm_eps

@@ -1,4 +1,4 @@
-"""Measured seconds per image of this machine: a small JSON file in the user's cache folder."""
+"""Measured seconds per image on this machine: a small JSON file in the user's cache folder."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from model.checkpoint import write_atomically
 
 @dataclass(frozen=True, slots=True)
 class Calibration:
-    """How fast a model generates here.
+    """The measured speed of a model on this machine.
 
     Args:
         digest: "sha256:<hex>" of its checkpoint.
@@ -34,35 +34,35 @@ class Calibration:
 
 
 def user_cache_folder() -> Path:
-    """The platform's cache folder for this user and program; of a user without a home, a temporary one."""
+    """The user's cache folder for this program; a temporary one for a user without a home."""
     try:
         if sys.platform == "darwin":
             base = Path.home() / "Library" / "Caches"
         else:
             base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
     except RuntimeError:
-        # An unknown user id without HOME, as containers may have it.
+        # An unknown user id without HOME, as in some containers.
         base = Path(tempfile.gettempdir()) / f"cache-{os.getuid()}"
     return base / "diptych"
 
 
 def calibration_file() -> Path:
-    """Where calibrations are kept."""
+    """The file of calibrations."""
     return user_cache_folder() / "calibration.json"
 
 
 def load_calibrations(path: Path) -> dict[str, Calibration]:
-    """Read all calibrations, by digest. A missing or damaged file is an empty one: it is only a cache."""
+    """Read all calibrations, by digest. A missing or damaged file counts as empty: it is only a cache."""
     try:
         document = json.loads(path.read_bytes())
-        found = [Calibration(**entry) for entry in document["calibrations"]]
+        entries = [Calibration(**entry) for entry in document["calibrations"]]
     except (OSError, ValueError, KeyError, TypeError):
         return {}
-    return {entry.digest: entry for entry in found if _is_usable(entry)}
+    return {entry.digest: entry for entry in entries if _is_usable(entry)}
 
 
 def save_calibration(path: Path, calibration: Calibration) -> None:
-    """Add a calibration, in place of an older one of the same checkpoint.
+    """Add a calibration, replacing an older one of the same checkpoint.
 
     Raises:
         CheckpointError: the file cannot be written.

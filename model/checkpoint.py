@@ -38,7 +38,7 @@ NUMPY_TYPES = {"F16": "<f2", "F32": "<f4"}
 
 @dataclass(frozen=True, slots=True)
 class Header:
-    """What a checkpoint says of itself, read without touching its weights.
+    """A checkpoint's header, read without its weights.
 
     Args:
         config: the generator's config.
@@ -61,7 +61,7 @@ def read_header(path: Path) -> Header:
     Args:
         path: a `.safetensors` file.
     Raises:
-        CheckpointError: missing, a pickle, truncated, damaged, or the tensors do not fit the config.
+        CheckpointError: missing, a pickle, truncated or damaged, or the tensors do not match the config.
     """
     try:
         with path.open("rb") as file:
@@ -74,7 +74,7 @@ def load_checkpoint(path: Path) -> tuple[dict[str, NDArray[np.float32]], Generat
     """Load the weights as float32, checked against the config and the checksum.
 
     Raises:
-        CheckpointError: as `read_header`, or the bytes are not those that were saved.
+        CheckpointError: see `read_header`; or the checksum does not match.
     """
     import numpy as np
 
@@ -83,18 +83,18 @@ def load_checkpoint(path: Path) -> tuple[dict[str, NDArray[np.float32]], Generat
 
 
 def read_tensors(path: Path) -> tuple[dict[str, Tensor], GeneratorConfig]:
-    """Read the weights as they are stored, checked like `load_checkpoint`'s, without a copy of each.
+    """Read the weights as stored, verified as in `load_checkpoint`, without copying each tensor.
 
     Returns:
         float16 or float32 tensors, as `config.tensor_shapes()` names them, and the config. They are views
-        of one buffer: a runtime may take them without a copy.
+        of one buffer, which a runtime can share.
     Raises:
-        CheckpointError: as `load_checkpoint`.
+        CheckpointError: see `load_checkpoint`.
     """
     import numpy as np
 
     try:
-        # OpenVINO shares only memory that could be written to: bytes could not.
+        # OpenVINO shares only writable memory, which bytes are not.
         with path.open("rb") as file:
             content = bytearray(os.fstat(file.fileno()).st_size)
             del content[file.readinto(content) :]
@@ -102,7 +102,7 @@ def read_tensors(path: Path) -> tuple[dict[str, Tensor], GeneratorConfig]:
         raise CheckpointError(f"{path.name}: cannot be read: {error.strerror}") from None
     header = _parse_header(path, io.BytesIO(memoryview(content)[: MAX_HEADER_BYTES + 8]), len(content))
     if _checksum(header.config_text, memoryview(content)[header.data_start :]) != header.checksum:
-        raise CheckpointError(f"{path.name}: damaged: its bytes are not those that were saved")
+        raise CheckpointError(f"{path.name}: damaged: its checksum does not match")
     tensors: dict[str, Tensor] = {}
     for name, shape in header.config.tensor_shapes().items():
         dtype, offset = header.places[name]
@@ -120,17 +120,17 @@ def save_checkpoint(
     *,
     half: bool = True,
 ) -> str:
-    """Save weights with their config; atomic, so a failed save leaves the last good file.
+    """Save weights with their config, atomically: a failed save leaves the previous file.
 
     Args:
-        path: where to; its folder is made.
+        path: the file; its folder is created.
         tensors: as `config.tensor_shapes()` names them, floating point.
         config: the generator's config.
         half: round to fp16, which halves the file and costs about 60 dB PSNR; else fp32.
     Returns:
         The file's digest, "sha256:<hex>".
     Raises:
-        CheckpointError: tensors that do not fit the config, not finite when rounded, or a failed write.
+        CheckpointError: tensors do not match the config or are not finite when rounded, or the write failed.
     """
     import numpy as np
     from safetensors.numpy import save
@@ -142,12 +142,12 @@ def save_checkpoint(
     stored: dict[str, NDArray[np.floating[Any]]] = {}
     for name, shape in shapes.items():
         if tensors[name].shape != shape:
-            raise CheckpointError(f"{path.name}: {name} is {tensors[name].shape}, the config says {shape}")
+            raise CheckpointError(f"{path.name}: {name} is {tensors[name].shape}, but {shape} in the config")
         with np.errstate(over="ignore"):
             stored[name] = np.ascontiguousarray(tensors[name], dtype=dtype)
         if not np.isfinite(stored[name]).all():
             raise CheckpointError(
-                f"{path.name}: {name} holds values that are not finite in fp{8 * stored[name].itemsize}"
+                f"{path.name}: {name} has values that are not finite in fp{8 * stored[name].itemsize}"
             )
     content = _with_config(save(stored), config.to_json())
     write_atomically(path, content)
@@ -155,7 +155,7 @@ def save_checkpoint(
 
 
 def digest(path: Path) -> str:
-    """The SHA-256 of a file as "sha256:<hex>", streamed.
+    """Compute the SHA-256 of a file as "sha256:<hex>", streamed.
 
     Raises:
         CheckpointError: the file cannot be read.
@@ -168,12 +168,12 @@ def digest(path: Path) -> str:
 
 
 def write_atomically(path: Path, content: bytes) -> None:
-    """Write beside, sync, rename: readers see the old file or the new one, never half of one.
+    """Write to a temporary file, sync and rename: readers see the old file or the new one.
 
     A symbolic link is followed; a device or a pipe is written to.
 
     Raises:
-        CheckpointError: the write failed; what was there before is untouched.
+        CheckpointError: the write failed; the previous file is untouched.
     """
     temporary: Path | None = None
     try:
@@ -192,7 +192,7 @@ def write_atomically(path: Path, content: bytes) -> None:
         _sync_folder(path.parent)
     except OSError as error:
         raise CheckpointError(
-            f"{path}: cannot be saved: {error.strerror}; what was there before is kept"
+            f"{path}: cannot be saved: {error.strerror}; the previous file is kept"
         ) from None
     finally:
         if temporary is not None:
@@ -200,7 +200,7 @@ def write_atomically(path: Path, content: bytes) -> None:
 
 
 def _with_config(file: bytes, config_text: str) -> bytes:
-    # Not left to the library: its metadata come in random order, and equal weights shall give equal files.
+    # Not done by the library: its metadata have a random order, but equal weights must give equal files.
     start = 8 + int.from_bytes(file[:8], "little")
     header = json.loads(file[8:start])
     header["__metadata__"] = {
@@ -232,8 +232,8 @@ def _parse_header(path: Path, file: BinaryIO, size: int) -> Header:
     if len(start) < 8 or not 2 <= length <= min(size - 8, MAX_HEADER_BYTES):
         # A pickle starts with its protocol's opcode, torch's zip of pickles with "PK".
         if start[:1] == b"\x80" or start[:2] == b"PK":
-            raise CheckpointError(f"{path.name}: a pickled checkpoint; only safetensors are loaded")
-        raise CheckpointError(f"{path.name}: not a safetensors file, or cut short")
+            raise CheckpointError(f"{path.name}: a pickled checkpoint; only safetensors files are loaded")
+        raise CheckpointError(f"{path.name}: not a safetensors file, or truncated")
     try:
         document = json.loads(file.read(length))
         metadata = document.pop("__metadata__")
@@ -241,9 +241,9 @@ def _parse_header(path: Path, file: BinaryIO, size: int) -> Header:
     except (ValueError, RecursionError):
         raise CheckpointError(f"{path.name}: its header is damaged") from None
     except (KeyError, TypeError, AttributeError):
-        raise CheckpointError(f"{path.name}: carries no diptych config") from None
+        raise CheckpointError(f"{path.name}: has no diptych config") from None
     if not isinstance(config_text, str) or not isinstance(checksum, str):
-        raise CheckpointError(f"{path.name}: carries no diptych config")
+        raise CheckpointError(f"{path.name}: has no diptych config")
     try:
         config = GeneratorConfig.from_json(config_text)
     except CheckpointError as error:
@@ -264,12 +264,12 @@ def _check_entries(
         try:
             dtype, stored = entries[name]["dtype"], tuple(entries[name]["shape"])
             begin, end = entries[name]["data_offsets"]
-            wanted = math.prod(shape) * ITEM_BYTES[dtype]
-            fits = end - begin == wanted
+            size = math.prod(shape) * ITEM_BYTES[dtype]
+            fits = end - begin == size
         except (KeyError, TypeError, ValueError, OverflowError):
             raise CheckpointError(f"{path.name}: the entry of {name} is damaged") from None
         if stored != shape:
-            raise CheckpointError(f"{path.name}: {name} is {stored}, the config says {shape}")
+            raise CheckpointError(f"{path.name}: {name} is {stored}, but {shape} in the config")
         if not fits:
             raise CheckpointError(f"{path.name}: the entry of {name} is damaged")
         spans.append((begin, end))
@@ -279,13 +279,11 @@ def _check_entries(
     if any(begin != before for (begin, _), before in zip(spans, ends, strict=False)):
         raise CheckpointError(f"{path.name}: its header is damaged")
     if ends[-1] != data_bytes:
-        what = "cut short" if data_bytes < ends[-1] else "bytes follow its weights"
-        raise CheckpointError(f"{path.name}: {what}: {data_bytes} bytes of weights, not {ends[-1]}")
+        problem = "truncated" if data_bytes < ends[-1] else "extra bytes after its weights"
+        raise CheckpointError(f"{path.name}: {problem}: {data_bytes} bytes of weights, not {ends[-1]}")
     return places
 
 
-def _first_difference(found: set[str], wanted: set[str]) -> str:
-    missing, extra = sorted(wanted - found), sorted(found - wanted)
-    return (
-        f"tensor {missing[0]} is missing" if missing else f"tensor {extra[0]} does not belong to the config"
-    )
+def _first_difference(names: set[str], expected: set[str]) -> str:
+    missing, extra = sorted(expected - names), sorted(names - expected)
+    return f"tensor {missing[0]} is missing" if missing else f"tensor {extra[0]} is not in the config"

@@ -1,4 +1,4 @@
-"""The config of a generator. It lives inside the checkpoint, so that a file says by itself what it is."""
+"""The config of a generator, stored inside its checkpoint."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Channels = Annotated[int, Field(ge=1, le=2048)]
 
 
 class GeneratorConfig(BaseModel):
-    """What a Progressive GAN generator is made of (Karras et al. 2018, arXiv:1710.10196).
+    """The architecture and provenance of a Progressive GAN generator (Karras et al. 2018, arXiv:1710.10196).
 
     Args:
         name: registered name, matches [a-z0-9][a-z0-9-]{0,62}.
@@ -28,10 +28,10 @@ class GeneratorConfig(BaseModel):
         leaky_slope: slope of the leaky ReLUs below zero.
         pixel_norm_eps: added to the mean square before its root.
         licence: licence of the weights.
-        training_data: what the weights were trained on, in words.
+        training_data: description of the training data.
         training_kimg: thousands of real images shown in training.
         seconds_per_image: nominal time of one image on one vCPU, in seconds.
-        gate: how far lower precisions stray from fp32; None if it was not measured.
+        gate: the measured deviation of lower precisions from fp32; None if not measured.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True, allow_inf_nan=False)
@@ -86,15 +86,15 @@ class GeneratorConfig(BaseModel):
         return sum(math.prod(shape) for shape in self.tensor_shapes().values())
 
     def to_json(self) -> str:
-        """The config as compact JSON, the form that checkpoints carry."""
+        """The config as compact JSON, as stored in checkpoints."""
         return self.model_dump_json(by_alias=True)
 
     @classmethod
     def from_json(cls, text: str) -> GeneratorConfig:
-        """Read a config.
+        """Parse a config.
 
         Raises:
-            CheckpointError: it is not JSON, not of this schema, or a field is out of range.
+            CheckpointError: not JSON, another schema, or a field out of range.
         """
         try:
             return cls.model_validate_json(text)

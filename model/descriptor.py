@@ -1,8 +1,7 @@
-"""Descriptors: models that are no checkpoint of ours, told by a small JSON file on the operator's side.
+"""Descriptors: models of other families, each described by a small JSON file.
 
-`<name>.model.json` says which family runs it, where its files are, and what every one of them hashes to. The
-model's digest covers what generates and not where it lies, so that the same files give the same digest on
-every machine.
+`<name>.model.json` holds the model's family, the location of its files and their hashes. The model's digest
+covers the contents and not the location, so that equal files have equal digests on every machine.
 """
 
 from __future__ import annotations
@@ -30,19 +29,19 @@ Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 
 
 class Descriptor(BaseModel):
-    """What `diptych model add` writes.
+    """The descriptor that `diptych model add` writes.
 
     Args:
-        family: what generates it.
-        source: an absolute path; for a hub's model "owner/name@commit"; for python "package.module:factory".
+        family: model family.
+        source: an absolute path; on the hub "owner/name@commit"; for python "package.module:factory".
         local: whether `source` is a path, whose files are those of `files`.
         resolution: the longer side of an image in pixels.
-        takes: names of the params that a job may give; None: any.
-        options: what the operator set or `add` found out; pixels may depend on it.
-        files: SHA-256 (hex) of every file, by its path below `source` (a file's own name, if it is one).
-        parameters: number of weights, 0 if it cannot be told.
+        takes: params that a job may set; None: any.
+        options: set by the operator or detected by `add`; pixels may depend on them.
+        files: SHA-256 (hex) of every file, by its path below `source` (by its name, if `source` is a file).
+        parameters: number of weights; 0 if unknown.
         licence: licence of the weights.
-        training_data: what it was trained on, in words.
+        training_data: description of the training data.
         seconds_per_image: nominal time of one image, in seconds.
     """
 
@@ -69,8 +68,8 @@ class Descriptor(BaseModel):
 
     @property
     def digest(self) -> str:
-        """ "sha256:<hex>" of all that the pixels depend on: equal wherever the same files are."""
-        generated_by = {
+        """ "sha256:<hex>" of everything that the pixels depend on."""
+        pinned = {
             "schema": SCHEMA,
             "family": self.family,
             "source": "" if self.local else self.source,
@@ -78,15 +77,15 @@ class Descriptor(BaseModel):
             "options": self.options,
             "files": self.files,
         }
-        canonical = json.dumps(generated_by, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
+        canonical = json.dumps(pinned, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
         return f"sha256:{hashlib.sha256(canonical.encode()).hexdigest()}"
 
 
 def read_descriptor(path: Path) -> Descriptor:
-    """Read and check a descriptor; none of the files that it names is touched.
+    """Read and validate a descriptor, without reading the files that it names.
 
     Raises:
-        CheckpointError: missing, not JSON, of another schema, or a value outside its limits.
+        CheckpointError: missing, not JSON, another schema, or a value out of range.
     """
     try:
         with path.open("rb") as file:
@@ -98,7 +97,7 @@ def read_descriptor(path: Path) -> Descriptor:
     try:
         return Descriptor.model_validate_json(content)
     except ValidationError as error:
-        raise CheckpointError(f"{path.name}: not a sound descriptor: {first_complaint(error)}") from None
+        raise CheckpointError(f"{path.name}: not a valid descriptor: {first_problem(error)}") from None
 
 
 def write_descriptor(path: Path, descriptor: Descriptor) -> None:
@@ -107,27 +106,27 @@ def write_descriptor(path: Path, descriptor: Descriptor) -> None:
     write_atomically(path, json.dumps(document, indent=1, ensure_ascii=False).encode() + b"\n")
 
 
-def check_pins(found: Mapping[str, str], pinned: Mapping[str, str], where: str) -> None:
-    """Compare the files that are there with those that were there when the model was added.
+def check_pins(current: Mapping[str, str], pinned: Mapping[str, str], where: str) -> None:
+    """Compare a model's files with those that were pinned when it was added.
 
     Args:
-        found: SHA-256 (hex) by relative path, as they are now.
-        pinned: the same, as the descriptor says.
-        where: what holds them, for the message.
+        current: SHA-256 (hex) by relative path, now.
+        pinned: the same, from the descriptor.
+        where: location of the files, for the message.
     Raises:
-        DigestError: a file has changed, gone, or come; the text names the first.
+        DigestError: a file was changed, removed or added; the message names the first.
     """
-    for name in sorted(found.keys() | pinned.keys()):
-        if found.get(name) == pinned.get(name):
+    for name in sorted(current.keys() | pinned.keys()):
+        if current.get(name) == pinned.get(name):
             continue
-        what = "is missing" if name not in found else "is new" if name not in pinned else "has changed"
+        what = "is missing" if name not in current else "is new" if name not in pinned else "has changed"
         raise DigestError(
-            f"{where}: {name} {what} since the model was added: put it back, or remove and add the model"
+            f"{where}: {name} {what} since the model was added: restore it, or remove and add the model"
         )
 
 
-def first_complaint(error: ValidationError) -> str:
-    """The first of pydantic's complaints, on one line."""
+def first_problem(error: ValidationError) -> str:
+    """The first validation error, on one line."""
     first = error.errors()[0]
     where = ".".join(str(part) for part in first["loc"])
     return f"{where}: {first['msg']}" if where else str(first["msg"])

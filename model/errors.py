@@ -1,10 +1,10 @@
-"""Errors of the model leaf. `pipeline` turns them into outcomes; all are permanent unless said."""
+"""Errors of `model`, which `pipeline` turns into outcomes, and helpers for their messages."""
 
 from __future__ import annotations
 
 
 class ModelError(Exception):
-    """Base of every error that `model` raises."""
+    """Base class of every error that `model` raises."""
 
     code = "model_error"
 
@@ -16,19 +16,19 @@ class UnknownModelError(ModelError):
 
 
 class CheckpointError(ModelError):
-    """A checkpoint is missing, damaged, a pickle, or does not fit its own config."""
+    """A checkpoint is missing, damaged, a pickle, or does not match its config."""
 
     code = "bad_checkpoint"
 
 
 class DigestError(ModelError):
-    """A checkpoint's digest is not the one asked for."""
+    """A checkpoint's digest differs from the requested one."""
 
     code = "model_digest_mismatch"
 
 
 class ParamsError(ModelError):
-    """Params that the model's family does not take."""
+    """The model's family does not accept these params."""
 
     code = "bad_params"
 
@@ -40,12 +40,28 @@ class EngineError(ModelError):
 
 
 class FormError(ModelError):
-    """What the operator gave to `model add` or `model remove` cannot be used."""
+    """An argument of `model add` or `model remove` is invalid."""
 
     code = "bad_form"
 
 
 class GenerationError(ModelError):
-    """An engine that is not ours failed while generating, or generated no image."""
+    """A third-party engine failed while generating, or returned no image."""
 
     code = "painting_failed"
+
+
+def describe(error: Exception) -> str:
+    """An error of other code as one line: its class and its message, shortened."""
+    text = " ".join(str(error).split())
+    return f"{type(error).__name__}: {text[:300]}" if text else type(error).__name__
+
+
+def last_line(error: Exception) -> str:
+    """The last line of a message, where OpenVINO gives the cause."""
+    return str(error).strip().rpartition("\n")[2][:300]
+
+
+def quoted(text: str) -> str:
+    """User input in quotes, shortened."""
+    return repr(text if len(text) <= 80 else text[:77] + "...")

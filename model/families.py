@@ -1,4 +1,4 @@
-"""Model families: what params each takes. Asked at submission and again at the worker."""
+"""Model families and the params of each; validated at submission and again at the worker."""
 
 from __future__ import annotations
 
@@ -40,21 +40,23 @@ def _diffusers(params: Mapping[str, ParamValue], takes: Collection[str] | None) 
     unknown = {name: value for name, value in params.items() if name not in allowed}
     if unknown:
         raise ParamsError(f"unknown param {_listed(unknown)}: this model takes {', '.join(allowed)}")
-    # None is "not given": the pipeline's own default, or the operator's, holds.
+    # None means "not given": the default of the operator or of the pipeline applies.
     checked = {name: _DIFFUSERS[name](name, value) for name, value in params.items() if value is not None}
     if takes is not None and "prompt" in takes and "prompt" not in checked:
-        raise ParamsError("this model generates from a text: give --param prompt='…'")
+        raise ParamsError("this model needs a prompt: give --param prompt='…'")
     if ("height" in checked) != ("width" in checked):
-        raise ParamsError("height and width go together: give both, or neither")
+        raise ParamsError("give both height and width, or neither")
     return checked
 
 
 def _python(params: Mapping[str, ParamValue], takes: Collection[str] | None) -> Params:  # noqa: ARG001
     if len(params) > MAX_PARAMS:
-        raise ParamsError(f"{len(params)} params are more than {MAX_PARAMS}")
+        raise ParamsError(f"{len(params)} params exceed the limit of {MAX_PARAMS}")
     for name, value in params.items():
         if not _NAME.fullmatch(name):
-            raise ParamsError(f"{_shown(name)} is no param's name: letters, digits and _, at most 64")
+            raise ParamsError(
+                f"{_shown(name)} is not a valid param name: use letters, digits and _, at most 64"
+            )
         if isinstance(value, str):
             _text(name, value)
         elif isinstance(value, float) and not math.isfinite(value):
@@ -65,12 +67,12 @@ def _python(params: Mapping[str, ParamValue], takes: Collection[str] | None) -> 
 
 
 def _text(name: str, value: ParamValue) -> str:
-    # A prompt such as 1984 comes from the command line as a number.
+    # A prompt such as 1984 is parsed as a number on the command line.
     text = value if isinstance(value, str) else json.dumps(value)
     if len(text) > MAX_TEXT:
-        raise ParamsError(f"{name} has {len(text):,} characters, at most {MAX_TEXT:,} are allowed")
+        raise ParamsError(f"{name} has {len(text):,} characters; the limit is {MAX_TEXT:,}")
     if "\0" in text or any("\ud800" <= letter <= "\udfff" for letter in text):
-        raise ParamsError(f"{name} is not text: it holds a NUL or broken Unicode")
+        raise ParamsError(f"{name} is not valid text: it has a NUL or invalid Unicode")
     return text
 
 
@@ -91,11 +93,11 @@ def _side(name: str, value: ParamValue) -> int:
     return side
 
 
-def _whole(name: str, value: ParamValue, least: int, most: int) -> int:
+def _whole(name: str, value: ParamValue, low: int, high: int) -> int:
     if isinstance(value, float) and value.is_integer():
         value = int(value)
-    if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= most:
-        raise ParamsError(f"{name} must be a whole number in {least}..{most}, not {_shown(value)}")
+    if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
+        raise ParamsError(f"{name} must be an integer in {low}..{high}, not {_shown(value)}")
     return value
 
 
@@ -127,17 +129,17 @@ FAMILIES: Final[Mapping[str, Callable[[Mapping[str, ParamValue], Collection[str]
 def validate_params(
     family: str, params: Mapping[str, ParamValue], takes: Collection[str] | None = None
 ) -> Params:
-    """Check a job's params.
+    """Validate a job's params.
 
     Args:
-        family: the model's family, as `ModelInfo.family` says.
-        params: what the user gave.
-        takes: names of those that this model takes, as `ModelInfo.takes` says; None: all of the family's.
+        family: see `ModelInfo.family`.
+        params: as given by the user.
+        takes: see `ModelInfo.takes`.
     Returns:
-        The params in their normal form: equal requests give equal ones.
+        The params in canonical form.
     Raises:
-        ParamsError: a param that the model does not take, a value out of range, or a missing prompt.
-        UnknownModelError: no such family here.
+        ParamsError: an unknown param, a value out of range, or a missing prompt.
+        UnknownModelError: this version does not know the family.
     """
     if family not in FAMILIES:
         raise UnknownModelError(f"unknown model family {family}: this version knows {', '.join(FAMILIES)}")

@@ -1,4 +1,4 @@
-"""Where a user's own models are kept, if no setting names a folder."""
+"""The default folder of a user's own models."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Hashing all the files of a model."""
+"""Hash the files of a model."""
 
 from __future__ import annotations
 
@@ -14,28 +14,28 @@ MAX_FILES: Final = 10_000
 
 
 def hash_tree(source: Path) -> dict[str, str]:
-    """Hash a file, or every file of a folder; hidden ones (.git, .cache) are no part of a model.
+    """Hash a file, or every file of a folder, without hidden ones (.git, .cache).
 
     Args:
         source: the file or folder.
     Returns:
-        SHA-256 (hex) by path below the folder, with "/"; a file's own name, if it is one.
+        SHA-256 (hex) by path below the folder, with "/"; by name, if `source` is a file.
     Raises:
-        CheckpointError: missing, unreadable, empty, or more than MAX_FILES files.
+        CheckpointError: the source is missing, unreadable or empty, or has more than MAX_FILES files.
     """
     files = (
         {source.name: source}
         if source.is_file()
-        else {_relative(path, source): path for path in _walk(source)}
+        else {_relative(path, source): path for path in _files_below(source)}
     )
     if not files:
-        raise CheckpointError(f"{source}: no such file or folder, or an empty one")
+        raise CheckpointError(f"{source}: the file or folder is missing or empty")
     return {name: file_digest(path).removeprefix("sha256:") for name, path in sorted(files.items())}
 
 
-def _walk(folder: Path) -> Iterator[Path]:
+def _files_below(folder: Path) -> Iterator[Path]:
     count = 0
-    # A hub's snapshot is a folder of links to files elsewhere: they are followed.
+    # A snapshot of the hub is a folder of links to files elsewhere: they are followed.
     for here, folders, names in os.walk(folder):
         folders[:] = sorted(name for name in folders if not name.startswith(".") and name != "__pycache__")
         for name in sorted(names):
@@ -43,7 +43,7 @@ def _walk(folder: Path) -> Iterator[Path]:
                 continue
             count += 1
             if count > MAX_FILES:
-                raise CheckpointError(f"{folder}: more than {MAX_FILES:,} files: not a model's folder")
+                raise CheckpointError(f"{folder}: more than {MAX_FILES:,} files: not the folder of a model")
             yield Path(here, name)
 
 

@@ -1,4 +1,4 @@
-"""The Hugging Face hub's cache on this machine: looked into, never filled. No network, no hub client."""
+"""Read the Hugging Face hub's cache on this machine. No network, no hub client."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ REVISION: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 
 
 def hub_cache() -> Path:
-    """Where the hub's tools keep what they have downloaded; the same variables count as for them."""
+    """The cache folder of the hub's tools, from the variables that they use."""
     if cache := os.environ.get("HF_HUB_CACHE"):
         return Path(cache).expanduser()
     if home := os.environ.get("HF_HOME"):
@@ -23,13 +23,13 @@ def hub_cache() -> Path:
 
 
 def resolve(name: str, revision: str) -> str | None:
-    """Tell the commit of a revision, as far as this machine knows it.
+    """Resolve a revision to its commit, from the cache on this machine.
 
     Args:
         name: "owner/name".
         revision: a branch, a tag or a commit.
     Returns:
-        A commit, 40 hex digits, or None.
+        A commit, 40 hex digits; None if it is not in the cache.
     """
     if COMMIT.fullmatch(revision):
         return revision
@@ -41,7 +41,7 @@ def resolve(name: str, revision: str) -> str | None:
 
 
 def snapshot(source: str) -> Path | None:
-    """The folder of a downloaded model.
+    """Find the folder of a downloaded model.
 
     Args:
         source: "owner/name@commit".

@@ -1,4 +1,4 @@
-"""A walk on the latents' sphere (Shoemake 1985, "Animating rotation with quaternion curves": slerp)."""
+"""Spherical interpolation of latents (Shoemake 1985, "Animating rotation with quaternion curves": slerp)."""
 
 from __future__ import annotations
 
@@ -6,15 +6,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 
-def walk(stops: NDArray[np.float32], steps: int, *, closed: bool) -> NDArray[np.float32]:
-    """Latents at even angles from stop to stop.
+def interpolate_latents(stops: NDArray[np.float32], steps: int, *, closed: bool) -> NDArray[np.float32]:
+    """Interpolate between latents at equal angles.
 
-    Pixel norm puts every latent on a sphere, so straight lines between latents would hurry in the middle.
+    Pixel norm puts every latent on a sphere, where steps of a straight line would be longest in the middle.
 
     Args:
         stops: float32 [N, Z], N at least 2.
-        steps: latents from one stop to just before the next, at least 1.
-        closed: go back to the first stop, without generating it twice; else end on the last.
+        steps: latents from one stop (inclusive) to the next (exclusive), at least 1.
+        closed: return to the first stop, without repeating it; else end at the last.
     Returns:
         float32 [N * steps, Z] if closed, else [(N - 1) * steps + 1, Z], each of length sqrt(Z).
     """

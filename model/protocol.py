@@ -1,4 +1,4 @@
-"""The small interface behind which every model family and engine stands."""
+"""The interface of every model family and engine."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ class Engine(Protocol):
     """"openvino", "torch", …"""
     version: str
     precision: str
-    """What it really runs in: "fp32", "bf16", "int8"; never "auto"."""
+    """The precision it runs in: "fp32", "bf16" or "int8"; never "auto"."""
     isa: str
-    """The instruction set that the pixels' last bits depend on, e.g. "avx512_core_bf16"."""
+    """Instruction set, on which the pixels' last bits depend, e.g. "avx512_core_bf16"."""
     threads: int
     resolution: int
 
@@ -42,7 +42,7 @@ class Engine(Protocol):
 
 @runtime_checkable
 class LatentEngine(Engine, Protocol):
-    """An engine whose model generates latents, so that one can walk between images."""
+    """An engine that generates from latents, so that images can be interpolated."""
 
     latent_size: int
 

@@ -1,4 +1,4 @@
-"""The registry: which models there are, told from headers and descriptors alone (no runtime imported)."""
+"""The registry of models, read from headers and descriptors alone (no runtime is imported)."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from model.checkpoint import digest as hash_file
 from model.checkpoint import read_header
 from model.descriptor import SUFFIX as DESCRIPTOR_SUFFIX
 from model.descriptor import read_descriptor
-from model.errors import CheckpointError, DigestError, UnknownModelError
+from model.errors import CheckpointError, DigestError, UnknownModelError, quoted
 
 SUFFIX: Final = ".safetensors"
 SHIPPED_FOLDER: Final = Path(__file__).parent / "checkpoints"
@@ -23,7 +23,7 @@ _digests: dict[tuple[Path, int, int], str] = {}
 
 @dataclass(frozen=True, slots=True)
 class ModelInfo:
-    """What is known of a registered model without loading it.
+    """A registered model's properties, read without loading it.
 
     Args:
         name: registered name, matches [a-z0-9][a-z0-9-]{0,62}.
@@ -33,10 +33,10 @@ class ModelInfo:
         path: the checkpoint or the descriptor.
         parameters: number of weights.
         licence: licence of the weights.
-        training_data: what it was trained on, in words.
+        training_data: description of the training data.
         seconds_per_image: nominal or calibrated time of one image on one vCPU.
-        takes: names of the params that a job may give; None: any that the family takes.
-        precisions: those that a job may ask for by name; None: its engine alone knows.
+        takes: params that a job may set; None: any that the family accepts.
+        precisions: those that a job may request; None: known only to its engine.
     """
 
     name: str
@@ -53,24 +53,24 @@ class ModelInfo:
 
     @property
     def shipped(self) -> bool:
-        """True if its checkpoint comes with this program, so that every worker has it."""
+        """True if its checkpoint is shipped with Diptych, so that every worker has it."""
         return self.path.parent == SHIPPED_FOLDER
 
     @property
     def is_checkpoint(self) -> bool:
-        """True if it is one checkpoint file, which may travel; a descriptor holds for one machine only."""
+        """True if it is a checkpoint file, which can be uploaded; descriptors are valid on one machine."""
         return self.path.name.endswith(SUFFIX)
 
 
 class Registry:
     """Models by name: the shipped checkpoints, then checkpoints and descriptors of `model_dir`.
 
-    A file's name without its suffix is the model's name. `model_dir` beats the shipped ones: digests keep
-    jobs apart, so a user may retrain a model under its old name.
+    A file's name without its suffix is the model's name. `model_dir` overrides the shipped ones: jobs
+    refer to digests, so a user may retrain a model under its old name.
 
     Args:
         model_dir: a folder of more `<name>.safetensors` and `<name>.model.json`, or None.
-        calibrations: file of measured times; by default the user's own (see `model calibrate`).
+        calibrations: file of measured times; default: the user's (see `model calibrate`).
     """
 
     def __init__(self, model_dir: Path | None = None, calibrations: Path | None = None) -> None:
@@ -79,26 +79,26 @@ class Registry:
         self._calibrations = calibrations
 
     def names(self) -> list[str]:
-        """Registered names, sorted. Files whose names no message could carry are left out."""
+        """Registered names, sorted. Files with invalid names are skipped."""
         return sorted(self._paths())
 
     def get(self, name: str) -> ModelInfo:
         """Look a model up.
 
         Raises:
-            UnknownModelError: no such model; the text lists those there are.
+            UnknownModelError: no such model; the message lists the known ones.
             CheckpointError: its header or descriptor is damaged.
         """
         return self.describe(name, self._find(name))
 
     def describe(self, name: str, path: Path) -> ModelInfo:
-        """Say what a checkpoint or a descriptor is, wherever it lies.
+        """Read the properties of a checkpoint or a descriptor anywhere.
 
         Args:
             name: the name to register it under.
             path: the checkpoint or the descriptor.
         Raises:
-            CheckpointError: it is damaged, or cannot be read.
+            CheckpointError: it is damaged or unreadable.
         """
         if path.name.endswith(DESCRIPTOR_SUFFIX):
             return self._described(name, path)
@@ -121,11 +121,11 @@ class Registry:
         )
 
     def resolve(self, name: str, digest: str) -> ModelInfo:
-        """Look up the very checkpoint that a job was planned with.
+        """Look up the model with a given digest.
 
         Args:
             name: registered name.
-            digest: "sha256:<hex>" that it must have.
+            digest: the required "sha256:<hex>".
         Raises:
             UnknownModelError: no such model.
             DigestError: the model here has another digest.
@@ -134,8 +134,8 @@ class Registry:
         info = self.get(name)
         if info.digest != digest:
             raise DigestError(
-                f"model {name} here is {_short(info.digest)}, the job asks for {_short(digest)}: "
-                "give this worker the checkpoint that the job was submitted with, or submit again"
+                f"model {name} here is {_short(info.digest)}, but the job needs {_short(digest)}: "
+                "install the checkpoint that the job was submitted with on this worker, or submit again"
             )
         return info
 
@@ -161,40 +161,40 @@ class Registry:
     def _find(self, name: str) -> Path:
         if not NAME_PATTERN.fullmatch(name):
             raise UnknownModelError(
-                f"{_shown(name)} is not a model's name: a registered name (a-z, 0-9, -), not a path or URL; "
-                f"there are: {self._listed()}"
+                f"{quoted(name)} is not a model name: use a-z, 0-9 and -, not a path or URL; "
+                f"known models: {self._listed()}"
             )
         paths = self._paths()
         if name not in paths:
-            where = f" (also looked in {self._model_dir})" if self._model_dir else ""
-            raise UnknownModelError(f"unknown model {name}; there are: {self._listed()}{where}")
+            where = f" (searched {self._model_dir} too)" if self._model_dir else ""
+            raise UnknownModelError(f"unknown model {name}; known models: {self._listed()}{where}")
         return paths[name]
 
     def _paths(self) -> dict[str, Path]:
-        found: dict[str, Path] = {}
+        paths: dict[str, Path] = {}
         for folder in self._folders:
             for suffix in (SUFFIX, DESCRIPTOR_SUFFIX):
                 for path in sorted(folder.glob(f"*{suffix}")):
                     name = path.name.removesuffix(suffix)
                     if NAME_PATTERN.fullmatch(name):
-                        found[name] = path
-        return found
+                        paths[name] = path
+        return paths
 
     def _listed(self) -> str:
         return ", ".join(self.names()) or "none"
 
 
 def file_digest(path: Path) -> str:
-    """The digest of a file, hashed once per process as long as the file stays as it is.
+    """The digest of a file, hashed once per process as long as the file does not change.
 
     Raises:
         CheckpointError: the file cannot be read.
     """
     try:
-        found = path.stat()
+        status = path.stat()
     except OSError as error:
         raise CheckpointError(f"{path.name}: cannot be read: {error.strerror}") from None
-    key = (path, found.st_mtime_ns, found.st_size)
+    key = (path, status.st_mtime_ns, status.st_size)
     if key not in _digests:
         _digests[key] = hash_file(path)
     return _digests[key]
@@ -202,7 +202,3 @@ def file_digest(path: Path) -> str:
 
 def _short(digest: str) -> str:
     return digest[: len("sha256:") + 12]
-
-
-def _shown(name: str) -> str:
-    return repr(name if len(name) <= 80 else name[:77] + "...")

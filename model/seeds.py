@@ -1,4 +1,4 @@
-"""From a job's seed and an image's index to its latents. Frozen for ever: golden vectors in the tests."""
+"""From a job's seed and an image's index to its latents. Never changes: the tests have golden vectors."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def image_seed(seed: int, index: int) -> int:
 def latents(seeds: Sequence[int], size: int) -> NDArray[np.float32]:
     """Standard normal latents, one independent stream per image.
 
-    numpy guarantees `RandomState`'s streams for ever; its newer generators may change.
+    numpy guarantees never to change the streams of `RandomState`; its newer generators may change.
 
     Args:
         seeds: one RNG seed per image, each in [0, 2**63).

@@ -1,1 +1,1 @@
-"""The producer: plans a job, publishes its tasks, and follows them to their end."""
+"""The producer: plans jobs, publishes their tasks and watches them until they end."""

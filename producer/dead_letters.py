@@ -1,4 +1,4 @@
-"""Dead letters: what the store holds of them, what became of their tasks, and sending them again."""
+"""Dead letters: list and read them from the store, and redrive their tasks."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ TASKS_NAMED: Final = 5
 
 @dataclass(frozen=True, slots=True)
 class LetterInfo:
-    """A dead letter, told from its name.
+    """A dead letter, parsed from its object name.
 
     Args:
-        publication: the one that ended so.
-        state: where the task is now: DEAD if the letter still stands; else what has come of it since.
+        publication: the publication whose task was dead-lettered.
+        state: the task's current state: DEAD while the letter is open.
         name: full object name.
     """
 
@@ -43,7 +43,7 @@ class LetterInfo:
 
 @dataclass(frozen=True, slots=True)
 class ReadLetter:
-    """A dead letter, read.
+    """A dead letter, read from the store.
 
     Args:
         letter: None if the document is damaged.
@@ -55,7 +55,7 @@ class ReadLetter:
     problem: str = ""
 
     def as_dict(self) -> dict[str, Any]:
-        """Ready for JSON; without the message, which `show` gives."""
+        """As JSON, without the message, which `dlq show` prints."""
         letter = self.letter
         return {
             "job_id": self.info.job_id,
@@ -73,7 +73,7 @@ class ReadLetter:
 
 
 def jobs_with_letters(store: Store) -> Iterator[str]:
-    """Yield the jobs that have dead letters, standing or not: a few listings a job, no reading."""
+    """Yield the jobs that have dead letters, open or settled: a few listings per job, no reads."""
     for job_id in store.list_folders(naming.jobs_prefix()):
         try:
             prefixes = [naming.deadletters_prefix(job_id, target) for target in naming.TARGETS]
@@ -87,12 +87,12 @@ def letters_of(store: Store, state: JobState, *, settled: bool = False) -> list[
     """List the dead letters of a job, by target and task.
 
     Args:
-        state: the job's, refreshed.
-        settled: list also those whose task has been done, failed or published again since, or is cancelled.
+        state: the job's state, refreshed.
+        settled: include letters whose task was since completed, failed, cancelled or published again.
     """
-    found = []
+    letters = []
     for target, part in state.targets.items():
-        standing = {problem.name for problem in part.problems() if problem.state is TaskState.DEAD}
+        open_names = {problem.name for problem in part.problems() if problem.state is TaskState.DEAD}
         prefix = naming.deadletters_prefix(state.manifest.job_id, target)
         for info in store.list(prefix):
             match = _LETTER.fullmatch(info.name, len(prefix))
@@ -100,13 +100,13 @@ def letters_of(store: Store, state: JobState, *, settled: bool = False) -> list[
                 continue
             task, publication = int(match[1]), int(match[2])
             letter = LetterInfo(state.manifest.job_id, target, task, publication, part.state(task), info.name)
-            if settled or (letter.state is TaskState.DEAD and info.name in standing):
-                found.append(letter)
-    return found
+            if settled or (letter.state is TaskState.DEAD and info.name in open_names):
+                letters.append(letter)
+    return letters
 
 
 def read_letters(store: Store, letters: Sequence[LetterInfo]) -> Iterator[ReadLetter]:
-    """Read letters, a few at once. A damaged one is yielded as such: it must not hide the others.
+    """Read letters, a few in parallel. A damaged one is yielded with its problem: it must not hide others.
 
     Raises:
         StoreError: the store failed.
@@ -122,18 +122,18 @@ def read_letters(store: Store, letters: Sequence[LetterInfo]) -> Iterator[ReadLe
 
 
 def failures_of(store: Store, job_id: str, target: Target, task_index: int) -> list[Failure]:
-    """The failures that a task's deliveries recorded, in order. Damaged documents are left out."""
+    """Read the failures that a task's deliveries recorded, in order. Damaged documents are skipped."""
     prefix = f"{naming.failures_prefix(job_id, target)}"
     after = f"{prefix}{task_index:06d}-"
-    found = []
+    failures = []
     for info in store.list(prefix, after=after):
         if not info.name.startswith(after):
             break
         try:
-            found.append(load(Failure, store.read(info.name), info.name))
+            failures.append(load(Failure, store.read(info.name), info.name))
         except ResultsError:
             continue
-    return found
+    return failures
 
 
 def redrive(
@@ -143,26 +143,26 @@ def redrive(
     tasks: AbstractSet[int] | None = None,
     targets: Sequence[Target] = (),
 ) -> Republication:
-    """Publish dead-lettered tasks of a job again, as a publication of their own.
+    """Publish dead-lettered tasks of a job again, as a new publication.
 
     Args:
-        tasks: these only; None: all that are dead.
-        targets: on these only; none: on all.
+        tasks: only these; None: all dead-lettered ones.
+        targets: only on these; empty: on all.
     Raises:
-        RequestError: the job is cancelled, has no such target, or one of `tasks` is not dead.
-        BrokerError, JobNotFound, StoreError: as they say.
+        RequestError: the job is cancelled, has no such target, or one of `tasks` is not dead-lettered.
+        BrokerError, JobNotFound, StoreError: see these classes.
     """
     state = open_for_publishing(store, job_id)
     unknown = [target for target in targets if target not in state.targets]
     if unknown:
-        raise RequestError(f"job {job_id} was not for {unknown[0]}, only for {', '.join(state.targets)}")
+        raise RequestError(f"job {job_id} has no target {unknown[0]}, only {', '.join(state.targets)}")
     chosen = {name: part for name, part in state.targets.items() if not targets or name in targets}
     dead = {name: set(part.tasks_in([TaskState.DEAD])) for name, part in chosen.items()}
     if tasks is not None:
-        lively = sorted(frozenset(tasks).difference(*dead.values()))
-        if lively:
-            raise RequestError(_not_dead(state, lively, [*chosen]))
-        dead = {name: found & tasks for name, found in dead.items()}
+        others = sorted(frozenset(tasks).difference(*dead.values()))
+        if others:
+            raise RequestError(_not_dead(state, others, [*chosen]))
+        dead = {name: indices & tasks for name, indices in dead.items()}
     return publish_again(store, publisher, state, dead)
 
 
@@ -170,12 +170,10 @@ def _not_dead(state: JobState, tasks: Sequence[int], targets: Sequence[Target]) 
     job_id, count = state.manifest.job_id, state.manifest.task_count
     beyond = [task for task in tasks if not 0 <= task < count]
     if beyond:
-        return f"job {job_id} has the tasks 0..{count - 1}: there is no task {beyond[0]}"
+        return f"job {job_id} has tasks 0..{count - 1}: there is no task {beyond[0]}"
     named = "; ".join(
         f"task {task} is " + ", ".join(f"{state.targets[name].state(task)} on {name}" for name in targets)
         for task in tasks[:TASKS_NAMED]
     )
     more = f"; and {len(tasks) - TASKS_NAMED} more" if len(tasks) > TASKS_NAMED else ""
-    return (
-        f"not dead-lettered: {named}{more}; nothing was published (`diptych dlq list {job_id}` shows what is)"
-    )
+    return f"not dead-lettered: {named}{more}; nothing was published (see `diptych dlq list {job_id}`)"

@@ -1,4 +1,4 @@
-"""The jobs in a store, the latest first."""
+"""The jobs in a store, newest first."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class ListedJob:
     """One line of `diptych jobs`.
 
     Args:
-        status: the job in one word, or "unreadable".
+        status: the job's status, or "unreadable".
         problem: why it cannot be read, or "".
     """
 
@@ -31,7 +31,7 @@ class ListedJob:
     problem: str = ""
 
     def as_dict(self) -> dict[str, Any]:
-        """Ready for JSON."""
+        """As JSON."""
         return {
             "job_id": self.job_id,
             "status": self.status,
@@ -43,7 +43,7 @@ class ListedJob:
         }
 
     def as_line(self) -> str:
-        """For people."""
+        """As a line to print."""
         if self.problem:
             return f"{self.job_id:<44} {self.status:<10} {self.problem}"
         done = ", ".join(f"{target} {images:,}/{self.count:,}" for target, images in self.done)
@@ -51,15 +51,15 @@ class ListedJob:
 
 
 def latest_jobs(store: Store, limit: int) -> list[ListedJob]:
-    """Read the latest jobs. One that cannot be read is listed as such: it must not hide the others.
+    """Read the newest jobs. One that cannot be read is listed as unreadable: it must not hide the others.
 
     Args:
-        limit: at most so many; every manifest is read, but only these jobs' records are listed.
+        limit: maximum number; every manifest is read, but only these jobs' records are listed.
     Raises:
         StoreError: the store cannot be listed.
     """
-    found = [_open(store, job_id) for job_id in store.list_folders(jobs_prefix())]
-    latest = heapq.nlargest(limit, found, key=_submitted_at)
+    jobs = [_open(store, job_id) for job_id in store.list_folders(jobs_prefix())]
+    latest = heapq.nlargest(limit, jobs, key=_submitted_at)
     return [job if isinstance(job, ListedJob) else _summary(job) for job in latest]
 
 

@@ -1,4 +1,4 @@
-"""What the commands say of a job: one dictionary for scripts, a few lines for people."""
+"""A job's state as the commands print it: as JSON, or as lines."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from results.target_state import Problem, TargetCounts, TaskState
 
 PROBLEMS_SHOWN: Final = 5
 IDLE_HINT_S: Final = 60.0
-"""After this long without progress, users are told what they can do."""
+"""After this long without progress, `status` prints a hint."""
 
 
 def job_as_dict(store: Store, state: JobState) -> dict[str, Any]:
-    """The state of a job, ready for JSON."""
+    """A job's state as JSON."""
     counts = {target: part.counts() for target, part in state.targets.items()}
     last = state.last_progress_at
     return {
@@ -38,13 +38,13 @@ def job_as_dict(store: Store, state: JobState) -> dict[str, Any]:
 
 
 def idle_s(state: JobState) -> float:
-    """Seconds since anything was published or ended, by the store's clock and ours; at least 0."""
+    """Seconds since a task was last published or ended, by the store's clock and ours; at least 0."""
     last = state.last_progress_at or state.manifest.submitted_at
     return max(0.0, (utc_now() - last).total_seconds())
 
 
 def job_as_lines(view: dict[str, Any], broker_url: str = "") -> list[str]:
-    """The same for people, with what can be done about it; see `hints`."""
+    """A job's state as lines to print, with hints; see `hints`."""
     request, job = view["request"], view["job_id"]
     lines = [
         f"job      {job}",
@@ -61,7 +61,7 @@ def job_as_lines(view: dict[str, Any], broker_url: str = "") -> list[str]:
 
 
 def target_line(target: str, counts: dict[str, Any]) -> str:
-    """One target's progress in one line; states that hold no task are left out."""
+    """One target's progress in one line; states without tasks are omitted."""
     states = [f"{counts[state]:,} {state}" for state in TaskState if counts[state]]
     return (
         f"{target:<10} {counts['images_done']:>9,}/{counts['images']:,} images"
@@ -70,32 +70,32 @@ def target_line(target: str, counts: dict[str, Any]) -> str:
 
 
 def hints(view: dict[str, Any], broker_url: str = "") -> list[str]:
-    """Which commands would help.
+    """List the commands that would help.
 
     Args:
         view: from `job_as_dict`.
-        broker_url: the broker in use, if known: Pub/Sub cannot be searched for what it has lost.
+        broker_url: the broker in use, if known: Pub/Sub cannot be searched for lost tasks.
     """
     job, targets = view["job_id"], view["targets"].values()
     if view["status"] == JobStatus.CANCELLED:
         return []
-    found = []
+    lines = []
     if any(counts["unpublished"] for counts in targets):
-        found.append(f"`diptych resume {job}` publishes the tasks that never reached the broker")
+        lines.append(f"`diptych resume {job}` publishes the tasks that never reached the broker")
     if any(counts["failed"] or counts["dead"] for counts in targets):
-        found.append(f"`diptych retry {job}` publishes the failed and dead tasks again")
+        lines.append(f"`diptych retry {job}` publishes failed and dead-lettered tasks again")
     if any(counts["dead"] for counts in targets):
-        found.append(f"`diptych dlq list {job}` says what killed the dead tasks")
+        lines.append(f"`diptych dlq list {job}` shows why tasks were dead-lettered")
     if not JobStatus(view["status"]).ended and view["idle_s"] > IDLE_HINT_S:
-        found.append(
-            f"nothing new for {view['idle_s']:.0f} s: are the workers up?"
+        lines.append(
+            f"no progress for {view['idle_s']:.0f} s: are the workers running?"
             + (
-                f" `diptych resume {job} --stalled 15m` publishes again what stands still"
+                f" `diptych resume {job} --stalled 15m` publishes stalled tasks again"
                 if is_pubsub(broker_url)
-                else f" `diptych resume {job} --lost` publishes again what the broker has lost"
+                else f" `diptych resume {job} --lost` publishes tasks again that the broker has lost"
             )
         )
-    return found
+    return lines
 
 
 def _counts_as_dict(counts: TargetCounts) -> dict[str, Any]:
@@ -104,7 +104,7 @@ def _counts_as_dict(counts: TargetCounts) -> dict[str, Any]:
 
 
 def _problems(store: Store, state: JobState, target: Any) -> list[dict[str, Any]]:
-    """The first few failures of a target, with their reasons."""
+    """The first failures of a target, with their reasons."""
     if state.cancelled:
         return []
     return [
@@ -121,12 +121,12 @@ def _problems(store: Store, state: JobState, target: Any) -> list[dict[str, Any]
 
 
 def _reason(store: Store, problem: Problem) -> str:
-    """Why a task ended so. A document that cannot be read must not hide the state of the job."""
+    """Why a task failed. An unreadable document must not hide the state of the job."""
     try:
         data = store.read(problem.name)
         if problem.state is TaskState.DEAD:
             letter = load(DeadLetter, data, problem.name)
-            return f"{letter.attempts} attempts, the last: {letter.last_error}"
+            return f"{counted(letter.attempts, 'attempt')}, last error: {letter.last_error}"
         failure = load(Failure, data, problem.name)
         return f"{failure.error}: {failure.detail}"
     except ResultsError as error:

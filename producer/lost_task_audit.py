@@ -15,9 +15,9 @@ from typing import Final
 
 from pipeline.config.settings import Settings
 from pipeline.errors import BrokerError, RequestError
+from producer.celery.lost_tasks import LostTasks, find_lost, pause_between_scans
 from producer.celery.publisher import CeleryPublisher
 from producer.celery.queue import CeleryQueue
-from producer.lost_tasks import LostTasks, find_lost, pause_between_looks
 from producer.republish import Republication, publish_again
 from producer.text import counted
 from results.documents import Target
@@ -82,7 +82,7 @@ class LostTaskAudit:
         self,
         store: Store,
         settings: Settings,
-        pause: Callable[[], object] = pause_between_looks,
+        pause: Callable[[], object] = pause_between_scans,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._store, self._pause, self._clock = store, pause, clock

@@ -1,4 +1,4 @@
-"""Opens the publisher that a broker URL names."""
+"""Open the publisher for a broker URL."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def open_publisher(settings: Settings) -> Publisher:
     """Open the queue behind `settings.broker_url`. No connection is made yet.
 
     Raises:
-        SettingsError: there is no broker URL, or it is of no known form; or tracing is not installed.
+        SettingsError: the broker URL is missing or of no known form, or tracing is not installed.
     """
     if is_pubsub(settings.require_broker_url()):
         from producer.pubsub.publisher import PubSubPublisher
@@ -33,11 +33,11 @@ def open_publisher(settings: Settings) -> Publisher:
 
 
 def check_broker_reaches(settings: Settings, targets: Sequence[Target]) -> None:
-    """Check the broker's URL and that it leads to every target; asked before a job is written.
+    """Check that the broker URL is valid and reaches every target; called before a job is written.
 
     Raises:
-        SettingsError: as `open_publisher`.
-        RequestError: target celery, on Pub/Sub.
+        SettingsError: see `open_publisher`.
+        RequestError: target celery on Pub/Sub.
     """
     if is_pubsub(settings.require_broker_url()):
         from producer.pubsub.targets import check_targets
@@ -46,16 +46,16 @@ def check_broker_reaches(settings: Settings, targets: Sequence[Target]) -> None:
 
 
 def publishing(settings: Settings, action: Callable[[Publisher], ResultT]) -> ResultT:
-    """Run an action with a publisher, closed afterwards; raises SettingsError if there is no broker."""
+    """Run an action with a publisher, then close it; raises SettingsError if there is no broker URL."""
     with closing(open_publisher(settings)) as publisher:
         return action(publisher)
 
 
 def republishing(settings: Settings, action: Callable[[Publisher], Republication]) -> Republication:
-    """Like `publishing`, for what can be asked for again when the broker gives up half-way."""
+    """Like `publishing`, for actions that can be repeated if the broker fails half-way."""
     try:
         return publishing(settings, action)
     except BrokerError as error:
         raise BrokerError(
-            f"{error}; what was acknowledged is safe, the same command does the rest"
+            f"{error}; acknowledged tasks are safe; run the command again to publish the rest"
         ) from error

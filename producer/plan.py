@@ -1,4 +1,4 @@
-"""The plan: how a job is cut into tasks."""
+"""The plan: how a job is split into tasks."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from results.naming import MAX_INDEX, MAX_TASK
 MAX_COUNT: Final = MAX_INDEX + 1
 MAX_TASKS: Final = MAX_TASK + 1
 TASK_WORK_S: Final = 30.0
-"""Work in one task: long beside what a delivery costs, short beside what is lost with a worker."""
+"""Work per task: long against a delivery's overhead, short against the work lost with a worker."""
 LONGEST_TASK_S: Final = ACK_DEADLINE_S / 2
-"""What a task may take at its 99th percentile: ten times TASK_WORK_S. `diptych doctor` looks at real ones."""
+"""Limit of a task's 99th percentile: ten times TASK_WORK_S. `diptych doctor` checks measured ones."""
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """How many tasks, of how many images.
+    """The number of tasks and of images per task.
 
     Args:
-        count: images asked for, per target, 1..10**8.
+        count: images per target, 1..10**8.
         images_per_task: 1..256; the last task may hold fewer.
         seconds_per_image: nominal time of one image on one vCPU.
     """
@@ -45,37 +45,39 @@ class Plan:
 
     @property
     def warning(self) -> str | None:
-        """What is wrong with the size of its tasks, if they take too long for a delivery."""
+        """A warning if a task takes too long for one delivery."""
         task_s = min(self.images_per_task, self.count) * self.seconds_per_image
         if task_s <= LONGEST_TASK_S:
             return None
         text = (
             f"a task of {counted(self.images_per_task, 'image')} takes about {task_s:.0f} s, over half of the"
-            f" ack deadline of {ACK_DEADLINE_S} s: it may be given back and finished by a later delivery"
+            f" ack deadline of {ACK_DEADLINE_S} s: a later delivery may have to finish it"
         )
         better = int(TASK_WORK_S / self.seconds_per_image)
         return f"{text}; --images-per-task {better} avoids that" if better else text
 
 
 def make_plan(count: int, seconds_per_image: float, images_per_task: int | None = None) -> Plan:
-    """Cut a job into tasks of about TASK_WORK_S of work.
+    """Split a job into tasks of about TASK_WORK_S of work.
 
     Args:
-        count: images asked for.
+        count: images per target.
         seconds_per_image: nominal time of one image on one vCPU, above 0.
-        images_per_task: the user's own choice, or None.
+        images_per_task: the user's choice, or None.
     Raises:
         RequestError: a number is outside its limits.
     """
     if not 1 <= count <= MAX_COUNT:
-        raise RequestError(f"cannot make {count} images: ask for 1 to {MAX_COUNT:,}")
+        raise RequestError(f"cannot generate {count} images: the count must be 1 to {MAX_COUNT:,}")
     if images_per_task is None:
-        # A huge job takes larger tasks rather than more of them than can be numbered.
+        # A huge job gets larger tasks, since task numbers are limited.
         fewest = -(-count // MAX_TASKS)
-        wanted = max(fewest, int(TASK_WORK_S / seconds_per_image))
-        return Plan(count, max(1, min(wanted, MAX_IMAGES_PER_TASK)), seconds_per_image)
+        preferred = max(fewest, int(TASK_WORK_S / seconds_per_image))
+        return Plan(count, max(1, min(preferred, MAX_IMAGES_PER_TASK)), seconds_per_image)
     if not 1 <= images_per_task <= MAX_IMAGES_PER_TASK:
-        raise RequestError(f"cannot put {images_per_task} images in a task: use 1 to {MAX_IMAGES_PER_TASK}")
+        raise RequestError(
+            f"cannot put {images_per_task} images into a task: the limit is 1 to {MAX_IMAGES_PER_TASK}"
+        )
     plan = Plan(count, images_per_task, seconds_per_image)
     if plan.task_count > MAX_TASKS:
         raise RequestError(

@@ -1,4 +1,4 @@
-"""Publishing: from runs of tasks to messages, in chunks, each marked in the store once it is safe."""
+"""Publish runs of tasks as messages, in chunks, each marked in the store once acknowledged."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ from results.naming import MAX_PUBLICATION, published_name
 from results.stores.base import Store
 
 CHUNK_TASKS: Final = 500
-"""Tasks between two markers: what a crash can publish twice, and what is held in memory at once."""
+"""Tasks per marker: the most that a crash can publish twice, and that memory holds at once."""
 
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """Contiguous tasks that go to the same targets.
+    """Contiguous tasks for the same targets.
 
     Args:
         first: first task.
-        last: last task, included.
+        last: last task, inclusive.
     """
 
     first: int
@@ -34,31 +34,31 @@ class Run:
     targets: tuple[Target, ...]
 
     def chunks(self) -> Iterator[Run]:
-        """Cut it into runs of at most CHUNK_TASKS tasks."""
+        """Split it into runs of at most CHUNK_TASKS tasks."""
         for first in range(self.first, self.last + 1, CHUNK_TASKS):
             yield Run(first, min(first + CHUNK_TASKS - 1, self.last), self.targets)
 
 
 def all_tasks(manifest: Manifest) -> Run:
-    """The one run that is a whole job."""
+    """All tasks of a job as one run."""
     return Run(0, manifest.task_count - 1, manifest.targets)
 
 
 def publish_runs(
     store: Store, publisher: Publisher, manifest: Manifest, publication: int, runs: Iterable[Run]
 ) -> int:
-    """Publish tasks, chunk by chunk; a chunk is marked after the broker has acknowledged it.
+    """Publish tasks, chunk by chunk; mark each chunk once the broker has acknowledged it.
 
     Args:
-        publication: 0 for the first submission; a number of its own for every resume or retry.
+        publication: 0 for the first submission; each resume or retry has the next number.
         runs: disjoint.
     Returns:
         Messages published: one per task and target.
     Raises:
-        BrokerError: the broker gave up; what was marked is safe, `diptych resume` does the rest.
+        BrokerError: the broker failed; marked chunks are safe, `diptych resume` publishes the rest.
         StoreError: a marker could not be written; its tasks are with the broker, and `resume` publishes them
             a second time.
-        RequestError: another command is publishing the same job at this moment.
+        RequestError: another command is publishing the same job right now.
     """
     if publication > MAX_PUBLICATION:
         raise RequestError(
@@ -82,7 +82,7 @@ def task_message(
     publication_started_at: datetime,
     targets: tuple[Target, ...],
 ) -> TaskMessage:
-    """The message of one task of a job."""
+    """Build the message of one task."""
     indices = manifest.task_range(task)
     return TaskMessage(
         job_id=manifest.job_id,
@@ -115,10 +115,10 @@ def _mark(store: Store, job_id: str, publication: int, chunk: Run, started_at: d
         store.create(name, dump(marker), JSON_TYPE)
     except ObjectExists as error:
         raise RequestError(
-            f"another command is publishing job {job_id} at this moment; `diptych status {job_id}` shows it"
+            f"another command is publishing job {job_id} right now: see `diptych status {job_id}`"
         ) from error
     except StoreError as error:
         raise StoreError(
-            f"{error}; job {job_id} is kept: `diptych resume {job_id}` publishes the rest",
+            f"{error}; job {job_id} was created: `diptych resume {job_id}` publishes the rest",
             transient=error.transient,
         ) from error

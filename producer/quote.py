@@ -1,4 +1,4 @@
-"""What a job is going to cost: an expectation and an upper estimate, before anything is written."""
+"""Estimate a job's cost, expected and upper, before anything is written."""
 
 from __future__ import annotations
 
@@ -26,18 +26,18 @@ from results.documents import Document, Manifest, Target
 
 RECORD_BYTES: Final = 1200
 ENTRY_BYTES: Final = 270
-"""A record, and what each of its images adds to it."""
+"""Sizes of a record and of one image's entry in it."""
 PNG_OVERHEAD_BYTES: Final = 600
-"""A PNG's chunks and its provenance; params come on top."""
+"""A PNG's chunks and its provenance, without params."""
 UPPER_BYTES_PER_PIXEL: Final = 3.02
-"""Noise cannot be compressed: its three bytes, and a filter byte per row."""
+"""Noise does not compress: three bytes per pixel, and a filter byte per row."""
 
 
 class TargetQuote(Document):
-    """What one target is expected to use and cost.
+    """The expected usage and cost of one target.
 
     Args:
-        service: "cloud_run", or "own": the computing is the user's own and not priced.
+        service: "cloud_run", or "own": the user's machines, whose compute time is not priced.
         upper: the upper estimate.
         cost_per_1000_images: expected; `upper_per_1000_images`: of the upper estimate.
     """
@@ -52,11 +52,11 @@ class TargetQuote(Document):
 
 
 class Quote(Document):
-    """What a job is expected to cost.
+    """The expected cost of a job.
 
     Args:
-        calibrated: the time of an image was measured here (`diptych model calibrate`); else: the nominal.
-        upper_rule: how the upper estimate comes about, in words.
+        calibrated: seconds_per_image was measured here (`diptych model calibrate`), not nominal.
+        upper_rule: the assumptions of the upper estimate, in words.
     """
 
     currency: str
@@ -76,12 +76,12 @@ class Quote(Document):
 
 
 def make_quote(draft: Draft, prices: Prices, *, free_tier: bool = False) -> Quote:
-    """Estimate what a checked request will cost.
+    """Estimate the cost of a draft.
 
     Args:
-        draft: the request; nothing of it has been written.
-        prices: the table.
-        free_tier: take off what a month has free.
+        draft: the checked request; not yet written.
+        prices: the price table.
+        free_tier: deduct the monthly free tier.
     """
     manifest, plan = draft.manifest, draft.plan
     expected, upper = _usages(draft, prices, upper=False), _usages(draft, prices, upper=True)
@@ -112,18 +112,18 @@ def make_quote(draft: Draft, prices: Prices, *, free_tier: bool = False) -> Quot
             for target in manifest.targets
         ),
         submission=bills[SUBMISSION],
-        total=sum(one.total for one in bills.values()),
-        upper_total=sum(one.total for one in upper_bills.values()),
+        total=sum(target_bill.total for target_bill in bills.values()),
+        upper_total=sum(target_bill.total for target_bill in upper_bills.values()),
     )
 
 
 def check_budget(quote: Quote, budget: float) -> None:
-    """Refuse what may cost more than the user allows. Raises RequestError."""
-    # Said so that a budget of NaN allows nothing.
+    """Raise RequestError if the upper estimate exceeds the budget."""
+    # Written so that a budget of NaN allows nothing.
     if not quote.upper_total <= budget:
         raise RequestError(
             f"refused: the upper estimate is ${quote.upper_total:,.4f}, over --max-cost ${budget:,.4f}"
-            f" (expected ${quote.total:,.4f}); nothing was written: ask for fewer images; --quote tells more"
+            f" (expected ${quote.total:,.4f}); nothing was written: reduce the count, or see --quote"
         )
 
 
@@ -141,7 +141,7 @@ def _usages(draft: Draft, prices: Prices, *, upper: bool) -> dict[str, Usage]:
 
 
 def _stored_model(pushed_bytes: float, prices: Prices) -> Usage:
-    """It stays in the bucket; nobody downloads it to the internet."""
+    """A checkpoint stays in the bucket: no egress to the internet."""
     return kept(pushed_bytes, prices).model_copy(update={"egress_bytes": 0.0})
 
 
@@ -188,6 +188,6 @@ def _rule(prices: Prices) -> str:
     return (
         f"every image takes {assume.upper_slowness:g} times as long, every task is delivered"
         f" {assume.upper_deliveries:g} times, up to {assume.upper_instances:,} instances per target start"
-        f" cold in {assume.cold_start_s:g} s each, and no image can be compressed. Not a bound: a task that"
-        " keeps failing for a passing reason is delivered up to 100 times"
+        f" cold in {assume.cold_start_s:g} s each, and no image compresses. Not a bound: a task that"
+        " keeps failing transiently is delivered up to 100 times"
     )

@@ -1,4 +1,4 @@
-"""Publishes the lost tasks of one job again, when a user asks for it."""
+"""Publish the lost tasks of one job again, on request."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from dataclasses import replace
 from datetime import timedelta
 
 from pipeline.errors import RequestError
+from producer.celery.lost_tasks import LostTasks, find_lost, pause_between_scans
 from producer.celery.queue import CeleryQueue
-from producer.lost_tasks import LostTasks, find_lost, pause_between_looks
 from producer.publisher import Publisher
 from producer.republish import Republication, resume
 from results.job_state import JobState
@@ -22,13 +22,13 @@ def resume_lost(
     queue: CeleryQueue,
     job_id: str,
     stalled_for: timedelta | None = None,
-    pause: Callable[[], object] = pause_between_looks,
+    pause: Callable[[], object] = pause_between_scans,
 ) -> Republication:
-    """Do what `resume` does, give back what dead workers hold, and publish the job's lost tasks too.
+    """Resume a job, give back what dead workers hold, and publish the job's lost tasks too.
 
     Raises:
         RequestError: the job is cancelled, or was not published through this broker.
-        BrokerError, JobNotFound, StoreError: as they say.
+        BrokerError, JobNotFound, StoreError: see these classes.
     """
 
     def lost(state: JobState) -> LostTasks:
@@ -38,8 +38,8 @@ def resume_lost(
         )
         if waiting and job_id not in queue.jobs():
             raise RequestError(
-                f"this broker knows nothing of job {job_id}: give the --broker that it was published"
-                f" through; if that has lost all it held, `diptych resume {job_id} --stalled 0s`"
+                f"this broker does not know job {job_id}: give the --broker through which it was"
+                f" published; if that broker has lost its data, run `diptych resume {job_id} --stalled 0s`"
             )
         return find_lost([state], queue, pause).get(job_id, {})
 

@@ -1,4 +1,4 @@
-"""What a user does to a job after submitting it: cancel it, resume it, retry it."""
+"""Cancel, resume or retry a submitted job."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ from results.target_state import TargetState, TaskState
 
 @dataclass(frozen=True, slots=True)
 class Republication:
-    """What a resume or retry published.
+    """The tasks that a resume or retry published.
 
     Args:
-        publication: its number; None if there was nothing to do.
+        publication: its number; None if nothing was published.
         messages: one per task and target.
-        stalled: of these, how many had been published before without progress.
-        lost: of these, how many the broker had lost, by target.
+        stalled: number of these that had been published before without progress.
+        lost: number of these that the broker had lost, by target.
         given_back: messages that dead workers held, put back onto their queues; not among `messages`.
     """
 
@@ -39,17 +39,17 @@ class Republication:
 
 
 def cancel(store: Store, job_id: str) -> bool:
-    """End a job for good. What is in flight may still commit.
+    """Cancel a job permanently. A task in progress may still commit.
 
     Returns:
-        False if it had been cancelled before.
+        False if it was already cancelled.
     Raises:
         RequestError: every task has ended already.
         JobNotFound, StoreError: see `load_manifest`.
     """
     state = JobState.of(store, job_id)
     if state.status.ended and state.status is not JobStatus.CANCELLED:
-        raise RequestError(f"job {job_id} has ended ({state.status}): there is nothing to cancel")
+        raise RequestError(f"job {job_id} has ended ({state.status}): nothing to cancel")
     marker = Cancellation(cancelled_at=utc_now())
     try:
         store.create(cancelled_name(job_id), dump(marker), JSON_TYPE)
@@ -65,59 +65,60 @@ def resume(
     stalled_for: timedelta | None = None,
     find_lost: Callable[[JobState], Mapping[Target, AbstractSet[int]]] | None = None,
 ) -> Republication:
-    """Publish the tasks that no broker acknowledged.
+    """Publish the tasks that no broker has acknowledged.
 
     Args:
-        stalled_for: publish also what is queued or running on a target on which nothing ended, and for
-            which nothing was published, for this long.
-        find_lost: publish also what it finds: tasks whose messages are gone. It may refresh the state.
+        stalled_for: also publish queued and running tasks of a target on which no task has ended, and for
+            which none was published, for this long.
+        find_lost: also publish the tasks that it returns: those whose messages are lost. It may refresh the
+            state.
     Raises:
         RequestError: the job is cancelled.
-        BrokerError, JobNotFound, StoreError: as they say.
+        BrokerError, JobNotFound, StoreError: see these classes.
     """
     state = open_for_publishing(store, job_id)
     lost = find_lost(state) if find_lost else {}
     stalled = 0
-    wanted: dict[Target, set[int]] = {}
+    selected: dict[Target, set[int]] = {}
     for name, target in state.targets.items():
-        wanted[name] = {*target.tasks_in([TaskState.UNPUBLISHED]), *lost.get(name, ())}
+        selected[name] = {*target.tasks_in([TaskState.UNPUBLISHED]), *lost.get(name, ())}
         if stalled_for is not None and _is_stalled(state, target, utc_now() - stalled_for):
-            waiting = set(target.tasks_in([TaskState.PUBLISHED])) - wanted[name]
+            waiting = set(target.tasks_in([TaskState.PUBLISHED])) - selected[name]
             stalled += len(waiting)
-            wanted[name] |= waiting
-    return publish_again(store, publisher, state, wanted, stalled, lost)
+            selected[name] |= waiting
+    return publish_again(store, publisher, state, selected, stalled, lost)
 
 
 def retry(store: Store, publisher: Publisher, job_id: str) -> Republication:
-    """Publish failed and dead-lettered tasks again; raises as `resume`."""
+    """Publish failed and dead-lettered tasks again; raises the same as `resume`."""
     state = open_for_publishing(store, job_id)
     ended = (TaskState.FAILED, TaskState.DEAD)
-    wanted = {name: set(target.tasks_in(ended)) for name, target in state.targets.items()}
-    return publish_again(store, publisher, state, wanted)
+    selected = {name: set(target.tasks_in(ended)) for name, target in state.targets.items()}
+    return publish_again(store, publisher, state, selected)
 
 
 def publish_again(
     store: Store,
     publisher: Publisher,
     state: JobState,
-    wanted: Mapping[Target, AbstractSet[int]],
+    selected: Mapping[Target, AbstractSet[int]],
     stalled: int = 0,
     lost: Mapping[Target, AbstractSet[int]] | None = None,
 ) -> Republication:
-    """Publish tasks of a job as a publication of their own.
+    """Publish tasks of a job as a new publication.
 
     Args:
-        state: the job's, refreshed.
-        wanted: the tasks, by target.
-        stalled: how many of them are stalled, for the report.
-        lost: those of them that are lost, for the report.
+        state: the job's state, refreshed.
+        selected: the tasks, by target.
+        stalled: the number of stalled ones, for the report.
+        lost: the lost ones, for the report.
     Raises:
-        RequestError: another command is publishing the job at this moment.
-        BrokerError, StoreError: as they say.
+        RequestError: another command is publishing the job right now.
+        BrokerError, StoreError: see these classes.
     """
     runs = runs_of(
         state.manifest.task_count,
-        lambda task: tuple(target for target, tasks in wanted.items() if task in tasks),
+        lambda task: tuple(target for target, tasks in selected.items() if task in tasks),
     )
     if not runs:
         return Republication(None, 0)
@@ -128,7 +129,7 @@ def publish_again(
 
 
 def runs_of(task_count: int, targets_of: Callable[[int], tuple[Target, ...]]) -> list[Run]:
-    """Group tasks into runs of neighbours that go to the same targets; those that go to none are left out."""
+    """Group consecutive tasks with the same targets into runs; tasks without targets are skipped."""
     runs: list[Run] = []
     for task in range(task_count):
         targets = targets_of(task)
@@ -147,11 +148,11 @@ def open_for_publishing(store: Store, job_id: str) -> JobState:
     state = JobState(store, load_manifest(store, job_id))
     state.refresh()
     if state.cancelled:
-        raise RequestError(f"job {job_id} is cancelled, and that is final: submit a new job")
+        raise RequestError(f"job {job_id} is cancelled permanently: submit a new job")
     return state
 
 
 def _is_stalled(state: JobState, target: TargetState, since: datetime) -> bool:
-    """True if nothing was published, and nothing ended on this target, since then."""
+    """True if no task was published, and none ended on this target, since then."""
     times = [time for time in (state.published_at, target.last_progress_at) if time]
     return all(time < since for time in times)

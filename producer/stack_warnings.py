@@ -1,4 +1,4 @@
-"""What about the running stack makes a job wait for ever, said before the user wonders."""
+"""Warnings about a running stack on which a job would wait forever."""
 
 from __future__ import annotations
 
@@ -14,35 +14,34 @@ from results.documents import Target
 def stack_warnings(
     settings: Settings, targets: Sequence[Target], run_file: RunFile | None = None
 ) -> list[str]:
-    """Compare what is about to be published with the stack whose broker takes it.
+    """Check a job against the running stack that serves its broker.
 
     Args:
         settings: the resolved settings.
-        targets: who is asked to generate.
-        run_file: that of the stack (default: found from the current folder).
+        targets: the job's targets.
+        run_file: the stack's run file; None: searched from the current folder.
     Returns:
-        A line for each thing that does not fit. Of a broker that is not the running stack's, only whether it
-        may forget tasks.
+        A line per mismatch. Of a broker that is not the running stack's, only whether it may forget tasks.
     """
-    found = run_file or find_run_file()
-    if found is None or not _same(found.broker_url, settings.broker_url) or not found.is_alive():
+    stack = run_file or find_run_file()
+    if stack is None or not _same(stack.broker_url, settings.broker_url) or not stack.is_alive():
         return _broker_warnings(settings)
     lines = []
-    unserved = [target for target in targets if target not in found.targets]
+    unserved = [target for target in targets if target not in stack.targets]
     if unserved:
         names = ", ".join(unserved)
         how = " (start it with `diptych up --celery-workers 1`)" if "celery" in unserved else ""
-        lines.append(f"nobody serves {names} in the running stack: its tasks wait in the queue{how}")
-    if found.store_url != settings.store_url:
+        lines.append(f"the running stack does not serve {names}: its tasks wait in the queue{how}")
+    if stack.store_url != settings.store_url:
         lines.append(
-            f"the running stack's workers write to {found.store_url}, "
+            f"the running stack's workers write to {stack.store_url}, "
             f"not to {settings.store_url}: this job will not end"
         )
     return lines
 
 
 def _broker_warnings(settings: Settings) -> list[str]:
-    """What is wrong with a Redis of the user's own."""
+    """Warn of a user's own Redis that may evict tasks."""
     if not settings.broker_url or is_pubsub(settings.broker_url):
         return []
     from producer.celery.connection import connect, errors_of, eviction_warning
@@ -59,11 +58,11 @@ def _broker_warnings(settings: Settings) -> list[str]:
         connection.release()
 
 
-def _same(one: str, other: str) -> bool:
-    """True if both URLs lead to one broker: an emulator may be named in the URL or by a variable."""
-    if is_pubsub(one) and is_pubsub(other):
+def _same(left: str, right: str) -> bool:
+    """True if both URLs name the same broker; an emulator may be named in the URL or by a variable."""
+    if is_pubsub(left) and is_pubsub(right):
         try:
-            return PubSubAddress.parse(one) == PubSubAddress.parse(other)
+            return PubSubAddress.parse(left) == PubSubAddress.parse(right)
         except SettingsError:
             return False
-    return one == other
+    return left == right

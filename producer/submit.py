@@ -1,4 +1,4 @@
-"""Submitting a job: from a user's request to a manifest, and from the manifest onto the queue. Idempotent."""
+"""Submit a job: check the request, write its manifest, publish its tasks. Idempotent."""
 
 from __future__ import annotations
 
@@ -31,17 +31,17 @@ _MAX_SEED: Final = 2**63 - 1
 
 @dataclass(frozen=True, slots=True)
 class JobRequest:
-    """What a user asks for.
+    """A request for a job.
 
     Args:
         model: registered name.
         count: images per target.
-        targets: who generates.
-        seed: in [0, 2**63), or None: any, drawn at random.
+        targets: the targets that generate.
+        seed: in [0, 2**63); None: random.
         precision: "auto" or one of the engine's.
         params: parameters of the model's family, not validated yet.
-        job_id: the job's name, or None: a new one.
-        images_per_task: the user's own cut into tasks, or None.
+        job_id: the job's name; None: a generated one.
+        images_per_task: the user's choice; None: planned.
     """
 
     model: str
@@ -56,7 +56,7 @@ class JobRequest:
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """A request that has been checked: all that `submit` needs, and nothing written yet."""
+    """A checked request, ready for `submit`; nothing is written yet."""
 
     manifest: Manifest
     plan: Plan
@@ -66,14 +66,14 @@ class Draft:
 
 @dataclass(frozen=True, slots=True)
 class Submission:
-    """What came of a submission.
+    """The result of a submission.
 
     Args:
-        manifest: the job's, as stored.
-        created: False if the same request had been submitted under this name before.
-        messages: published now, one per task and target.
+        manifest: the job's manifest as stored.
+        created: False if the job existed already, with the same request.
+        messages: messages published, one per task and target.
         unpublished: tasks of an earlier submission that never reached the broker: `resume` publishes them.
-        pushed_bytes: size of the model's checkpoint, if it had to be put into the store.
+        pushed_bytes: size of the model's checkpoint if it was uploaded, else 0.
     """
 
     manifest: Manifest
@@ -89,7 +89,7 @@ def draft_job(request: JobRequest, registry: Registry) -> Draft:
     Raises:
         RequestError: a value is outside its limits.
         ModelError: unknown model, damaged checkpoint, or params that its family does not take.
-        MessageError: the params do not fit into a message.
+        MessageError: the params exceed the message size limit.
     """
     model = registry.get(request.model)
     params = validate_params(model.family, dict(request.params or {}), model.takes)
@@ -118,7 +118,7 @@ def _check_precision(precision: Precision, model: ModelInfo) -> None:
     if precision == "auto" or model.precisions is None or precision in model.precisions:
         return
     raise RequestError(
-        f"model {model.name} has no {precision} figures: ask for auto or {' or '.join(model.precisions)},"
+        f"model {model.name} has no {precision} figures: use auto or {' or '.join(model.precisions)},"
         " or measure the checkpoint with `diptych model gate`"
     )
 
@@ -131,19 +131,19 @@ def submit(
     push: bool = True,
     progress: Progress | None = None,
 ) -> Submission:
-    """Write the manifest, then publish every task. The same request under the same name is the same job.
+    """Write the manifest, then publish every task. Submitting an equal request again is idempotent.
 
     Args:
         store: the store.
         publisher: the queue.
         draft: the checked request.
-        push: put the model's checkpoint into the store first, unless it is there or workers have it anyway.
-        progress: told how much of the checkpoint is through.
+        push: upload the model's checkpoint first, unless the store or the workers have it.
+        progress: called with the number of checkpoint bytes uploaded.
     Raises:
         ModelError: the checkpoint is damaged.
-        RequestError: the name belongs to a job of another request; the text says what differs.
-        StoreError: the store cannot be written; if anything may have been, the text says how to go on.
-        BrokerError: the broker gave up; the job is accepted, and the text says how to go on.
+        RequestError: a job of this name exists with another request; the message lists the differences.
+        StoreError: the store cannot be written; the message says how to continue.
+        BrokerError: the broker failed; the job exists, and the message says how to continue.
     """
     manifest = draft.manifest
     store.check()
@@ -156,13 +156,14 @@ def submit(
         messages = publish_runs(store, publisher, manifest, 0, [all_tasks(manifest)])
     except BrokerError as error:
         raise BrokerError(
-            f"{error}; job {manifest.job_id} is kept: `diptych resume {manifest.job_id}` publishes the rest"
+            f"{error}; job {manifest.job_id} was created:"
+            f" `diptych resume {manifest.job_id}` publishes the rest"
         ) from error
     return Submission(manifest, created=True, messages=messages, unpublished=0, pushed_bytes=pushed_bytes)
 
 
 def _push(store: Store, model: ModelInfo, progress: Progress | None) -> int:
-    """Before the manifest: no worker shall meet a task whose model is still on its way."""
+    """Upload the checkpoint before the manifest: no task may reach a worker before its model."""
     if model.shipped or not model.is_checkpoint:
         return 0
     return push_model(store, model, progress)
@@ -176,14 +177,14 @@ def _write(store: Store, manifest: Manifest) -> None:
         if not error.transient:
             raise
         raise StoreError(
-            f"{error}; if job {manifest.job_id} was begun all the same, `diptych resume {manifest.job_id}`"
+            f"{error}; if job {manifest.job_id} was created nevertheless, `diptych resume {manifest.job_id}`"
             " publishes it",
             transient=True,
         ) from error
 
 
 def _join(store: Store, draft: Draft) -> Submission:
-    """The name is taken: by the same request, or by another."""
+    """Report on the existing job of this name, or refuse if its request differs."""
     stored = load_manifest(store, draft.manifest.job_id)
     differences = _differences(stored, draft)
     if differences:
@@ -203,7 +204,7 @@ def _differences(stored: Manifest, draft: Draft) -> list[str]:
     there, here = stored.request(), draft.manifest.request()
     if not draft.seed_given:
         here["seed"] = there["seed"]
-    # The order in which targets were named is no difference.
+    # The order of targets does not matter.
     for side in (there, here):
         side["targets"] = sorted(side["targets"])
     return [

@@ -1,4 +1,4 @@
-"""How counts and lists are said to people."""
+"""Format counts and lists as text."""
 
 from __future__ import annotations
 

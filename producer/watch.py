@@ -1,4 +1,4 @@
-"""Following a job to its end. Watching changes nothing, so that it can be left and taken up at any time."""
+"""Watch a job until it ends. Watching writes nothing, so it can be stopped and restarted at any time."""
 
 from __future__ import annotations
 
@@ -11,34 +11,34 @@ from results.job_state import JobState
 
 POLL_S: Final = 0.5
 SCAN_SHARE: Final = 0.2
-"""Share of the time that may go into listing the store: a slow store is asked less often."""
+"""Maximum share of the time spent listing the store: a slow store is polled less often."""
 PLAIN_EVERY_S: Final = 5.0
 NARROW_COLUMNS: Final = 60
-"""Width of a terminal below which there is no bar, only counts."""
+"""Terminal width below which there is no bar, only counts."""
 
 
 class Display(Protocol):
-    """Where progress is shown: a terminal's bars, or plain lines."""
+    """Shows progress: as progress bars, or as plain lines."""
 
     def __enter__(self) -> Display:
-        """Begin."""
+        """Start."""
         ...
 
     def __exit__(self, *args: object) -> None:
-        """End, leaving the terminal as it was."""
+        """Stop, and restore the terminal."""
         ...
 
     def show(self, state: JobState) -> None:
-        """Show the state; called at every look at the store."""
+        """Show the state; called after every poll of the store."""
         ...
 
 
 def follow(state: JobState, *, poll_s: float = POLL_S) -> Iterator[JobState]:
-    """Yield the state at once, then after every look at the store, until the job has ended.
+    """Yield the state after every poll of the store, until the job has ended.
 
     Args:
         state: refreshed in place.
-        poll_s: least time between two looks.
+        poll_s: minimum time between two polls.
     """
     while True:
         started = time.monotonic()
@@ -51,14 +51,14 @@ def follow(state: JobState, *, poll_s: float = POLL_S) -> Iterator[JobState]:
 
 
 def watch(state: JobState, display: Display, *, poll_s: float = POLL_S) -> None:
-    """Show a job until it has ended; see `follow`."""
+    """Show a job's progress until it has ended; see `follow`."""
     with display:
         for seen in follow(state, poll_s=poll_s):
             display.show(seen)
 
 
 class Bars:
-    """A progress bar per target, with images per second and the time that is left."""
+    """A progress bar per target, with images per second and the remaining time."""
 
     def __init__(self) -> None:
         from rich.console import Console
@@ -83,12 +83,12 @@ class Bars:
         self._bars: dict[str, int] = {}
 
     def __enter__(self) -> Bars:
-        """Begin to draw."""
+        """Start drawing."""
         self._progress.start()
         return self
 
     def __exit__(self, *args: object) -> None:
-        """Stop drawing; the last bars stay."""
+        """Stop drawing; the bars stay on the screen."""
         self._progress.stop()
 
     def show(self, state: JobState) -> None:
@@ -98,7 +98,7 @@ class Bars:
         for target, part in state.targets.items():
             counts = part.counts()
             if target not in self._bars:
-                # Images that were done before this watch began say nothing about the rate.
+                # Images that were done before watching started do not count for the rate.
                 self._bars[target] = self._progress.add_task(
                     target, total=counts.images, completed=counts.images_done, rate="", note=""
                 )
@@ -112,16 +112,16 @@ class Bars:
 
 def _idle_note(state: JobState) -> str:
     idle = idle_s(state)
-    return f"nothing new for {idle:.0f} s" if idle > IDLE_HINT_S and not state.status.ended else ""
+    return f"no progress for {idle:.0f} s" if idle > IDLE_HINT_S and not state.status.ended else ""
 
 
 class PlainLines:
-    """A line when something has changed, at most every few seconds: for logs and pipes.
+    """A line at every change, at most one every few seconds: for logs and pipes.
 
     Args:
-        write: takes a line.
-        line_of: makes a line of a state.
-        every_s: least time between two lines.
+        write: prints a line.
+        line_of: formats a state as a line.
+        every_s: minimum time between two lines.
     """
 
     def __init__(
@@ -141,7 +141,7 @@ class PlainLines:
         return self
 
     def __exit__(self, *args: object) -> None:
-        """Nothing to put back."""
+        """Nothing to clean up."""
 
     def show(self, state: JobState) -> None:
         """See Display."""

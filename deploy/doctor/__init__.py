@@ -1,1 +1,1 @@
-"""`diptych doctor`: one file per group of checks; each check is one line and, if need be, what mends it."""
+"""`diptych doctor`: one file per group of checks; each check is one line, with a fix if it fails."""

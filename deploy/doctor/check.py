@@ -1,4 +1,4 @@
-"""One finding."""
+"""The result of one check."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ Status = Literal["ok", "warn", "fail", "skipped"]
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """What was looked at and what was found.
+    """The result of one check.
 
     Args:
-        name: what was looked at.
-        status: "skipped" if it could not be looked at, or makes no sense here.
-        detail: what was found, or why it was skipped.
-        mend: a command that mends it, or "".
+        name: what was checked.
+        status: "skipped" if it could not be checked, or does not apply.
+        detail: the finding, or why it was skipped.
+        mend: a command that fixes it, or "".
     """
 
     name: str
@@ -26,25 +26,25 @@ class Check:
     mend: str = ""
 
     def as_dict(self) -> dict[str, str]:
-        """Ready for JSON."""
+        """As JSON."""
         return asdict(self)
 
     def as_lines(self) -> Iterator[str]:
-        """For people: the finding, and below it the command."""
+        """As lines to print: the finding, and below it the fix."""
         yield f"{self.status:<8} {self.name}: {self.detail}"
         if self.mend:
             first, *more = self.mend.splitlines()
-            yield f"         mend it with: {first}"
+            yield f"         fix: {first}"
             yield from (f"         {line}" for line in more)
 
 
 def ok(name: str, detail: str) -> Check:
-    """It is as it should be."""
+    """The check passed."""
     return Check(name, "ok", detail)
 
 
 def warn(name: str, detail: str, mend: str = "") -> Check:
-    """It works, but not as well as it should, or not for ever."""
+    """It works, but with a drawback or a risk."""
     return Check(name, "warn", detail, mend)
 
 
@@ -53,9 +53,9 @@ def fail(name: str, detail: str, mend: str = "") -> Check:
     return Check(name, "fail", detail, mend)
 
 
-def skipped(name: str, why: str) -> Check:
-    """It was not looked at."""
-    return Check(name, "skipped", why)
+def skipped(name: str, reason: str) -> Check:
+    """It was not checked."""
+    return Check(name, "skipped", reason)
 
 
 def summary(checks: Sequence[Check]) -> str:

@@ -1,4 +1,4 @@
-"""What deploy makes the same for everybody: each of its steps is looked at, and nothing is changed."""
+"""Check each step of deploy that does not depend on its options. Nothing is changed."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ from deploy.plan.steps import deploy_steps
 from deploy.steps import Ensure, FixedFact, Learn
 
 AT_ONCE: Final = 6
-"""gcloud takes a second to start: several are asked at the same time."""
+"""gcloud takes a second to start: several run in parallel."""
 
 
 def learn_checks(runner: Runner, deployment: Deployment) -> Iterator[Check]:
-    """Ask for what other commands must know: the project's number, the function's trigger."""
+    """Look up the values that other commands need: the project number, the function's trigger."""
     for step in deploy_steps(deployment):
         if isinstance(step, Learn):
             try:
                 learn(runner.variables, step.variable, runner.ask(step.ask), step.pattern, step.title)
             except KeyError:
-                yield skipped(step.title, "what it needs is not there")
+                yield skipped(step.title, "a value it needs is missing")
             except DeployError as error:
                 yield fail(step.title, str(error), again(deployment))
             else:
@@ -33,7 +33,7 @@ def learn_checks(runner: Runner, deployment: Deployment) -> Iterator[Check]:
 
 
 def step_checks(runner: Runner, deployment: Deployment) -> Iterator[Check]:
-    """Look at every step that does not depend on the options that deploy was given."""
+    """Check every step that does not depend on the options of deploy."""
     steps = [
         step
         for step in deploy_steps(deployment)
@@ -44,13 +44,13 @@ def step_checks(runner: Runner, deployment: Deployment) -> Iterator[Check]:
 
 
 def step_check(runner: Runner, step: Ensure) -> Check:
-    """Look at one step."""
+    """Check one step."""
     assert step.find is not None
     try:
         document = runner.read(step.find)
         lacking = step.lacks(document, runner.variables) if step.lacks else ""
     except KeyError as error:
-        return skipped(step.title, f"{error.args[0]} is not known")
+        return skipped(step.title, f"{error.args[0]} is unknown")
     except NotThere:
         return fail(step.title, "is missing", _shown(runner, [step.make]))
     except FixedFact as error:
@@ -61,11 +61,11 @@ def step_check(runner: Runner, step: Ensure) -> Check:
         return fail(step.title, f"{error}{step.hint}")
     if lacking:
         return fail(step.title, lacking, _shown(runner, [step.change or step.make]))
-    return ok(step.title, "as it should be")
+    return ok(step.title, "as expected")
 
 
 def again(deployment: Deployment) -> str:
-    """The command that puts everything right."""
+    """The deploy command that repairs everything."""
     words = ["diptych deploy", f"--project {deployment.project}", f"--region {deployment.region}"]
     if deployment.prefix != "diptych":
         words.append(f"--prefix {deployment.prefix}")

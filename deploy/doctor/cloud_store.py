@@ -1,4 +1,4 @@
-"""The bucket on Google Cloud: whether results stay in it. Steps and store checks see to the rest."""
+"""The bucket on Google Cloud: whether results expire. Steps and store checks cover the rest."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from deploy.steps import JSON
 
 
 def expiry_check(runner: Runner, deployment: Deployment) -> Check:
-    """Nothing is deleted unless the user asks: here he may have, and forgotten."""
+    """Warn if a lifecycle rule deletes results."""
     name = "expiry of results"
     project = f"--project={deployment.project}"
     try:
-        found = bucket_facts(
+        facts = bucket_facts(
             runner.read(gcloud("storage buckets describe", deployment.bucket_url, project, JSON))
         )
     except GcloudError as error:
         return skipped(name, str(error))
-    if found["expiry"] != "never":
+    if facts["expiry"] != "never":
         mend = gcloud("storage buckets update", deployment.bucket_url, "--clear-lifecycle", project)
-        return warn(name, f"objects are deleted {found['expiry']}", mend.shell())
+        return warn(name, f"objects are deleted {facts['expiry']}", mend.shell())
     return ok(name, "never")

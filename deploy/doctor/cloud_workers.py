@@ -1,4 +1,4 @@
-"""The two workers on Google Cloud: limits, retries, equal resources, and that nobody else may call them."""
+"""The two workers on Google Cloud: limits, retries, equal resources and callers."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ _EQUAL_VARIABLES: Final = (
     "DIPTYCH_ENGINE",
     "OMP_NUM_THREADS",
 )
-# What `gcloud run services update` takes to mend a fact.
+# Flags of `gcloud run services update` that fix a fact.
 _FLAGS: Final = {
     "concurrency": f"--concurrency={CONCURRENCY}",
     "timeout": f"--timeout={REQUEST_TIMEOUT_S}s",
@@ -49,7 +49,7 @@ _FLAGS: Final = {
 
 def worker_checks(runner: Runner, deployment: Deployment) -> Iterator[Check]:
     """All checks of both workers."""
-    where = f"--region={deployment.region}", f"--project={deployment.project}"
+    where = deployment.region_flags
     service = _read(runner, gcloud("run services describe", *describe_service(deployment, "container")))
     name = deployment.service("function")
     function = _read(runner, gcloud("functions describe", name, "--gen2", *where, JSON))
@@ -66,11 +66,11 @@ def worker_checks(runner: Runner, deployment: Deployment) -> Iterator[Check]:
 
 
 def service_check(runner: Runner, deployment: Deployment, service: Document | str) -> Check:
-    """The container's limits, and the variables that its safety rests on."""
+    """Check the container's limits and the variables that its security depends on."""
     name = f"Cloud Run service {deployment.service('container')}"
     if isinstance(service, str):
         return fail(name, service, again(deployment))
-    wanted = {
+    expected = {
         "concurrency": str(CONCURRENCY),
         "timeout": f"{REQUEST_TIMEOUT_S} s",
         "CPU boost": "true",
@@ -79,31 +79,31 @@ def service_check(runner: Runner, deployment: Deployment, service: Document | st
         "state": READY,
         **_variables(runner, deployment, "container"),
     }
-    found = service_facts(service)
-    lacking = differences(wanted, found)
+    actual = service_facts(service)
+    lacking = differences(expected, actual)
     if not lacking:
         return ok(name, f"one task at a time, {REQUEST_TIMEOUT_S} s, probed at {READY_PATH}")
-    flags = [flag for fact, flag in _FLAGS.items() if found.get(fact) != wanted[fact]]
+    flags = [flag for fact, flag in _FLAGS.items() if actual.get(fact) != expected[fact]]
     variables = {
         fact.removeprefix("variable "): value
-        for fact, value in wanted.items()
-        if fact.startswith("variable ") and found.get(fact) != value
+        for fact, value in expected.items()
+        if fact.startswith("variable ") and actual.get(fact) != value
     }
     if variables:
         flags.append("--update-env-vars=" + ",".join(f"{key}={value}" for key, value in variables.items()))
-    if found["service account"] != wanted["service account"]:
-        flags.append(f"--service-account={wanted['service account']}")
+    if actual["service account"] != expected["service account"]:
+        flags.append(f"--service-account={expected['service account']}")
     if not flags:
         return fail(name, lacking, again(deployment))
     return fail(name, lacking, _update(deployment, "container", *flags).shell(runner.variables))
 
 
 def function_check(deployment: Deployment, function: Document | str) -> Check:
-    """The function's limits."""
+    """Check the function's limits."""
     name = f"function {deployment.service('function')}"
     if isinstance(function, str):
         return fail(name, function, again(deployment))
-    wanted = {
+    expected = {
         "state": "ACTIVE",
         "concurrency": str(CONCURRENCY),
         "timeout": f"{REQUEST_TIMEOUT_S} s",
@@ -113,17 +113,17 @@ def function_check(deployment: Deployment, function: Document | str) -> Check:
         "variable DIPTYCH_STORE_URL": deployment.store_url,
         "variable DIPTYCH_TARGET": "function",
     }
-    lacking = differences(wanted, function_facts(function))
+    lacking = differences(expected, function_facts(function))
     if lacking:
         return fail(name, lacking, again(deployment))
     return ok(name, f"one task at a time, {REQUEST_TIMEOUT_S} s, on topic {deployment.queue.topic}")
 
 
 def retry_check(deployment: Deployment, function: Document | str) -> Check:
-    """Without retries, what fails once is lost."""
+    """Check that the function's retries are on."""
     name = "retries of the function"
     if isinstance(function, str):
-        return skipped(name, "there is no function")
+        return skipped(name, "the function does not exist")
     if function_facts(function)["retries"] != "on":
         return fail(name, "are off: a task that fails once is lost", again(deployment))
     return ok(name, "are on")
@@ -132,17 +132,17 @@ def retry_check(deployment: Deployment, function: Document | str) -> Check:
 def resources_check(
     deployment: Deployment, service: Document | str, function: Document | str, below: Document | str
 ) -> Check:
-    """A comparison is fair only between equals."""
+    """Check that both targets have equal resources: else a comparison is not fair."""
     name = "equal resources"
     if isinstance(service, str) or isinstance(function, str):
-        return skipped(name, "one of the two is not there")
+        return skipped(name, "one of the two does not exist")
     left, right = service_facts(service), function_facts(function)
     facts = [*_EQUAL, *(f"variable {each}" for each in _EQUAL_VARIABLES)]
     pairs = {fact: (left.get(fact, "unset"), right.get(fact, "unset")) for fact in facts}
     if not isinstance(below, str):
-        # The function's own description does not tell this one, and `functions deploy` has no flag for it.
+        # A function's description lacks this fact, and `functions deploy` has no flag for it.
         pairs["CPU boost"] = (left["CPU boost"], service_facts(below)["CPU boost"])
-    unequal = [f"{fact} {one} and {other}" for fact, (one, other) in pairs.items() if one != other]
+    unequal = [f"{fact} {first} and {second}" for fact, (first, second) in pairs.items() if first != second]
     if unequal:
         text = f"container and function differ: {'; '.join(unequal)}: no fair comparison"
         boost = _update(deployment, "function", "--cpu-boost").shell()
@@ -156,46 +156,46 @@ def resources_check(
 
 
 def time_limits_check(deployment: Deployment, service: Document | str) -> Check:
-    """A worker gives back before its platform cuts it off, and that before Pub/Sub delivers again."""
+    """Check that a worker stops before its platform's timeout, which is before Pub/Sub redelivers."""
     name = "time limits"
     if isinstance(service, str):
-        return skipped(name, "there is no service")
+        return skipped(name, "the service does not exist")
     facts = service_facts(service)
     try:
         deadline_s = float(facts.get("variable DIPTYCH_DEADLINE_S", "540"))
         timeout_s = float(facts["timeout"].removesuffix(" s"))
     except ValueError as error:
-        return fail(name, f"DIPTYCH_DEADLINE_S or the timeout is no number ({error})", again(deployment))
+        return fail(name, f"DIPTYCH_DEADLINE_S or the timeout is not a number ({error})", again(deployment))
     text = f"worker {deadline_s:g} s, platform {timeout_s:g} s, ack deadline {ACK_DEADLINE_S} s"
     if not deadline_s < timeout_s < ACK_DEADLINE_S:
-        return fail(name, f"{text}: each must be below the next", again(deployment))
+        return fail(name, f"{text}: each must be less than the next", again(deployment))
     return ok(name, text)
 
 
 def address_check(runner: Runner, deployment: Deployment, service: Document | str) -> Check:
-    """Pub/Sub pushes to the address that the service has by its name and the project's number."""
+    """Check that the service has the URL to which Pub/Sub pushes."""
     name = "address of the container"
     if isinstance(service, str) or "PROJECT_NUMBER" not in runner.variables:
-        return skipped(name, "it or the project is not there")
+        return skipped(name, "the service or the project does not exist")
     url = Command((deployment.container_url,)).filled(runner.variables)[0]
     if url in service_urls(service):
         return ok(name, url)
     shown = ", ".join(each for each in service_urls(service) if each) or "none"
-    where = (f"--region={deployment.region}", f"--project={deployment.project}")
+    where = deployment.region_flags
     update = gcloud("beta run services update", deployment.service("container"), "--default-url", *where)
-    return fail(name, f"it is pushed to at {url}, but answers at {shown}", update.shell())
+    return fail(name, f"Pub/Sub pushes to {url}, but its URLs are {shown}", update.shell())
 
 
 def private_check(runner: Runner, deployment: Deployment, target: Target, document: Document | str) -> Check:
-    """DIPTYCH_PUSH_AUTH=cloud-run trusts that the platform has checked who calls."""
+    """Check that only authorised callers reach a target: DIPTYCH_PUSH_AUTH=cloud-run relies on it."""
     service = deployment.service(target)
     name = f"{service} is private"
-    where = (f"--region={deployment.region}", f"--project={deployment.project}")
+    where = deployment.region_flags
     if isinstance(document, str):
         return skipped(name, document)
     if str(document.get("metadata", {}).get("annotations", {}).get(_OPEN_NOTE, "")).lower() == "true":
         close = _update(deployment, target, "--invoker-iam-check")
-        return fail(name, "it answers anybody: the check of who calls is off", close.shell())
+        return fail(name, "it is public: the IAM check of callers is off", close.shell())
     policy = _read(runner, gcloud("run services get-iam-policy", service, *where, JSON))
     if isinstance(policy, str):
         return skipped(name, policy)
@@ -214,17 +214,17 @@ def private_check(runner: Runner, deployment: Deployment, target: Target, docume
         ]
         return fail(name, f"{', '.join(public)} may call it", "\n".join(each.shell() for each in remove))
     others = [member for member in callers if member != f"serviceAccount:{deployment.account('push')}"]
-    text = "only those with the role may call it"
-    return ok(name, f"{text}; beside the push account {', '.join(others)}" if others else text)
+    text = "only members with the role may call it"
+    return ok(name, f"{text}; besides the push account: {', '.join(others)}" if others else text)
 
 
 def _update(deployment: Deployment, target: Target, *flags: str) -> Command:
-    where = (f"--region={deployment.region}", f"--project={deployment.project}")
+    where = deployment.region_flags
     return gcloud("run services update", deployment.service(target), *where, *flags)
 
 
 def _read(runner: Runner, command: Command) -> Any | str:
-    """A decoded answer, or a text that says why there is none."""
+    """Decoded output, or the reason why there is none."""
     try:
         return runner.read(command)
     except NotThere:
@@ -234,7 +234,7 @@ def _read(runner: Runner, command: Command) -> Any | str:
 
 
 def _variables(runner: Runner, deployment: Deployment, target: Target) -> Facts:
-    """The variables that must be so whatever options deploy was given."""
+    """The variables that do not depend on the options of deploy."""
     names = [
         "DIPTYCH_TARGET",
         "DIPTYCH_STORE_URL",

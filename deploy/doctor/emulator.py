@@ -1,4 +1,4 @@
-"""Google's Pub/Sub emulator of a local stack: does it answer, and is it set up as the cloud is."""
+"""The Pub/Sub emulator of a local stack: does it respond, and is it configured as the cloud is?"""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from pipeline.config.pubsub_settings import ACK_DEADLINE_S, MAX_DELIVERY_ATTEMPT
 def emulator_checks(
     address: PubSubAddress, container_url: str, function_url: str, up: str
 ) -> Iterator[Check]:
-    """Look at the topic and at each subscription.
+    """Check the topic and each subscription.
 
     Args:
-        address: of the tasks' topic at the emulator.
-        container_url: where the container listens, with a slash at the end.
-        function_url: where the function listens.
-        up: the command that starts such a stack: it makes topic and subscriptions.
+        address: the topic of the tasks at the emulator.
+        container_url: URL of the container, with a trailing slash.
+        function_url: URL of the function.
+        up: the command that starts such a stack and creates topic and subscriptions.
     """
     import requests
 
@@ -30,18 +30,18 @@ def emulator_checks(
         if topic.status_code != HTTP_OK:
             yield fail("broker", f"topic {address.topic} is missing at {address.emulator}", up)
             return
-        yield ok("broker", f"the Pub/Sub emulator answers at {address.emulator}, with topic {address.topic}")
-        for name, wanted in _wanted(address, container_url, function_url).items():
-            found = requests.get(f"{base}/{address.subscription_path(name)}", timeout=HTTP_LIMIT_S)
-            document = found.json() if found.status_code == HTTP_OK else None
-            yield _subscription(address, name, wanted, document, up)
+        yield ok("broker", f"the Pub/Sub emulator responds at {address.emulator}, with topic {address.topic}")
+        for name, expected in _expected(address, container_url, function_url).items():
+            response = requests.get(f"{base}/{address.subscription_path(name)}", timeout=HTTP_LIMIT_S)
+            document = response.json() if response.status_code == HTTP_OK else None
+            yield _subscription(address, name, expected, document, up)
     except requests.RequestException as error:
         why = reason(error)
-        yield fail("broker", f"the Pub/Sub emulator does not answer at {address.emulator}: {why}", up)
+        yield fail("broker", f"the Pub/Sub emulator does not respond at {address.emulator}: {why}", up)
 
 
-def _wanted(address: PubSubAddress, container_url: str, function_url: str) -> dict[str, Facts]:
-    """What each subscription must be, by its name."""
+def _expected(address: PubSubAddress, container_url: str, function_url: str) -> dict[str, Facts]:
+    """The expected facts of each subscription, by name."""
     tasks = {
         "topic": address.topic,
         "ack deadline": f"{ACK_DEADLINE_S} s",
@@ -53,7 +53,7 @@ def _wanted(address: PubSubAddress, container_url: str, function_url: str) -> di
     dead_letters = f"{container_url.rstrip('/')}{DEAD_LETTER_PATH}"
     return {
         address.push_subscription("container"): {**tasks, "push endpoint": container_url},
-        # functions-framework takes the topic from the path.
+        # functions-framework reads the topic from the path.
         address.push_subscription("function"): {
             **tasks,
             "push endpoint": f"{function_url}{address.topic_path}",
@@ -64,10 +64,10 @@ def _wanted(address: PubSubAddress, container_url: str, function_url: str) -> di
 
 
 def _subscription(
-    address: PubSubAddress, name: str, wanted: Facts, document: Document | None, up: str
+    address: PubSubAddress, name: str, expected: Facts, document: Document | None, up: str
 ) -> Check:
     title = f"subscription {name}"
     if document is None:
         return fail(title, f"is missing at {address.emulator}", up)
-    lacking = differences(wanted, subscription_facts(document))
-    return fail(title, lacking, up) if lacking else ok(title, "as it should be")
+    lacking = differences(expected, subscription_facts(document))
+    return fail(title, lacking, up) if lacking else ok(title, "as expected")

@@ -1,4 +1,4 @@
-"""Which checks there are for a local stack and for a deployment, in order."""
+"""The checks of a local stack and of a deployment, in order."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ from results.stores.open import open_store
 
 
 def examine_stack(run_file: RunFile | None, settings: Settings, model: str) -> Iterator[Check]:
-    """Look at the stack on this machine.
+    """Check the stack on this machine.
 
     Args:
-        run_file: the stack's, or None.
-        settings: with the store filled in from the run file.
-        model: name of the model that jobs take.
+        run_file: the stack's run file, or None.
+        settings: with the store from the run file.
+        model: name of the model that jobs use.
     """
     yield from stack_checks(run_file, settings)
     targets: tuple[Target, ...] = ("container", "function", "celery")
@@ -38,13 +38,13 @@ def examine_stack(run_file: RunFile | None, settings: Settings, model: str) -> I
 
 
 def examine_cloud(runner: Runner, deployment: Deployment, settings: Settings, model: str) -> Iterator[Check]:
-    """Look at a deployment. Nothing is changed.
+    """Check a deployment. Nothing is changed.
 
     Args:
         runner: runs gcloud.
-        deployment: where it is; its sizes do not matter.
-        settings: where more models are.
-        model: name of the model that jobs take.
+        deployment: the deployment; its sizes do not matter.
+        settings: with the folder of models.
+        model: name of the model that jobs use.
     """
     yield from cloud_checks(runner, deployment)
     if "PROJECT_NUMBER" in runner.variables:
@@ -52,10 +52,10 @@ def examine_cloud(runner: Runner, deployment: Deployment, settings: Settings, mo
 
 
 def cloud_checks(runner: Runner, deployment: Deployment) -> Iterator[Check]:
-    """The checks of a deployment for which gcloud is asked."""
+    """The checks of a deployment that use gcloud."""
     yield from learn_checks(runner, deployment)
     if "PROJECT_NUMBER" not in runner.variables:
-        yield skipped("everything else", "the project cannot be looked at")
+        yield skipped("everything else", "the project cannot be read")
         return
     yield from step_checks(runner, deployment)
     yield from worker_checks(runner, deployment)

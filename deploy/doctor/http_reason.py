@@ -1,4 +1,4 @@
-"""Why a request to a local service failed, in a few words."""
+"""The reason why a request to a local service failed, in a few words."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ MAX_REASON: Final = 120
 
 
 def reason(error: Exception) -> str:
-    """The innermost reason of an exception of requests."""
+    """Shorten the message of a `requests` exception."""
     text = str(error)
     if "refused" in text:
         return "connection refused"
-    return "no answer in time" if "timed out" in text else text[:MAX_REASON]
+    return "timed out" if "timed out" in text else text[:MAX_REASON]

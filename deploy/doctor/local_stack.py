@@ -1,4 +1,4 @@
-"""The stack on this machine: does everything answer, and do its settings fit together."""
+"""The stack on this machine: does every service respond, and are its settings consistent?"""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from pipeline.errors import BrokerError, SettingsError
 
 UP: Final = "diptych up"
 STOP_LIMIT_S: Final = 10
-"""A stack that is told to stop needs less."""
+"""More than a stack needs to stop."""
 _RESOURCES: Final = (
     "DIPTYCH_THREADS",
     "DIPTYCH_PRELOAD",
@@ -27,25 +27,25 @@ _RESOURCES: Final = (
     "DIPTYCH_ENGINE",
     "OMP_NUM_THREADS",
 )
-"""What must be equal for a fair comparison, beside the number of slots."""
+"""Variables that must be equal for a fair comparison, besides the number of slots."""
 
 
 def stack_checks(run_file: RunFile | None, settings: Settings) -> Iterator[Check]:
     """All checks of a local stack.
 
     Args:
-        run_file: the stack's, or None if none was started here.
-        settings: of this process.
+        run_file: the stack's run file, or None if none was started here.
+        settings: settings of this process.
     """
     if run_file is None:
-        yield skipped("stack", f"none was started in this folder or above it (`{UP}`)")
+        yield skipped("stack", f"not started in this folder or above it (`{UP}`)")
         if settings.broker_url and not is_pubsub(settings.broker_url):
             yield broker_check(settings)
         return
     if not run_file.is_alive():
-        yield fail("stack", f"the one that was started at {run_file.started_at} has ended", _up(run_file))
+        yield fail("stack", f"the stack started at {run_file.started_at} has ended", _up(run_file))
         return
-    yield ok("stack", f"runs since {run_file.started_at} as process {run_file.pid}")
+    yield ok("stack", f"running since {run_file.started_at} as process {run_file.pid}")
     yield _container(run_file)
     yield _function(run_file)
     environments = service_environments(run_file.pid)
@@ -59,7 +59,7 @@ def stack_checks(run_file: RunFile | None, settings: Settings) -> Iterator[Check
 
 
 def delivery_deadline_s(run_file: RunFile | None, settings: Settings) -> float:
-    """When a delivery counts as lost."""
+    """Time after which a delivery counts as lost."""
     if run_file and is_pubsub(run_file.broker_url):
         return ACK_DEADLINE_S
     environments = service_environments(run_file.pid) if run_file and run_file.is_alive() else {}
@@ -67,15 +67,15 @@ def delivery_deadline_s(run_file: RunFile | None, settings: Settings) -> float:
 
 
 def equal_resources(environments: Mapping[str, Mapping[str, str]], up: str = UP) -> Check:
-    """Do container and function get the same.
+    """Check that container and function have equal resources.
 
     Args:
-        environments: of the workers' processes, by the worker's name.
+        environments: environments of the workers' processes, by worker.
         up: the command that starts such a stack.
     """
     name = "equal resources"
     if not {"container", "function"} <= environments.keys():
-        return skipped(name, "the workers' processes cannot be seen from here")
+        return skipped(name, "the workers' processes cannot be inspected from here")
     container, function = environments["container"], environments["function"]
     pairs = {"slots": (container.get("DIPTYCH_SLOTS", "1"), function.get("WORKERS", "1"))}
     pairs |= {each: (container.get(each, "unset"), function.get(each, "unset")) for each in _RESOURCES}
@@ -84,24 +84,24 @@ def equal_resources(environments: Mapping[str, Mapping[str, str]], up: str = UP)
         slots = pairs["slots"][0]
         mend = f"{up} --container-slots {slots} --function-slots {slots}"
         return warn(name, f"container and function differ: {'; '.join(unequal)}: no fair comparison", mend)
-    return ok(name, f"container and function have equal settings, and as many slots: {pairs['slots'][0]}")
+    return ok(name, f"container and function have equal settings and slots: {pairs['slots'][0]}")
 
 
 def visibility_check(settings: Settings) -> Check:
-    """A lost delivery must not come back while the first one still runs."""
+    """Check that no delivery is repeated while the first one still runs."""
     name = "visibility timeout"
     longest_s = settings.push_timeout_s + settings.backoff_max_s
-    text = f"{settings.visibility_timeout_s} s; the longest delivery and its pause take {longest_s:g} s"
+    text = f"{settings.visibility_timeout_s} s; the longest delivery and its backoff take {longest_s:g} s"
     if settings.visibility_timeout_s <= longest_s:
         return fail(
             name,
-            f"{text}: a task would be generated again while it is still generated",
+            f"{text}: a task would be delivered again while it is still running",
             f"DIPTYCH_VISIBILITY_TIMEOUT_S={int(longest_s) + 60} {UP}",
         )
     if settings.deadline_s > settings.push_timeout_s:
         return fail(
             name,
-            f"a worker may take {settings.deadline_s:g} s, and who waits gives up after"
+            f"a worker may take {settings.deadline_s:g} s, but a push times out after"
             f" {settings.push_timeout_s:g} s",
             f"DIPTYCH_PUSH_TIMEOUT_S={int(settings.deadline_s) + 60} {UP}",
         )
@@ -109,10 +109,10 @@ def visibility_check(settings: Settings) -> Check:
 
 
 def broker_check(settings: Settings, up: str = UP) -> Check:
-    """Does the Celery broker answer.
+    """Check that the Celery broker responds.
 
     Args:
-        settings: its `broker_url` must be set.
+        settings: `broker_url` must be set.
         up: the command that starts such a stack.
     """
     from producer.celery.connection import connect, eviction_warning
@@ -123,7 +123,7 @@ def broker_check(settings: Settings, up: str = UP) -> Check:
         return fail("broker", str(error), up)
     warning = eviction_warning(connection)
     connection.release()
-    return warn("broker", warning) if warning else ok("broker", f"answers at {connection.as_uri()}")
+    return warn("broker", warning) if warning else ok("broker", f"responds at {connection.as_uri()}")
 
 
 def _container(run_file: RunFile) -> Check:
@@ -132,41 +132,43 @@ def _container(run_file: RunFile) -> Check:
     parts = urlsplit(run_file.container_url)
     url = f"{parts.scheme}://{parts.netloc}/health/ready"
     try:
-        answer = requests.get(url, timeout=HTTP_LIMIT_S)
+        response = requests.get(url, timeout=HTTP_LIMIT_S)
     except requests.RequestException as error:
-        return fail("container", f"does not answer at {url}: {reason(error)}", _up(run_file))
-    if answer.status_code == HTTP_OK:
+        return fail("container", f"does not respond at {url}: {reason(error)}", _up(run_file))
+    if response.status_code == HTTP_OK:
         return ok("container", f"is ready at {url}")
-    text = " ".join(answer.text[:200].split())
+    text = " ".join(response.text[:200].split())
     return fail("container", f"is not ready at {url}: {text}", f"tail {shlex.quote(run_file.log_file)}")
 
 
 def _function(run_file: RunFile) -> Check:
-    """functions-framework has no health check, and none would be answered while it generates."""
+    """Check the port: functions-framework has no health check, and would not respond while it generates."""
     parts = urlsplit(run_file.function_url)
     try:
         socket.create_connection((parts.hostname or "", parts.port or 80), timeout=HTTP_LIMIT_S).close()
     except OSError as error:
         return fail(
             "function",
-            f"does not answer at {run_file.function_url}: {error.strerror or error}",
+            f"does not respond at {run_file.function_url}: {error.strerror or error}",
             _up(run_file),
         )
     return ok("function", f"accepts connections at {run_file.function_url}")
 
 
 def _up(run_file: RunFile) -> str:
-    """The command that starts such a stack, in place of one that still runs."""
+    """The command that starts such a stack, replacing a running one."""
     up = f"{UP} --broker pubsub" if is_pubsub(run_file.broker_url) else UP
     return f"kill -INT {run_file.pid}; sleep {STOP_LIMIT_S}; {up}" if run_file.is_alive() else up
 
 
 def _deliverer_settings(settings: Settings, environments: Mapping[str, Mapping[str, str]]) -> Settings:
-    """Settings as whoever delivers has them: its environment may be another than ours."""
-    seen = environments.get("deliverer", {})
+    """Settings of the deliverer, whose environment may differ from ours."""
+    environment = environments.get("deliverer", {})
     names = ("visibility_timeout_s", "push_timeout_s", "backoff_max_s", "deadline_s")
     given: dict[str, Any] = {
-        name: seen[f"DIPTYCH_{name.upper()}"] for name in names if f"DIPTYCH_{name.upper()}" in seen
+        name: environment[f"DIPTYCH_{name.upper()}"]
+        for name in names
+        if f"DIPTYCH_{name.upper()}" in environment
     }
     try:
         return Settings(**{**settings.model_dump(include=set(names)), **given})

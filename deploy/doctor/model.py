@@ -1,4 +1,4 @@
-"""The model: is it there, is it gated, and does a task of it fit into the time that a delivery has."""
+"""The model: does it exist, was its precision measured, and does a task end within the deadline?"""
 
 from __future__ import annotations
 
@@ -24,22 +24,22 @@ from results.records import iter_records
 from results.stores.base import Store
 
 MODEL: Final = "model"
-GATE: Final = "quality gate"
+GATE: Final = "precision gate"
 JOBS_READ: Final = 5
 JOBS_CONSIDERED: Final = 200
 RECORDS_READ: Final = 400
-"""Of each target: enough for a 99th percentile, and a few seconds in a bucket."""
+"""Per target: enough for a 99th percentile, and only seconds of reading from a bucket."""
 SHARE: Final = 0.5
-"""Of the deadline: what a task may take at its 99th percentile."""
+"""Share of the deadline that a task's 99th percentile may take."""
 
 
 def model_checks(name: str, settings: Settings, store: Store | None) -> Iterator[Check]:
-    """Is the model there, for us and for workers elsewhere, and was its quality measured.
+    """Check that the model exists here and for remote workers, and that its precisions were measured.
 
     Args:
-        name: of the model that jobs take.
-        settings: where more models are.
-        store: where workers fetch what they lack; None: it cannot be used.
+        name: name of the model that jobs use.
+        settings: with the folder of models.
+        store: from which workers download models; None: it cannot be used.
     """
     try:
         info = Registry(settings.model_dir).get(name)
@@ -53,14 +53,14 @@ def model_checks(name: str, settings: Settings, store: Store | None) -> Iterator
 def task_time_checks(
     name: str, settings: Settings, store: Store | None, targets: Sequence[Target], deadline_s: float
 ) -> Iterator[Check]:
-    """Does a task end long before its delivery counts as lost.
+    """Check that a task ends well before its delivery counts as lost.
 
     Args:
-        name: of the model that jobs take.
-        settings: where more models are.
-        store: whose latest records tell; None: only the model's own figure is known.
-        targets: whose.
-        deadline_s: after it, the broker delivers again.
+        name: name of the model that jobs use.
+        settings: with the folder of models.
+        store: whose latest records are read; None: only the model's nominal time is checked.
+        targets: targets whose records are read.
+        deadline_s: time after which the broker delivers again.
     """
     try:
         info = Registry(settings.model_dir).get(name)
@@ -73,7 +73,7 @@ def task_time_checks(
         f"task time of {name}",
         expected_s,
         deadline_s,
-        f"about {expected_s:.0f} s by {info.seconds_per_image:.3g} s an image, {images} images a task",
+        f"about {expected_s:.0f} s at {info.seconds_per_image:.3g} s per image, {images} images per task",
         info.seconds_per_image,
     )
     for target in targets if store else ():
@@ -87,9 +87,11 @@ def judged(name: str, seconds: float, deadline_s: float, text: str, image_s: flo
     fits = max(1, math.floor(min(TASK_WORK_S, limit_s) / image_s)) if image_s else 1
     mend = f"diptych submit --images-per-task {fits} …"
     if seconds > deadline_s:
-        return fail(name, f"{text}: over the deadline of {deadline_s:g} s, so it is delivered for ever", mend)
+        return fail(
+            name, f"{text}: over the deadline of {deadline_s:g} s, so it is delivered again and again", mend
+        )
     if seconds > limit_s:
-        return warn(name, f"{text}: over half of the deadline of {deadline_s:g} s", mend)
+        return warn(name, f"{text}: over half the deadline of {deadline_s:g} s", mend)
     return ok(name, f"{text}; the deadline is {deadline_s:g} s")
 
 
@@ -128,26 +130,24 @@ def _manifests(store: Store) -> Iterator[Manifest]:
         try:
             yield load_manifest(store, job_id)
         except (JobNotFound, DocumentError, ValueError):
-            continue  # `diptych jobs` names what is half written or damaged
+            continue  # `diptych jobs` lists damaged jobs
 
 
 def _presence(info: ModelInfo, store: Store | None) -> Check:
     about = f"{info.name}, {info.resolution}x{info.resolution}, {info.digest[:19]}"
     if info.shipped:
-        return ok(MODEL, f"{about}, comes with every worker")
+        return ok(MODEL, f"{about}, shipped with every worker")
     if not info.is_checkpoint:
-        return warn(MODEL, f"{about}, is a {info.family} model: workers elsewhere must have it added too")
+        return warn(MODEL, f"{about}, is a {info.family} model: add it on every remote worker too")
     if store is None:
-        return skipped(MODEL, f"{about}: whether workers can fetch it is not known without the store")
+        return skipped(MODEL, f"{about}: without the store, its availability to workers is unknown")
     try:
         pushed = store.stat(model_name(info.digest)) is not None
     except StoreError as error:
         return skipped(MODEL, str(error))
     push = f"diptych model push {info.name} --store '{store.url}'"
     if not pushed:
-        return warn(
-            MODEL, f"{about}, is not in the store yet, where workers look: submit puts it there", push
-        )
+        return warn(MODEL, f"{about}, is not in the store yet; `diptych submit` uploads it", push)
     return ok(MODEL, f"{about}, is in the store")
 
 
@@ -159,8 +159,8 @@ def _gate(info: ModelInfo) -> Check:
     except ModelError as error:
         return fail(GATE, str(error))
     if gate is None:
-        slow = f"{info.name} was never measured, so it runs in fp32, the slowest"
+        slow = f"{info.name} was never measured: it runs in fp32, the slowest precision"
         return warn(GATE, slow, f"diptych model gate {shlex.quote(str(info.path))}")
     accepted = gate.fastest_first()
     figures = ", ".join(f"{each} {gate.precisions[each].psnr_min_db:.1f} dB" for each in accepted)
-    return ok(GATE, f"{info.name} may run in {figures}" if accepted else f"{info.name} runs in fp32 alone")
+    return ok(GATE, f"{info.name} may run in {figures}" if accepted else f"{info.name} runs only in fp32")

@@ -1,4 +1,4 @@
-"""What the services of the local stack were started with, as their processes tell."""
+"""The environments of the local stack's processes."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ MARKS: Final = {
     "function": "functions_framework",
     "deliverer": "worker_celery.app:app",
 }
-"""A word of each one's command line."""
+"""A word in each service's command line."""
 
 
 def service_environments(stack_pid: int) -> dict[str, Mapping[str, str]]:
-    """Environment of each service that runs below a stack's process; what may not be seen is left out.
+    """Read the environment of each service below a stack's process; unreadable ones are skipped.
 
     Args:
-        stack_pid: of the process that runs the stack.
+        stack_pid: process id of the stack.
     """
-    found: dict[str, Mapping[str, str]] = {}
+    environments: dict[str, Mapping[str, str]] = {}
     try:
         children = psutil.Process(stack_pid).children(recursive=True)
     except psutil.Error:
@@ -29,9 +29,9 @@ def service_environments(stack_pid: int) -> dict[str, Mapping[str, str]]:
     for child in children:
         try:
             words = child.cmdline()
-            names = [name for name, mark in MARKS.items() if mark in words and name not in found]
+            names = [name for name, mark in MARKS.items() if mark in words and name not in environments]
             for name in names:
-                found[name] = child.environ()
+                environments[name] = child.environ()
         except psutil.Error:
-            continue  # it has ended, or belongs to somebody else
-    return found
+            continue  # it has ended, or belongs to another user
+    return environments

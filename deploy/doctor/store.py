@@ -1,4 +1,4 @@
-"""The store: can it be reached and written, is there room, do its clock and ours agree."""
+"""The store: is it reachable and writable, is there disk space, do the clocks agree?"""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from results.stores.open import open_store
 FULL_BYTES: Final = 200 * 2**20
 SCARCE_BYTES: Final = 2 * 2**30
 SKEW_WARN_S: Final = 2.0
-"""An HTTP date has whole seconds: less than this cannot be told from none."""
+"""HTTP dates have whole seconds: a smaller skew cannot be detected."""
 SKEW_FAIL_S: Final = 30.0
-"""Tokens are refused, and round trips are nonsense."""
+"""Beyond this, tokens are rejected and round trips are meaningless."""
 HTTP_LIMIT_S: Final = 10.0
 GOOGLE_STORAGE: Final = "https://storage.googleapis.com/"
 
@@ -33,7 +33,7 @@ def store_checks(url: str) -> Iterator[Check]:
     """All checks of a store.
 
     Args:
-        url: its URL, or "" if none is configured.
+        url: its URL; "" if none is configured.
     """
     if not url:
         yield skipped(STORE, "none is configured: --store, DIPTYCH_STORE_URL, or a stack (`diptych up`)")
@@ -45,7 +45,7 @@ def store_checks(url: str) -> Iterator[Check]:
         yield fail(STORE, str(error))
         yield skipped(CLOCK, "the store cannot be used")
         return
-    yield ok(STORE, f"{store.url} can be written")
+    yield ok(STORE, f"{store.url} is writable")
     folder = Path(unquote(urlsplit(url).path)) if url.startswith("file://") else None
     if folder:
         yield disk_check(folder)
@@ -53,7 +53,7 @@ def store_checks(url: str) -> Iterator[Check]:
 
 
 def disk_check(folder: Path) -> Check:
-    """Room on the disk that a folder is on."""
+    """Check the free space of a folder's disk."""
     try:
         free_bytes = shutil.disk_usage(folder).free
     except OSError as error:
@@ -65,25 +65,25 @@ def disk_check(folder: Path) -> Check:
 
 
 def clock_check(skew_s: float | str) -> Check:
-    """Judge how far the store's clock is ahead of ours, in seconds; a text says why that is not known."""
+    """Check how far the store's clock is ahead of ours, in seconds; a text is why it is unknown."""
     if isinstance(skew_s, str):
         return skipped(CLOCK, skew_s)
     text = f"the store's clock is {abs(skew_s):.1f} s {'ahead' if skew_s > 0 else 'behind'}"
     mend = "sudo timedatectl set-ntp true"
     if abs(skew_s) > SKEW_FAIL_S:
-        return fail(CLOCK, f"{text}: round trips are wrong by that, and tokens are refused", mend)
+        return fail(CLOCK, f"{text}: round trips are wrong by that, and tokens are rejected", mend)
     if abs(skew_s) > SKEW_WARN_S:
         return warn(CLOCK, f"{text}: round trips are wrong by that", mend)
-    return ok(CLOCK, f"the store's and ours agree within {SKEW_WARN_S:g} s")
+    return ok(CLOCK, f"the clocks of the store and of this machine agree within {SKEW_WARN_S:g} s")
 
 
 def _folder_skew_s(folder: Path) -> float | str:
-    """A file server gives files its own time."""
+    """Compare a new file's time with ours: a file server uses its own clock."""
     try:
         with tempfile.NamedTemporaryFile(dir=folder, prefix=".clock-") as probe:
             return Path(probe.name).stat().st_mtime - time.time()
     except OSError as error:
-        return f"no file can be made in {folder}: {error.strerror}"
+        return f"cannot create a file in {folder}: {error.strerror}"
 
 
 def _http_skew_s(url: str) -> float | str:
@@ -91,16 +91,16 @@ def _http_skew_s(url: str) -> float | str:
 
     before = time.time()
     try:
-        answer = requests.get(url, timeout=HTTP_LIMIT_S, allow_redirects=False)
-        theirs = parsedate_to_datetime(answer.headers["Date"]).timestamp()
+        response = requests.get(url, timeout=HTTP_LIMIT_S, allow_redirects=False)
+        theirs = parsedate_to_datetime(response.headers["Date"]).timestamp()
     except (requests.RequestException, KeyError, ValueError) as error:
-        return f"{url} told no time ({type(error).__name__})"
-    # The date is cut to whole seconds: half of one is the best guess for the rest.
+        return f"{url} sent no date ({type(error).__name__})"
+    # The date is truncated to whole seconds: add half a second on average.
     return theirs + 0.5 - (before + time.time()) / 2
 
 
 def _endpoint(url: str) -> str:
-    """Where a bucket is served: the emulator that the URL names, or Google."""
+    """URL of the storage server: the emulator that the store URL names, or Google."""
     import os
 
     query = urlsplit(url).query

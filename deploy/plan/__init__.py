@@ -1,1 +1,1 @@
-"""The steps of a deployment and of its removal, a file for each part."""
+"""The steps of a deployment and of its removal, one file per part."""

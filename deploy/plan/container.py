@@ -1,4 +1,4 @@
-"""The container: its image, its Cloud Run service, and who may call it."""
+"""The container: its image, its Cloud Run service and its callers."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ BUILD_CONFIG: Final = "deploy/cloudbuild.yaml"
 PROBE: Final = (
     f"httpGet.path={READY_PATH},httpGet.port={PORT},periodSeconds=2,timeoutSeconds=2,failureThreshold=60"
 )
-"""Ready within two minutes, or Cloud Run gives the instance up."""
+"""An instance that is not ready within two minutes is stopped by Cloud Run."""
 
 
 def container_steps(deployment: Deployment) -> list[Step]:
-    """The container, from its image to the subscriptions that push to it."""
+    """The steps of the container, from its image to the subscriptions that push to it."""
     push, queue = deployment.account("push"), deployment.queue
     name = queue.push_subscription("container")
     return [
@@ -40,7 +40,7 @@ def container_steps(deployment: Deployment) -> list[Step]:
 
 
 def shared_facts(deployment: Deployment, target: Target) -> Facts:
-    """What container and function must both be."""
+    """The expected facts that container and function share."""
     return {
         "cpu": str(deployment.cpu),
         "memory": memory(deployment.memory),
@@ -54,7 +54,7 @@ def shared_facts(deployment: Deployment, target: Target) -> Facts:
 
 
 def shared_flags(deployment: Deployment, target: Target) -> tuple[str, ...]:
-    """Flags that `run deploy` and `functions deploy` both take, with equal values for a fair comparison."""
+    """Flags of both `run deploy` and `functions deploy`, with equal values for a fair comparison."""
     variables = ",".join(f"{name}={value}" for name, value in deployment.environment(target).items())
     return (
         f"--cpu={deployment.cpu}",
@@ -70,7 +70,7 @@ def shared_flags(deployment: Deployment, target: Target) -> tuple[str, ...]:
 
 
 def container_facts(deployment: Deployment) -> Facts:
-    """What the container's service must be."""
+    """The expected facts of the container's service."""
     return {
         **shared_facts(deployment, "container"),
         "CPU boost": "true",
@@ -81,25 +81,20 @@ def container_facts(deployment: Deployment) -> Facts:
 
 
 def invoker_grant(deployment: Deployment, target: Target) -> Ensure:
-    """Only the push account may call a target's service."""
+    """Allow the push account to call a target's service."""
     name = deployment.service(target)
     return grant(
         f"the push account may call {name}",
         "run services",
-        (name, f"--region={deployment.region}", f"--project={deployment.project}"),
+        (name, *deployment.region_flags),
         deployment.account("push"),
         "roles/run.invoker",
     )
 
 
 def describe_service(deployment: Deployment, target: Target) -> tuple[str, ...]:
-    """Arguments that name a target's service."""
-    return (
-        deployment.service(target),
-        f"--region={deployment.region}",
-        f"--project={deployment.project}",
-        JSON,
-    )
+    """Arguments that describe a target's service."""
+    return (deployment.service(target), *deployment.region_flags, JSON)
 
 
 def _image(deployment: Deployment) -> Ensure:

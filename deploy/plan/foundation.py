@@ -14,16 +14,16 @@ from deploy.steps import JSON, Ensure, Learn, Step, grant, under_condition
 ACCOUNTS: Final = {
     "container": "Diptych: the container worker",
     "function": "Diptych: the function worker",
-    "push": "Diptych: who Pub/Sub calls the workers as",
+    "push": "Diptych: identity of pushes to the workers",
     "build": "Diptych: builds images",
 }
 WORKER_ROLES: Final = ("roles/storage.objectCreator", "roles/storage.objectViewer")
-"""Write new objects and read: a worker can neither overwrite nor delete."""
+"""Create and read objects: a worker can neither overwrite nor delete."""
 LIFECYCLE_FILE: Final = "build/lifecycle.json"
 
 
 def foundation_steps(deployment: Deployment) -> list[Step]:
-    """What both targets stand on."""
+    """The steps that both targets need."""
     return [
         Learn(
             title=f"project {deployment.project}",
@@ -82,7 +82,7 @@ def _account(deployment: Deployment, role: str, title: str) -> Ensure:
 
 
 def _agent(deployment: Deployment, api: str) -> Ensure:
-    """Google makes these accounts at the first use of an API, which may be after we name them."""
+    """Create a service agent now: Google creates it at the first use of the API, which may be too late."""
     return Ensure(
         title=f"service agent of {api}",
         make=gcloud(
@@ -106,37 +106,37 @@ def _topic(deployment: Deployment, name: str) -> Ensure:
 def _bucket(deployment: Deployment) -> list[Step]:
     project, url = f"--project={deployment.project}", deployment.bucket_url
     flags = ("--uniform-bucket-level-access", "--public-access-prevention")
-    wanted = {"uniform access": "on", "public access prevention": "enforced"}
+    expected = {"uniform access": "on", "public access prevention": "enforced"}
     bucket = Ensure(
         title=f"bucket {deployment.bucket}",
         find=gcloud("storage buckets describe", url, project, JSON),
         make=gcloud("storage buckets create", url, f"--location={deployment.region}", *flags, project),
         change=gcloud("storage buckets update", url, *flags, project),
-        lacks=lambda document, _: differences(wanted, bucket_facts(document)),
-        hint=" (bucket names are the whole world's: if somebody else has this one, give --bucket)",
+        lacks=lambda document, _: differences(expected, bucket_facts(document)),
+        hint=" (bucket names are global: if this one is taken, give --bucket)",
     )
     return [bucket, *_expiry(deployment)]
 
 
 def _expiry(deployment: Deployment) -> list[Step]:
-    """Nothing in the bucket is ever deleted, or what is older than the user says."""
+    """Keep every object, or delete those older than the user's limit."""
     project, days = f"--project={deployment.project}", deployment.retain_days
-    wanted = {"expiry": f"after {days} days" if days else "never"}
+    expected = {"expiry": f"after {days} days" if days else "never"}
     rules = f"--lifecycle-file={LIFECYCLE_FILE}" if days else "--clear-lifecycle"
     update = gcloud("storage buckets update", deployment.bucket_url, rules, project)
     expiry = Ensure(
-        title=f"expiry of results: {wanted['expiry']}",
+        title=f"expiry of results: {expected['expiry']}",
         find=gcloud("storage buckets describe", deployment.bucket_url, project, JSON),
         make=update,
         change=update,
-        lacks=lambda document, _: differences(wanted, bucket_facts(document)),
+        lacks=lambda document, _: differences(expected, bucket_facts(document)),
         repeatable=True,
         tailored=True,
     )
     if not days:
         return [expiry]
     write = Command((PYTHON_PROGRAM, "-m", "deploy.lifecycle", str(days), LIFECYCLE_FILE))
-    return [Ensure(title=f"rules of expiry in {LIFECYCLE_FILE}", make=write, repeatable=True), expiry]
+    return [Ensure(title=f"lifecycle rules in {LIFECYCLE_FILE}", make=write, repeatable=True), expiry]
 
 
 def _worker_role(deployment: Deployment, target: str, role: str) -> Ensure:
@@ -153,12 +153,12 @@ def _worker_role(deployment: Deployment, target: str, role: str) -> Ensure:
 
 
 def _repository(deployment: Deployment) -> list[Step]:
-    """Where images lie, and what the account that builds them may do."""
+    """The image repository, and the roles of the account that builds images."""
     project = f"--project={deployment.project}"
     place = (f"--location={deployment.region}", project)
     build = deployment.account("build")
     on_project = ("projects", (deployment.project,), build)
-    # Function and image builds read their sources from buckets of these names, and from no other.
+    # Function and image builds read their sources only from buckets of these names.
     sources = " || ".join(
         f'resource.name.startsWith("projects/_/buckets/{name}")'
         for name in ("gcf-v2-sources-${PROJECT_NUMBER}", f"{deployment.project}_cloudbuild")
@@ -191,6 +191,6 @@ def _repository(deployment: Deployment) -> list[Step]:
 
 
 def _unconditional(step: Ensure) -> Ensure:
-    """Said in words: gcloud asks where other bindings of the policy have conditions."""
+    """Explicitly unconditional: gcloud would ask if other bindings of the policy have conditions."""
     make = step.make.adding("--condition=None")
     return replace(step, make=make, change=make)

@@ -1,4 +1,4 @@
-"""The function: its bundle, the function itself, and the subscription that its trigger made."""
+"""The function: its bundle, the function itself and its trigger's subscription."""
 
 from __future__ import annotations
 
@@ -17,9 +17,8 @@ ENTRY_POINT: Final = "handle"
 
 
 def function_steps(deployment: Deployment) -> list[Step]:
-    """The function, from its bundle to its trigger's subscription."""
-    name, project = deployment.service("function"), f"--project={deployment.project}"
-    where = (f"--region={deployment.region}", project)
+    """The steps of the function, from its bundle to its trigger's subscription."""
+    name, where = deployment.service("function"), deployment.region_flags
     return [
         Ensure(
             title=f"function bundle in {BUNDLE}",
@@ -35,7 +34,7 @@ def function_steps(deployment: Deployment) -> list[Step]:
             pattern=r"projects/[^/]+/locations/[^/]+/triggers/[^/]+",
         ),
         Learn(
-            title="the subscription that the trigger made",
+            title="the trigger's subscription",
             variable="SUBSCRIPTION",
             ask=gcloud(
                 "eventarc triggers describe",
@@ -49,8 +48,8 @@ def function_steps(deployment: Deployment) -> list[Step]:
     ]
 
 
-def function_wanted(deployment: Deployment) -> Facts:
-    """What the function must be."""
+def function_expected(deployment: Deployment) -> Facts:
+    """The expected facts of the function."""
     return {
         **shared_facts(deployment, "function"),
         "state": "ACTIVE",
@@ -63,7 +62,7 @@ def function_wanted(deployment: Deployment) -> Facts:
 
 
 def trigger_subscription(deployment: Deployment) -> Ensure:
-    """Eventarc makes it with a day's retention and no dead-letter topic: bring it to ours."""
+    """Update the subscription that Eventarc creates: one day of retention, no dead-letter topic."""
     project = f"--project={deployment.project}"
     update = gcloud("pubsub subscriptions update", "${SUBSCRIPTION}", *task_flags(deployment), project)
     return Ensure(
@@ -79,7 +78,7 @@ def trigger_subscription(deployment: Deployment) -> Ensure:
 
 def _function(deployment: Deployment) -> Ensure:
     name = deployment.service("function")
-    where = (f"--region={deployment.region}", f"--project={deployment.project}")
+    where = deployment.region_flags
     build = f"projects/{deployment.project}/serviceAccounts/{deployment.account('build')}"
     deploy = gcloud(
         "functions deploy",
@@ -102,7 +101,7 @@ def _function(deployment: Deployment) -> Ensure:
         find=gcloud("functions describe", name, "--gen2", *where, JSON),
         make=deploy,
         change=deploy,
-        lacks=expecting(function_wanted(deployment), function_facts),
+        lacks=expecting(function_expected(deployment), function_facts),
         patient=True,
         tailored=True,
     )

@@ -1,4 +1,4 @@
-"""The steps that take a deployment away: first what delivers, then what is delivered to, data last."""
+"""The steps that remove a deployment: first senders, then receivers, data last."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ def destroy_steps(deployment: Deployment, *, delete_data: bool) -> list[Remove]:
 
     Args:
         deployment: what was deployed.
-        delete_data: also the bucket, with all that is in it.
+        delete_data: also delete the bucket with its contents.
     """
     return [
         _function(deployment),
         *(_subscription(deployment, name) for name in _subscriptions(deployment)),
         _service(deployment),
         *(_topic(deployment, name) for name in (deployment.queue.topic, deployment.queue.dead_letter_topic)),
-        *_grants(deployment, bucket_stays=not delete_data),
+        *_grants(deployment, bucket_kept=not delete_data),
         *(_account(deployment, role) for role in ACCOUNTS),
         _repository(deployment),
         *([_bucket(deployment)] if delete_data else []),
@@ -28,9 +28,9 @@ def destroy_steps(deployment: Deployment, *, delete_data: bool) -> list[Remove]:
 
 
 def _function(deployment: Deployment) -> Remove:
-    """With it go its trigger and the subscription that the trigger made."""
+    """Removes its trigger and the trigger's subscription too."""
     name = deployment.service("function")
-    where = ("--gen2", f"--region={deployment.region}", f"--project={deployment.project}")
+    where = ("--gen2", *deployment.region_flags)
     return Remove(
         title=f"function {name}, its trigger and its subscription",
         find=gcloud("functions describe", name, *where, JSON),
@@ -54,7 +54,7 @@ def _subscription(deployment: Deployment, name: str) -> Remove:
 
 def _service(deployment: Deployment) -> Remove:
     name = deployment.service("container")
-    where = (f"--region={deployment.region}", f"--project={deployment.project}")
+    where = deployment.region_flags
     return Remove(
         title=f"Cloud Run service {name}",
         find=gcloud("run services describe", name, *where, JSON),
@@ -71,15 +71,15 @@ def _topic(deployment: Deployment, name: str) -> Remove:
     )
 
 
-def _grants(deployment: Deployment, *, bucket_stays: bool) -> list[Remove]:
-    """Roles on what stays: those on what is removed go with it."""
+def _grants(deployment: Deployment, *, bucket_kept: bool) -> list[Remove]:
+    """Roles on resources that are kept; roles on removed resources vanish with them."""
     build = deployment.account("build")
     on_project = ("projects", (deployment.project,), build)
     grants = [
         revoke("builds may write logs", *on_project, "roles/logging.logWriter", "--all"),
         revoke("builds may read their sources", *on_project, "roles/storage.objectViewer", "--all"),
     ]
-    if bucket_stays:
+    if bucket_kept:
         on_bucket = (deployment.bucket_url, f"--project={deployment.project}")
         grants += [
             revoke(
@@ -116,7 +116,7 @@ def _repository(deployment: Deployment) -> Remove:
 def _bucket(deployment: Deployment) -> Remove:
     project = f"--project={deployment.project}"
     return Remove(
-        title=f"bucket {deployment.bucket}, with all that is in it",
+        title=f"bucket {deployment.bucket}, with its contents",
         find=gcloud("storage buckets describe", deployment.bucket_url, project, JSON),
         remove=gcloud("storage rm", "--recursive", deployment.bucket_url, project),
     )

@@ -1,4 +1,4 @@
-"""The steps of a deployment, in the order in which they can be done."""
+"""The steps of a deployment, in order."""
 
 from __future__ import annotations
 
@@ -10,5 +10,5 @@ from deploy.steps import Step
 
 
 def deploy_steps(deployment: Deployment) -> list[Step]:
-    """All steps: what both targets stand on, the container, the function."""
+    """All steps: the foundation, the container, the function."""
     return [*foundation_steps(deployment), *container_steps(deployment), *function_steps(deployment)]

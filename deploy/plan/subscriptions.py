@@ -19,13 +19,13 @@ TIMING: Facts = {
     "ack deadline": f"{ACK_DEADLINE_S} s",
     "retention": f"{RETENTION_S} s",
     "retry delay": f"{MIN_BACKOFF_S} s to {MAX_BACKOFF_S} s",
-    # Google deletes a subscription after 31 idle days unless told otherwise.
+    # Google deletes a subscription after 31 idle days by default.
     "expiry": "never",
 }
 
 
 def timing_flags() -> tuple[str, ...]:
-    """What all subscriptions that push have in common."""
+    """Flags of every push subscription."""
     return (
         f"--ack-deadline={ACK_DEADLINE_S}",
         f"--message-retention-duration={RETENTION_DAYS}d",
@@ -36,7 +36,7 @@ def timing_flags() -> tuple[str, ...]:
 
 
 def task_facts(deployment: Deployment) -> Facts:
-    """What a subscription of tasks must be, whoever made it."""
+    """The expected facts of a subscription of tasks."""
     return {
         **TIMING,
         "dead-letter topic": deployment.queue.dead_letter_topic,
@@ -45,7 +45,7 @@ def task_facts(deployment: Deployment) -> Facts:
 
 
 def task_flags(deployment: Deployment) -> tuple[str, ...]:
-    """Flags that make a subscription so."""
+    """Flags of a subscription of tasks."""
     return (
         *timing_flags(),
         f"--dead-letter-topic={deployment.queue.dead_letter_topic}",
@@ -54,50 +54,50 @@ def task_flags(deployment: Deployment) -> tuple[str, ...]:
 
 
 def container_subscription(deployment: Deployment) -> Ensure:
-    """Pushes the tasks that are meant for the container to it."""
+    """The subscription that pushes tasks to the container."""
     name = deployment.queue.push_subscription("container")
     endpoint = f"{deployment.container_url}/"
-    wanted = {**task_facts(deployment), **push_facts(deployment, endpoint)}
+    expected = {**task_facts(deployment), **push_facts(deployment, endpoint)}
     return _subscription(
         deployment,
         name,
         topic=deployment.queue.topic,
-        wanted={**wanted, "filter": "attributes:target_container"},
+        expected={**expected, "filter": "attributes:target_container"},
         flags=(*task_flags(deployment), *_push_flags(deployment, endpoint)),
         create_only=("--message-filter=attributes:target_container",),
     )
 
 
 def dead_letter_subscription(deployment: Deployment) -> Ensure:
-    """Pushes dead letters to the container, which writes them into the store."""
+    """The subscription that pushes dead letters to the container, which writes them into the store."""
     endpoint = f"{deployment.container_url}{DEAD_LETTER_PATH}"
     return _subscription(
         deployment,
         deployment.queue.dead_letter_push,
         topic=deployment.queue.dead_letter_topic,
-        wanted={**TIMING, **push_facts(deployment, endpoint), "filter": NONE},
+        expected={**TIMING, **push_facts(deployment, endpoint), "filter": NONE},
         flags=(*timing_flags(), *_push_flags(deployment, endpoint)),
     )
 
 
 def dead_letter_pull_subscription(deployment: Deployment) -> Ensure:
-    """Keeps dead letters for `diptych dlq`, should the container not get them."""
+    """The subscription that keeps dead letters for `diptych dlq`, in case their pushes fail."""
     return _subscription(
         deployment,
         deployment.queue.dead_letter_pull,
         topic=deployment.queue.dead_letter_topic,
-        wanted={"retention": TIMING["retention"], "expiry": TIMING["expiry"], "push endpoint": NONE},
+        expected={"retention": TIMING["retention"], "expiry": TIMING["expiry"], "push endpoint": NONE},
         flags=(f"--message-retention-duration={RETENTION_DAYS}d", "--expiration-period=never"),
     )
 
 
 def dead_letter_grant(deployment: Deployment, subscription: str, title: str) -> Ensure:
-    """Pub/Sub takes what it gives up out of a subscription, and must be allowed to.
+    """Allow Pub/Sub to acknowledge a subscription's messages that it dead-letters.
 
     Args:
         deployment: the deployment.
         subscription: its name, or a variable.
-        title: how to call it.
+        title: its name in the step's title.
     """
     return grant(
         f"Pub/Sub may take dead letters from {title}",
@@ -109,7 +109,7 @@ def dead_letter_grant(deployment: Deployment, subscription: str, title: str) -> 
 
 
 def push_facts(deployment: Deployment, endpoint: str) -> Facts:
-    """What a pushing subscription of ours must be."""
+    """The expected facts of a push subscription."""
     return {
         "push endpoint": endpoint,
         "push account": deployment.account("push"),
@@ -130,17 +130,17 @@ def _subscription(
     name: str,
     *,
     topic: str,
-    wanted: Facts,
+    expected: Facts,
     flags: tuple[str, ...],
     create_only: tuple[str, ...] = (),
 ) -> Ensure:
     project = f"--project={deployment.project}"
-    fixed = ("topic", "filter") if "filter" in wanted else ("topic",)
+    fixed = ("topic", "filter") if "filter" in expected else ("topic",)
     return Ensure(
         title=f"subscription {name}",
         find=gcloud("pubsub subscriptions describe", name, project, JSON),
         make=gcloud("pubsub subscriptions create", name, f"--topic={topic}", *create_only, *flags, project),
         change=gcloud("pubsub subscriptions update", name, *flags, project),
-        lacks=expecting({**wanted, "topic": topic}, subscription_facts, never_changes=fixed),
+        lacks=expecting({**expected, "topic": topic}, subscription_facts, never_changes=fixed),
         patient=True,
     )

@@ -1,4 +1,4 @@
-"""Options that several commands share, and the texts that they take."""
+"""Options that several commands share, and the types of their values."""
 
 from __future__ import annotations
 
@@ -31,22 +31,22 @@ broker_option = click.option(
     metavar="URL",
     help="redis://host:port/0 or pubsub://PROJECT/TOPIC  [default: the running stack's]",
 )
-json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, for scripts.")
+json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 job_argument = click.argument("job_id", metavar="JOB")
 
 
 class Duration(click.ParamType[timedelta]):
-    """A length of time such as 90s, 10m, 1.5h or 2d."""
+    """A duration such as 90s, 10m, 1.5h or 2d."""
 
     name = "duration"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> timedelta:
-        """Parse; fails with a usage error."""
+        """Parse, or fail with a usage error."""
         if isinstance(value, timedelta):
             return value
         match = _DURATION.fullmatch(str(value))
         if not match:
-            self.fail(f"{value!r} is no length of time: write 90s, 10m, 1.5h or 2d", param, ctx)
+            self.fail(f"{value!r} is not a duration: write 90s, 10m, 1.5h or 2d", param, ctx)
         seconds = float(match[1]) * _UNITS[match[2]]
         if seconds > _MAX_DURATION_S:
             self.fail(f"{value!r} is more than a year", param, ctx)
@@ -54,21 +54,21 @@ class Duration(click.ParamType[timedelta]):
 
 
 class ParamAssignment(click.ParamType[tuple[str, Any]]):
-    """KEY=VALUE, the value read as JSON where it is a number, true, false or null; else as text."""
+    """KEY=VALUE; the value is parsed as JSON if it is a number, true, false or null, else kept as text."""
 
     name = "key=value"
 
     def convert(
         self, value: Any, param: click.Parameter | None, ctx: click.Context | None
     ) -> tuple[str, Any]:
-        """Parse; fails with a usage error."""
+        """Parse, or fail with a usage error."""
         if isinstance(value, tuple):
             return value
         import json
 
         key, equals, text = str(value).partition("=")
         if not equals or not key:
-            self.fail(f"{value!r} is no KEY=VALUE", param, ctx)
+            self.fail(f"{value!r} is not KEY=VALUE", param, ctx)
         try:
             parsed = json.loads(text)
         except (ValueError, RecursionError):
@@ -76,8 +76,24 @@ class ParamAssignment(click.ParamType[tuple[str, Any]]):
         return key, parsed if isinstance(parsed, int | float | None) else text
 
 
+params_option = click.option(
+    "--param",
+    "params",
+    multiple=True,
+    type=ParamAssignment(),
+    help="Parameter of the model's family, e.g. prompt='a cat'; repeatable.",
+)
+precision_option = click.option(
+    "--precision",
+    type=click.Choice(["auto", "fp32", "bf16", "int8"]),
+    default="auto",
+    show_default=True,
+    help="auto: the fastest that the CPU supports and the model's precision gate accepts.",
+)
+
+
 def settings_of(**flags: Any) -> Settings:
-    """Settings from flags, environment and the run file; raises SettingsError."""
+    """Load settings from flags, environment and the run file; raises SettingsError."""
     from pipeline.config.settings import load_settings
 
     return load_settings(use_run_file=True, **flags)
@@ -91,7 +107,7 @@ def store_of(settings: Settings) -> Store:
 
 
 def checked_job(job_id: str) -> str:
-    """Return the job's name if it can be one; raises RequestError."""
+    """Return the job's name if it is valid; raises RequestError."""
     from pipeline.errors import RequestError
     from results.naming import check_name
 
@@ -102,7 +118,7 @@ def checked_job(job_id: str) -> str:
 
 
 def print_json(value: Any) -> None:
-    """One JSON document on one line."""
+    """Print a JSON document on one line."""
     import json
 
     click.echo(json.dumps(value, ensure_ascii=False, separators=(",", ":")))

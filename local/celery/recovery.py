@@ -44,12 +44,12 @@ class BrokerRecovery:
     def __call__(self, closed: threading.Event) -> list[str]:
         """See Backend.recover."""
         # celery comes with it, which nobody waits for here.
+        from producer.celery.lost_tasks import SCAN_PAUSE_S
         from producer.lost_task_audit import LostTaskAudit
-        from producer.lost_tasks import LOOK_PAUSE_S
 
         if self._audit is None:
             store = open_store(self._settings.require_store_url())
-            self._audit = LostTaskAudit(store, self._settings, lambda: closed.wait(LOOK_PAUSE_S))
+            self._audit = LostTaskAudit(store, self._settings, lambda: closed.wait(SCAN_PAUSE_S))
         lines = self._audit.run().as_lines()
         if self._alive:
             self._alive.touch()

@@ -1,1 +1,1 @@
-"""The operator's side of models that are no checkpoint of ours: from a form to a descriptor."""
+"""Register models of other families: from a form to a descriptor."""

@@ -1,4 +1,4 @@
-"""Adding a model under a name, and removing it again. The operator's side: no message gets here."""
+"""Register a model under a name, and remove it. Run by operators only, never from a message."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from pydantic import ValidationError
 
 from model.adding.form import Form, parse_form
 from model.adding.request import AddRequest
-from model.descriptor import SUFFIX, Descriptor, first_complaint, write_descriptor
-from model.errors import FormError
+from model.descriptor import SUFFIX, Descriptor, first_problem, write_descriptor
+from model.errors import FormError, quoted
 from model.registry import NAME_PATTERN, ModelInfo, Registry
 
 
@@ -17,39 +17,39 @@ def add_model(model_dir: Path, name: str, form: str, request: AddRequest) -> Mod
     """Describe a model and register it.
 
     Args:
-        model_dir: the folder of the descriptors; it is made.
+        model_dir: the folder of descriptors; created if missing.
         name: registered name.
         form: "diffusers:…", "onnx:…" or "python:…".
-        request: what else the operator says.
+        request: the other options.
     Returns:
-        The model, as every command finds it from now on.
+        The registered model.
     Raises:
-        FormError: a name that is taken or none, a wrong form or option.
-        CheckpointError: a file is missing, damaged, or of another kind.
-        EngineError: what the family needs is not installed.
+        FormError: an existing or invalid name, an invalid form or option.
+        CheckpointError: a file is missing, damaged or of another kind.
+        EngineError: a runtime of the family is not installed.
     """
     registry = Registry(model_dir)
     _check_name(name)
     if name in registry.names():
         raise FormError(
-            f"there is a model {name} already: choose another name, or `diptych model remove {name}`"
+            f"model {name} exists already: choose another name, or run `diptych model remove {name}`"
         )
     request.check()
     try:
         descriptor = _describe(parse_form(form), request)
     except ValidationError as error:
-        raise FormError(f"{name} cannot be described: {first_complaint(error)}") from None
-    write_descriptor(model_dir / f"{name}{SUFFIX}", _beside(model_dir, descriptor))
+        raise FormError(f"{name} cannot be described: {first_problem(error)}") from None
+    write_descriptor(model_dir / f"{name}{SUFFIX}", _relocatable(model_dir, descriptor))
     return registry.get(name)
 
 
 def remove_model(model_dir: Path, name: str) -> Path:
-    """Remove a model's descriptor; the files that it names stay.
+    """Remove a model's descriptor; the files that it names are kept.
 
     Returns:
-        The descriptor that is gone.
+        The removed descriptor.
     Raises:
-        FormError: there is none of that name, it is a checkpoint, or it cannot be removed.
+        FormError: the model does not exist, is a checkpoint, or cannot be removed.
     """
     _check_name(name)
     path = model_dir / f"{name}{SUFFIX}"
@@ -58,7 +58,9 @@ def remove_model(model_dir: Path, name: str) -> Path:
     except FileNotFoundError:
         registry = Registry(model_dir)
         if name in registry.names():
-            raise FormError(f"{name} was not added but is a checkpoint of its own: nothing removed") from None
+            raise FormError(
+                f"{name} is a checkpoint, not a model that was added: nothing was removed"
+            ) from None
         raise FormError(f"no model {name} in {model_dir}") from None
     except OSError as error:
         raise FormError(f"{path}: cannot be removed: {error.strerror}") from None
@@ -80,8 +82,8 @@ def _describe(form: Form, request: AddRequest) -> Descriptor:
     return describe_python(form.source, request)
 
 
-def _beside(model_dir: Path, descriptor: Descriptor) -> Descriptor:
-    """Files inside the model folder are named from there, so that the folder can be copied to a worker."""
+def _relocatable(model_dir: Path, descriptor: Descriptor) -> Descriptor:
+    """Make paths inside the model folder relative, so that the folder can be copied to a worker."""
     if not descriptor.local:
         return descriptor
     source, folder = Path(descriptor.source), model_dir.absolute()
@@ -92,5 +94,4 @@ def _beside(model_dir: Path, descriptor: Descriptor) -> Descriptor:
 
 def _check_name(name: str) -> None:
     if not NAME_PATTERN.fullmatch(name):
-        shown = repr(name if len(name) <= 80 else name[:77] + "...")
-        raise FormError(f"{shown} is no name for a model: a-z, 0-9 and -, at most 63, no path or URL")
+        raise FormError(f"{quoted(name)} is not a model name: use a-z, 0-9 and -, at most 63, no path or URL")

@@ -1,4 +1,4 @@
-"""Adding a diffusers pipeline: told from its configs; its weights are hashed, not loaded."""
+"""Register a diffusers pipeline from its configs; its weights are hashed, not loaded."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ _VARIANT: Final = re.compile(r"[a-z0-9_]{1,16}")
 
 
 def describe_diffusers(source: str, request: AddRequest) -> Descriptor:
-    """Describe a folder, or a model of the hub that has been downloaded to this machine.
+    """Describe a pipeline in a folder, or one of the hub that was downloaded to this machine.
 
     Args:
         source: a folder, or "owner/name[@revision]".
-        request: what else the operator says.
+        request: the other options.
     Raises:
-        FormError: neither a folder nor a hub's name, an unknown option, a resolution that cannot be told.
-        CheckpointError: not a pipeline of text-to-image or unconditional kind.
+        FormError: neither a folder nor a name of the hub, an unknown option, or an unknown resolution.
+        CheckpointError: not a text-to-image or unconditional pipeline.
         EngineError: the extra is not installed.
     """
     request.only("steps", "guidance", "variant")
@@ -54,41 +54,43 @@ def describe_diffusers(source: str, request: AddRequest) -> Descriptor:
 
 
 def _find(source: str) -> tuple[Path, str, bool]:
-    """The folder, what pins it, and whether that is a path."""
+    """The folder, the descriptor's source, and whether that is a path."""
     path = Path(source).expanduser()
     if path.is_dir():
         return path, str(path.absolute()), True
     name, at, revision = source.partition("@")
     if not NAME.fullmatch(name) or (at and not REVISION.fullmatch(revision)):
-        raise FormError(f"{source[:200]}: no such folder, and no OWNER/NAME[@REVISION] of the hub")
+        raise FormError(f"{source[:200]}: neither a folder nor OWNER/NAME[@REVISION] of the hub")
     commit = resolve(name, revision or "main")
     if commit is None:
         raise FormError(
-            f"{name}: this machine does not know which commit {revision or 'main'} is: download it with"
+            f"{name}: revision {revision or 'main'} is not in the cache of this machine: download it with"
             f" `hf download {name}`, or pin a commit: {name}@COMMIT (40 hex digits)"
         )
     folder = snapshot(f"{name}@{commit}")
     if folder is None:
-        raise FormError(f"{name} at {commit[:12]} is not here: hf download {name} --revision {commit}")
+        raise FormError(
+            f"{name} at {commit[:12]} is not on this machine: run `hf download {name} --revision {commit}`"
+        )
     assert COMMIT.fullmatch(commit)
     return folder, f"{name}@{commit}", False
 
 
 def _options(request: AddRequest, takes: tuple[str, ...]) -> dict[str, OptionValue]:
     given = {name: request.options[name] for name in ("steps", "guidance") if name in request.options}
-    # The prompt is the job's; the others have the very limits that a job's have.
+    # The prompt belongs to a job; the others have the same limits as in a job.
     checked = validate_params("diffusers", given, [name for name in takes if name != "prompt"])
     options: dict[str, OptionValue] = {name: value for name, value in checked.items() if value is not None}
     variant = request.options.get("variant")
     if variant is not None:
         if not isinstance(variant, str) or not _VARIANT.fullmatch(variant):
-            raise FormError("option variant must be the middle of the weights' file names, such as fp16")
+            raise FormError("option variant must be the middle part of the weight file names, such as fp16")
         options["variant"] = variant
     return options
 
 
 def _resolution(folder: Path, index: dict[str, Any]) -> int:
-    """From the denoiser's latents and the decoder's upsamplings; a pipeline's own default is the same."""
+    """Compute the default resolution from the denoiser's latents and the decoder's upsamplings."""
     side: Any = None
     for part in ("unet", "transformer"):
         if part in index:
@@ -100,7 +102,7 @@ def _resolution(folder: Path, index: dict[str, Any]) -> int:
         if part in index:
             scale = 2 ** (len(_config(folder / part).get("block_out_channels", [1])) - 1)
     if not isinstance(side, int) or not 4 <= side * scale <= 4096:
-        raise FormError(f"{folder.name}: its configs do not tell how large its images are: give --resolution")
+        raise FormError(f"{folder.name}: its configs do not define the image size: give --resolution")
     return side * scale
 
 
@@ -108,7 +110,7 @@ def _config(part: Path) -> dict[str, Any]:
     try:
         config = json.loads((part / "config.json").read_bytes())
     except (OSError, ValueError, RecursionError):
-        raise CheckpointError(f"{part.parent.name}: no sound {part.name}/config.json") from None
+        raise CheckpointError(f"{part.parent.name}: no valid {part.name}/config.json") from None
     return config if isinstance(config, dict) else {}
 
 
@@ -122,7 +124,9 @@ def _parameters(folder: Path, variant: str) -> int:
             total += _weights(path)
     if not total:
         kind = f"of variant {variant} " if variant else ""
-        raise CheckpointError(f"{folder.name}: no safetensors weights {kind}in it; nothing else is loaded")
+        raise CheckpointError(
+            f"{folder.name}: no safetensors weights {kind}found; other formats are not loaded"
+        )
     return total
 
 
@@ -133,4 +137,4 @@ def _weights(path: Path) -> int:
             header: dict[str, Any] = json.loads(file.read(min(length, 16 * MAX_HEADER_BYTES)))
         return sum(math.prod(tensor["shape"]) for name, tensor in header.items() if name != "__metadata__")
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
-        raise CheckpointError(f"{path.name}: not a sound safetensors file") from None
+        raise CheckpointError(f"{path.name}: not a valid safetensors file") from None

@@ -1,4 +1,4 @@
-"""The forms that `diptych model add` takes: `diffusers:…`, `onnx:…`, `python:…`."""
+"""The forms that `diptych model add` accepts: `diffusers:…`, `onnx:…`, `python:…`."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Final, Literal, cast
 
 from model.descriptor import Family
-from model.errors import FormError
+from model.errors import FormError, quoted
 
 FORMS: Final = "diffusers:FOLDER, diffusers:OWNER/NAME[@REVISION], onnx:FILE or python:PACKAGE.MODULE:FACTORY"
 MAX_LENGTH: Final = 4096
@@ -17,11 +17,11 @@ _URL: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
 
 @dataclass(frozen=True, slots=True)
 class Form:
-    """A form, taken apart.
+    """A parsed form.
 
     Args:
-        family: what comes before the first colon.
-        source: what comes after it.
+        family: the part before the first colon.
+        source: the part after it.
     """
 
     family: Family
@@ -29,21 +29,21 @@ class Form:
 
 
 def parse_form(text: str) -> Form:
-    """Take a form apart.
+    """Parse a form.
 
     Raises:
-        FormError: it is none; the text lists those there are.
+        FormError: it is invalid; the message lists the valid ones.
     """
     family, colon, source = text.partition(":")
-    shown = repr(text if len(text) <= 80 else text[:77] + "...")
+    shown = quoted(text)
     if not colon or family not in ("diffusers", "onnx", "python"):
-        raise FormError(f"{shown} is no form of a model: give {FORMS}")
+        raise FormError(f"{shown} is not a valid form: give {FORMS}")
     if not source.strip() or len(source) > MAX_LENGTH or "\0" in source:
-        raise FormError(f"{shown}: nothing usable after {family}: ; give {FORMS}")
+        raise FormError(f"{shown}: invalid after {family}:, give {FORMS}")
     if _URL.match(source):
-        raise FormError(f"{shown}: a URL; download the model first, then give its {_place(family)}")
+        raise FormError(f"{shown}: is a URL; download the model first, then give its {_place(family)}")
     if family == "python" and not _FACTORY.fullmatch(source):
-        raise FormError(f"{shown}: a factory is named python:PACKAGE.MODULE:FACTORY")
+        raise FormError(f"{shown}: write a factory as python:PACKAGE.MODULE:FACTORY")
     return Form(cast("Literal['diffusers', 'onnx', 'python']", family), source)
 
 

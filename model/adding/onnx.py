@@ -1,4 +1,4 @@
-"""Adding an ONNX generator: it makes a few images, so that its layout, range and size need not be told."""
+"""Register an ONNX generator: run it a few times to detect its layout, range and size."""
 
 from __future__ import annotations
 
@@ -13,23 +13,23 @@ from numpy.typing import NDArray
 from model.adding.request import AddRequest
 from model.descriptor import MAX_RESOLUTION, MIN_RESOLUTION, Descriptor
 from model.engines.onnx import LAYOUTS, MAX_LATENT, RANGES, compile_generator, to_image
-from model.errors import CheckpointError, EngineError, FormError
+from model.errors import CheckpointError, EngineError, FormError, last_line
 from model.hashing import hash_tree
 from model.seeds import image_seed, latents
 
 TRIALS: Final = 8
 SLACK: Final = 0.02
-"""How far below 0, or above 1, a generator with a range of 0..1 may stray, for want of a clip."""
+"""Tolerance below 0 and above 1 for a range of 0..1 without clipping."""
 OVERSHOOT: Final = 2.0
-"""How far an output without a tanh may stray from -1..1 and still be taken for that."""
+"""Largest absolute value of an unclipped output that still counts as -1..1."""
 
 
 def describe_onnx(path: Path, request: AddRequest) -> Descriptor:
-    """Read, try and describe an ONNX file.
+    """Read, run and describe an ONNX file.
 
     Raises:
-        FormError: an unknown option, or a range that cannot be told.
-        CheckpointError: not ONNX, or no generator.
+        FormError: an unknown option, or an ambiguous range.
+        CheckpointError: not ONNX, or not a generator.
         EngineError: OpenVINO cannot run it here.
     """
     request.only("range", "layout", "latent")
@@ -40,11 +40,10 @@ def describe_onnx(path: Path, request: AddRequest) -> Descriptor:
     for row in latents([image_seed(0, index) for index in range(TRIALS)], generator.latent_size):
         started_s = time.perf_counter()
         try:
-            # By position: names are the exporter's, and the next call reuses the memory of this one.
+            # By position: names depend on the exporter. Copied: the next call reuses the memory.
             outputs.append(generator.compiled([generator.feed(row)])[0].copy())
         except RuntimeError as error:
-            reason = str(error).strip().rpartition("\n")[2][:300]
-            raise EngineError(f"OpenVINO cannot run {path.name}: {reason}") from error
+            raise EngineError(f"OpenVINO cannot run {path.name}: {last_line(error)}") from error
         times_s.append(time.perf_counter() - started_s)
     layout = layout or _layout(outputs[0], path.name)
     value_range = value_range or _range(outputs, path.name)
@@ -76,14 +75,14 @@ def _range(outputs: list[NDArray[Any]], name: str) -> str:
         return "byte"
     values = np.stack(outputs).astype(np.float32)
     if not np.isfinite(values).all():
-        raise CheckpointError(f"{name}: it generates values that are no numbers (NaN or infinite)")
-    least, most = float(values.min()), float(values.max())
-    if least >= -SLACK and most <= 1 + SLACK:
+        raise CheckpointError(f"{name}: it generates values that are not finite")
+    low, high = float(values.min()), float(values.max())
+    if low >= -SLACK and high <= 1 + SLACK:
         return "unit"
-    if -OVERSHOOT <= least < -SLACK and most <= OVERSHOOT:
+    if -OVERSHOOT <= low < -SLACK and high <= OVERSHOOT:
         return "signed"
     raise FormError(
-        f"{name}: its values run from {least:.3g} to {most:.3g}: say what they mean with --option"
+        f"{name}: its values range from {low:.3g} to {high:.3g}: give their meaning with --option"
         " range=signed (-1..1), unit (0..1) or byte (0..255)"
     )
 

@@ -1,4 +1,4 @@
-"""Adding a user's own engine: its factory is imported and called once, so that a mistake shows now."""
+"""Register a user's own engine: import and call its factory once, to detect errors early."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ NOMINAL_S: Final = 1.0
 
 
 def describe_python(source: str, request: AddRequest) -> Descriptor:
-    """Try and describe a factory.
+    """Call and describe a factory.
 
     Args:
         source: "package.module:factory".
-        request: what else the operator says; every option goes to the factory.
+        request: the other options; the factory receives all of them.
     Raises:
-        FormError: a wrong option, or a resolution that is not the engine's.
-        EngineError: the factory cannot be imported, fails, or returns no Engine.
+        FormError: an invalid option, or a resolution that differs from the engine's.
+        EngineError: the factory cannot be imported, fails, or does not return an Engine.
     """
     options = request.scalars()
     files = hash_module(source)

@@ -1,8 +1,8 @@
-"""The four Progressive GANs that facebookresearch/pytorch_GAN_zoo published: fetched, checked, converted.
+"""Download, verify and convert the four Progressive GANs published by facebookresearch/pytorch_GAN_zoo.
 
-They are pickles. Nothing of them runs: a file is opened only if its SHA-256 begins as its publisher's name
-for it does, and then with `weights_only`, by which torch builds tensors and plain containers and nothing
-else. What comes out is a checkpoint like any other.
+They are pickles, but no code in them runs: a file is opened only if its SHA-256 starts with the digits in its
+published name, and then with `weights_only`, which builds only tensors and plain containers. The result is a
+checkpoint like any other.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _LICENCE: Final = "as published with facebookresearch/pytorch_GAN_zoo (BSD 3-Cla
 _LEVEL: Final = re.compile(r"scaleLayers\.(\d+)\.")
 
 Progress = Callable[[int, int], None]
-"""Told how many bytes have come, of how many (0: unknown)."""
+"""Called with the number of bytes received and the total (0: unknown)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,8 +39,8 @@ class ZooFile:
     """One published file.
 
     Args:
-        file: its name at the publisher's; ends in the first hex digits of its SHA-256.
-        training_data: what it was trained on.
+        file: its published name, which ends in the first hex digits of its SHA-256.
+        training_data: description of the training data.
         seconds_per_image: nominal time of one image on one vCPU.
     """
 
@@ -50,7 +50,7 @@ class ZooFile:
 
     @property
     def url(self) -> str:
-        """Its public address."""
+        """Its public URL."""
         return _ADDRESS + self.file
 
     @property
@@ -74,22 +74,22 @@ def fetch(name: str, folder: Path, progress: Progress = lambda *_: None) -> Path
 
     Args:
         name: a key of ZOO.
-        folder: where to.
-        progress: told how far it is.
+        folder: folder to download to.
+        progress: receives the progress.
     Returns:
-        The file, its hash checked.
+        The file, with verified hash.
     Raises:
-        CheckpointError: it cannot be reached, is too large, or is not the file that was published.
+        CheckpointError: it is unreachable, too large, or not the published file.
     """
     import requests
 
     entry = _entry(name)
     path = folder / entry.file
     try:
-        with requests.get(entry.url, stream=True, timeout=TIMEOUT_S) as answer, path.open("wb") as file:
-            answer.raise_for_status()
-            total, done = int(answer.headers.get("Content-Length", 0)), 0
-            for chunk in answer.iter_content(1 << 20):
+        with requests.get(entry.url, stream=True, timeout=TIMEOUT_S) as response, path.open("wb") as file:
+            response.raise_for_status()
+            total, done = int(response.headers.get("Content-Length", 0)), 0
+            for chunk in response.iter_content(1 << 20):
                 done += len(chunk)
                 if done > MAX_FILE_BYTES:
                     raise CheckpointError(f"{entry.url} is larger than {MAX_FILE_BYTES >> 20} MB")
@@ -97,31 +97,31 @@ def fetch(name: str, folder: Path, progress: Progress = lambda *_: None) -> Path
                 progress(done, total)
     except (requests.RequestException, OSError) as error:
         raise CheckpointError(
-            f"{entry.url} cannot be downloaded ({error}); if you have the file: diptych model import FILE"
+            f"{entry.url} cannot be downloaded ({error}); with the file, run `diptych model import FILE`"
         ) from None
     identify(path)
     return path
 
 
 def identify(path: Path) -> str:
-    """Tell which of the published files this is, by its hash.
+    """Identify a published file by its hash.
 
     Returns:
         A key of ZOO.
     Raises:
-        CheckpointError: it is none of them, or cannot be read.
+        CheckpointError: it is not a published file, or cannot be read.
     """
     try:
         with path.open("rb") as file:
-            found = hashlib.file_digest(file, "sha256").hexdigest()
+            file_hash = hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:
         raise CheckpointError(f"{path}: cannot be read: {error.strerror}") from None
     for name, entry in ZOO.items():
-        if found.startswith(entry.hash_prefix):
+        if file_hash.startswith(entry.hash_prefix):
             return name
     raise CheckpointError(
-        f"{path.name} (sha256 {found[:12]}…) is none of the zoo's published files; "
-        "it is a pickle or worse, and is not opened"
+        f"{path.name} (sha256 {file_hash[:12]}…) is not a published file of the zoo; "
+        "it may be a malicious pickle and is not opened"
     )
 
 
@@ -129,20 +129,20 @@ def convert(path: Path, name: str) -> tuple[dict[str, NDArray[np.float32]], Gene
     """Convert one of the published files.
 
     Args:
-        path: the file; must be one that `identify` knows.
-        name: the registered name to give it.
+        path: a published file, see `identify`.
+        name: the registered name of the checkpoint.
     Returns:
         Weights as `config.tensor_shapes()` names them, and the config.
     Raises:
-        CheckpointError: not a published file, or not a generator of the kind expected.
+        CheckpointError: not a published file, or not a generator of the expected kind.
     """
     entry = ZOO[identify(path)]
     stored = _read(path)
     settings = vars(stored["config"]) if isinstance(stored.get("config"), _Settings) else stored.get("config")
     if not isinstance(settings, Mapping):
-        raise CheckpointError(f"{path.name}: carries no config")
+        raise CheckpointError(f"{path.name}: has no config")
     _check(path, settings)
-    # The average over training steps generates better than its last one.
+    # The average over training steps generates better images than the last one.
     state = _plain_names(stored.get("avgG") or stored.get("netG") or {})
     try:
         weights = _weights(state, equalised=bool(settings.get("equalizedlR", True)))
@@ -162,12 +162,12 @@ def convert(path: Path, name: str) -> tuple[dict[str, NDArray[np.float32]], Gene
 
 
 class _Settings:
-    """Stands in for the zoo's own class of settings, which has attributes and nothing else."""
+    """Replaces the zoo's own settings class, which has only attributes."""
 
 
 def _entry(name: str) -> ZooFile:
     if name not in ZOO:
-        raise CheckpointError(f"unknown zoo model {name[:80]!r}; there are: {', '.join(ZOO)}")
+        raise CheckpointError(f"unknown zoo model {name[:80]!r}; known models: {', '.join(ZOO)}")
     return ZOO[name]
 
 
@@ -186,20 +186,20 @@ def _read(path: Path) -> Mapping[str, Any]:
 
 
 def _check(path: Path, settings: Mapping[str, Any]) -> None:
-    """Refuse what our generator would generate otherwise than the zoo's."""
-    wanted = {
-        "alpha": 0,  # Above 0 the last level has not faded in to the end.
+    """Refuse settings that our generator does not reproduce."""
+    required = {
+        "alpha": 0,  # Above 0, the last level has not faded in completely.
         "perChannelNormalization": True,
         "dimOutput": 3,
         "lossCriterion": "WGANGP",  # Under others the zoo adds a tanh.
     }
-    for key, value in wanted.items():
+    for key, value in required.items():
         if settings.get(key, value) != value:
             raise CheckpointError(f"{path.name}: {key} is {settings[key]!r}; only {value!r} can be converted")
 
 
 def _plain_names(state: Mapping[str, Any]) -> dict[str, Any]:
-    """Names without the wrapper module, which older files lack."""
+    """Names without the wrapper module, which older files do not have."""
     return {name.replace(".module.", "."): value for name, value in state.items()}
 
 

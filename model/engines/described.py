@@ -1,4 +1,4 @@
-"""Loading what a descriptor describes: its files are checked first, then its family's runtime gets them."""
+"""Load a model from its descriptor: verify its files, then load them in its family's runtime."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from model.registry import ModelInfo
 
 
 def load_described(info: ModelInfo, *, precision: str, threads: int) -> Engine:
-    """Load the model of a descriptor.
+    """Load a model that has a descriptor.
 
     Args:
         info: the model, from the registry.
@@ -21,7 +21,7 @@ def load_described(info: ModelInfo, *, precision: str, threads: int) -> Engine:
     Raises:
         DigestError: the descriptor or a file that it pins has changed.
         CheckpointError: a file is missing or damaged.
-        EngineError: the family's runtime is not installed, or cannot run this here.
+        EngineError: the family's runtime is not installed, or cannot run the model here.
     """
     descriptor = check_described(info)
     # Imported here: each runtime is large, and a worker uses one.
@@ -39,12 +39,12 @@ def load_described(info: ModelInfo, *, precision: str, threads: int) -> Engine:
 
 
 def check_described(info: ModelInfo) -> Descriptor:
-    """Check that a described model is present and as it was added; nothing is loaded.
+    """Verify that a model's files are unchanged since it was added; nothing is loaded.
 
     Raises:
         DigestError: the descriptor or a file that it pins has changed.
-        CheckpointError: a file is missing, or the descriptor damaged.
-        EngineError: a python factory's module cannot be found.
+        CheckpointError: a file is missing, or the descriptor is damaged.
+        EngineError: the module of a python factory cannot be found.
     """
     descriptor = read_descriptor(info.path)
     if descriptor.digest != info.digest:
@@ -60,19 +60,19 @@ def check_described(info: ModelInfo) -> Descriptor:
 
 
 def source_path(info: ModelInfo, descriptor: Descriptor) -> Path:
-    """Where the files are: a relative path counts from the descriptor, a hub's name from the hub's cache.
+    """The location of the files: relative to the descriptor, or in the cache of the hub.
 
     Raises:
-        CheckpointError: a hub's model is not on this machine.
+        CheckpointError: a model of the hub is not on this machine.
     """
     if descriptor.local:
         return info.path.parent / descriptor.source
     from model.hub import snapshot
 
-    found = snapshot(descriptor.source)
-    if found is None:
+    folder = snapshot(descriptor.source)
+    if folder is None:
         name, _, commit = descriptor.source.partition("@")
         raise CheckpointError(
-            f"{name} at {commit[:12]} is not on this machine: hf download {name} --revision {commit}"
+            f"{name} at {commit[:12]} is not on this machine: run `hf download {name} --revision {commit}`"
         )
-    return found
+    return folder

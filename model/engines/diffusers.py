@@ -1,4 +1,4 @@
-"""Pipelines of the `diffusers` library, one image at a time so that a seed always gives the same one."""
+"""Pipelines of the `diffusers` library, one image at a time: equal seeds give equal images."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from model.descriptor import Descriptor
 from model.engines.isa import instruction_set
-from model.errors import CheckpointError, EngineError, GenerationError, ModelError, ParamsError
+from model.errors import CheckpointError, EngineError, GenerationError, ModelError, ParamsError, describe
 from model.protocol import Params
 
 try:
@@ -24,7 +24,7 @@ try:
     import torch
     import transformers
 except ImportError as error:
-    raise EngineError(f"diffusers models need more: pip install -e '.[diffusers]' ({error})") from error
+    raise EngineError(f"diffusers models need the extra: pip install -e '.[diffusers]' ({error})") from error
 
 INDEX: Final = "model_index.json"
 ARGUMENTS: Final = {
@@ -35,11 +35,11 @@ ARGUMENTS: Final = {
     "height": "height",
     "width": "width",
 }
-"""Our params' names, and the library's."""
+"""Names of our params and of the library's arguments."""
 OTHER_INPUTS: Final = ("image", "mask_image", "video", "num_frames", "audio_length_in_s", "class_labels")
-"""Arguments of pipelines that want or make something else than one image from a text or from nothing."""
+"""Arguments of pipelines that are neither text-to-image nor unconditional."""
 DEFAULTS: Final = ("steps", "guidance")
-"""Options of a descriptor that stand in for params that a job does not give."""
+"""Options of a descriptor that are defaults of a job's params."""
 _STATE_START: Final = 24
 _STATE_WORDS: Final = 624
 
@@ -47,15 +47,15 @@ _STATE_WORDS: Final = 624
 class DiffusersEngine:
     """A text-to-image or unconditional pipeline in torch.
 
-    On a CPU every image is generated on one intra-op thread, so that its bytes depend on nothing around it;
+    On a CPU every image is generated on one intra-op thread, so that its bytes depend on nothing else;
     more threads generate more images at a time. On a GPU images are generated one after the other, in bf16.
 
     Args:
         pipeline: loaded, on its device.
-        defaults: params that hold where a job gives none.
+        defaults: defaults of the params.
         takes: names of the params that the pipeline takes.
-        resolution: height and width where a job gives none, in pixels.
-        precision: what it was loaded in.
+        resolution: default height and width, in pixels.
+        precision: the precision it was loaded in.
         threads: images generated at a time on a CPU.
     """
 
@@ -88,7 +88,7 @@ class DiffusersEngine:
         arguments = {ARGUMENTS[name]: value for name, value in chosen.items()}
         images: dict[int, NDArray[np.uint8]] = {}
 
-        def generate_from_latents(lane: int) -> None:
+        def run_lane(lane: int) -> None:
             for index in range(lane, len(seeds), len(self._lanes)):
                 images[index] = _generate(self._lanes[lane], seeds[index], arguments)
 
@@ -96,18 +96,18 @@ class DiffusersEngine:
         torch.set_num_threads(1)
         try:
             with ThreadPoolExecutor(len(self._lanes)) as pool:
-                list(pool.map(generate_from_latents, range(len(self._lanes))))
+                list(pool.map(run_lane, range(len(self._lanes))))
         finally:
             torch.set_num_threads(before)
         return np.stack([images[index] for index in range(len(seeds))])
 
 
 def load_diffusers(descriptor: Descriptor, folder: Path, *, precision: str, threads: int) -> DiffusersEngine:
-    """Load a pipeline from a folder. Weights are read from safetensors alone, and no code from the folder.
+    """Load a pipeline from a folder: only safetensors weights, and no code from the folder.
 
     Raises:
-        CheckpointError: the folder holds no sound pipeline.
-        EngineError: its precision cannot be had here.
+        CheckpointError: the folder has no valid pipeline.
+        EngineError: the precision is not available here.
     """
     on_gpu = torch.cuda.is_available()
     chosen = _precision(precision, on_gpu)
@@ -119,14 +119,14 @@ def load_diffusers(descriptor: Descriptor, folder: Path, *, precision: str, thre
             torch_dtype=torch.bfloat16 if chosen == "bf16" else torch.float32,
             use_safetensors=True,
             local_files_only=True,
-            # Its other way needs one more package, and spares memory only while loading.
+            # True needs another package, and saves memory only while loading.
             low_cpu_mem_usage=False,
             **({"variant": variant} if variant else {}),
         )
     except MemoryError:
         raise
     except Exception as error:
-        raise CheckpointError(f"{folder.name}: the pipeline cannot be loaded: {_told(error)}") from error
+        raise CheckpointError(f"{folder.name}: the pipeline cannot be loaded: {describe(error)}") from error
     pipeline.set_progress_bar_config(disable=True)
     if on_gpu:
         torch.backends.cudnn.benchmark = False
@@ -143,11 +143,11 @@ def load_diffusers(descriptor: Descriptor, folder: Path, *, precision: str, thre
 
 
 def read_index(folder: Path) -> dict[str, Any]:
-    """Read a pipeline's `model_index.json`. Raises CheckpointError if there is none, or not a sound one."""
+    """Read a pipeline's `model_index.json`. Raises CheckpointError if it is missing or invalid."""
     try:
         index = json.loads((folder / INDEX).read_bytes())
     except OSError:
-        raise CheckpointError(f"{folder}: no {INDEX}: not a folder of a diffusers pipeline") from None
+        raise CheckpointError(f"{folder}: no {INDEX}: not the folder of a diffusers pipeline") from None
     except (ValueError, RecursionError):
         raise CheckpointError(f"{folder}: {INDEX} is damaged") from None
     if not isinstance(index, dict) or not isinstance(index.get("_class_name"), str):
@@ -156,10 +156,10 @@ def read_index(folder: Path) -> dict[str, Any]:
 
 
 def pipeline_class(folder: Path) -> Any:
-    """The class of a pipeline, if it and all its parts are of the libraries, none from the folder.
+    """The class of a pipeline, if all of its parts are classes of the libraries, none from the folder.
 
     Raises:
-        CheckpointError: an unknown class, or parts that would run code from elsewhere.
+        CheckpointError: an unknown class, or parts that would run other code.
     """
     _be_quiet()
     index = read_index(folder)
@@ -168,14 +168,14 @@ def pipeline_class(folder: Path) -> Any:
         raise CheckpointError(
             f"{folder.name}: diffusers {diffusers.__version__} has no pipeline {index['_class_name'][:80]}"
         )
-    for part, told in index.items():
-        if part.startswith("_") or not isinstance(told, list):
+    for part, class_path in index.items():
+        if part.startswith("_") or not isinstance(class_path, list):
             continue
-        library = told[0] if told else None
+        library = class_path[0] if class_path else None
         known = library in (None, "diffusers", "transformers") or hasattr(diffusers.pipelines, str(library))
         if not known or (folder / part / f"{library}.py").exists():
             raise CheckpointError(
-                f"{folder.name}: its {part[:40]} would run code of {str(library)[:80]}: refused"
+                f"{folder.name}: refused: its {part[:40]} would run code of {str(library)[:80]}"
             )
     return kind
 
@@ -184,19 +184,19 @@ def params_of(kind: Any) -> tuple[str, ...]:
     """Names of the params that a pipeline takes.
 
     Raises:
-        CheckpointError: it generates neither from a text nor from nothing.
+        CheckpointError: it is neither text-to-image nor unconditional.
     """
     arguments = inspect.signature(kind.__call__).parameters
-    needed = [
+    required = [
         name
         for name, argument in arguments.items()
         if argument.default is argument.empty and argument.kind is argument.POSITIONAL_OR_KEYWORD
     ]
     others = [name for name in arguments if name in OTHER_INPUTS]
-    others += [name for name in needed if name not in ("self", "prompt", *others)]
+    others += [name for name in required if name not in ("self", "prompt", *others)]
     if others or "generator" not in arguments or "output_type" not in arguments:
-        what = f" (it takes {others[0]})" if others else ""
-        raise CheckpointError(f"{kind.__name__} is no text-to-image or unconditional pipeline{what}")
+        reason = f" (it takes {others[0]})" if others else ""
+        raise CheckpointError(f"{kind.__name__} is not a text-to-image or unconditional pipeline{reason}")
     takes = [name for name, argument in ARGUMENTS.items() if argument in arguments]
     if "prompt" not in takes or "height" not in takes or "width" not in takes:
         takes = [name for name in takes if name not in ("height", "width")]
@@ -204,10 +204,10 @@ def params_of(kind: Any) -> tuple[str, ...]:
 
 
 def image_stream(seed: int) -> torch.Generator:
-    """One image's stream of random numbers.
+    """Create one image's stream of random numbers.
 
-    torch's own seeding of this generator keeps the lower 32 bits of a seed alone, so that two images of a job
-    of 100,000 would be the same one. Its state is set from numpy's seeding of the same generator instead
+    torch's own seeding of this generator uses only the lower 32 bits of a seed, so that two images of a job
+    of 100,000 would be equal. Its state is set from numpy's seeding of the same generator instead
     (Mersenne Twister, Matsumoto and Nishimura 1998), with all 63 bits. Noise is drawn on the CPU, for any
     device.
 
@@ -233,25 +233,25 @@ def _generate(pipeline: Any, seed: int, arguments: dict[str, Any]) -> NDArray[np
     except torch.OutOfMemoryError as error:
         raise MemoryError(str(error)) from error
     except ValueError as error:
-        raise ParamsError(f"the pipeline refuses these params: {_told(error)}") from error
+        raise ParamsError(f"the pipeline rejected these params: {describe(error)}") from error
     except Exception as error:
         if "can't allocate memory" in str(error):
             raise MemoryError(str(error)) from error
-        raise GenerationError(f"the pipeline failed: {_told(error)}") from error
+        raise GenerationError(f"the pipeline failed: {describe(error)}") from error
     images = np.asarray(getattr(done, "images", None))
     if images.dtype.kind != "f" or images.ndim != 4 or images.shape[0] != 1 or images.shape[3] != 3:
-        raise GenerationError(f"the pipeline made {images.dtype} {list(images.shape)}, not one RGB image")
+        raise GenerationError(f"the pipeline returned {images.dtype} {list(images.shape)}, not one RGB image")
     if not np.isfinite(images).all():
-        raise GenerationError("the pipeline generated values that are no numbers (NaN or infinite)")
+        raise GenerationError("the pipeline generated values that are not finite")
     image: NDArray[np.uint8] = np.clip(np.rint(images[0] * 255.0), 0, 255).astype(np.uint8)
     return image
 
 
 def _sibling(pipeline: Any) -> Any:
-    """The same pipeline for another thread: shared weights; parts without weights are its own.
+    """Copy a pipeline for another thread: weights are shared, parts without weights are copied.
 
-    Those keep state while they work: a scheduler its steps, a fast tokenizer how it pads (two threads that
-    shared one gave a prompt the other's padding, and so another image, once in a while).
+    Those have state: a scheduler its steps, a fast tokenizer its padding (two threads that shared one
+    sometimes used each other's padding, and generated another image).
     """
     parts = {
         name: part if isinstance(part, torch.nn.Module) else copy.deepcopy(part)
@@ -263,16 +263,16 @@ def _sibling(pipeline: Any) -> Any:
     return sibling
 
 
-def _precision(asked: str, on_gpu: bool) -> str:
-    if asked == "auto":
+def _precision(requested: str, on_gpu: bool) -> str:
+    if requested == "auto":
         return "bf16" if on_gpu and torch.cuda.is_bf16_supported() else "fp32"
-    if asked == "fp32" or (asked == "bf16" and on_gpu):
-        return asked
-    raise EngineError(f"a diffusers pipeline does not run in {asked} on {'CUDA' if on_gpu else 'a CPU'}")
+    if requested == "fp32" or (requested == "bf16" and on_gpu):
+        return requested
+    raise EngineError(f"a diffusers pipeline does not run in {requested} on {'CUDA' if on_gpu else 'a CPU'}")
 
 
 def _be_quiet() -> None:
-    """The libraries' progress bars and advice are not for a worker's log."""
+    """Keep the libraries' progress bars and hints out of a worker's log."""
     for library in (diffusers, transformers):
         library.utils.logging.set_verbosity_error()
         library.utils.logging.disable_progress_bar()
@@ -282,8 +282,3 @@ def _be_quiet() -> None:
 def _gpu_architecture() -> str:
     major, minor = torch.cuda.get_device_capability()
     return f"cuda_sm{major}{minor}"
-
-
-def _told(error: Exception) -> str:
-    text = " ".join(str(error).split())
-    return f"{type(error).__name__}: {text[:300]}" if text else type(error).__name__

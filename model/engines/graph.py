@@ -1,12 +1,12 @@
 """The generator as an OpenVINO graph, built straight from a checkpoint's weights.
 
-Arithmetic is saved where the outcome stays the same: nearest upsampling and the 3x3 convolution after it
+Arithmetic is saved where the result stays the same: nearest upsampling and the 3x3 convolution after it
 become one convolution (4/9 of the work); pixel norm becomes NormalizeL2; the step from -1..1 to 0..255 is
 folded into `to_rgb`.
 
-NormalizeL2 lacks pixel norm's factor sqrt(C). The next layer does not make up for it with larger weights: the
-norm behind that layer takes any factor out again. Only its bias and that norm's epsilon are divided, and tens
-of millions of fp16 weights go to the runtime as they lie in the file.
+NormalizeL2 lacks pixel norm's factor sqrt(C). The next layer's weights are not scaled to compensate: its own
+norm removes any factor. Only its bias and that norm's epsilon are divided, and tens of millions of fp16
+weights are shared with the runtime as stored.
 """
 
 from __future__ import annotations
@@ -56,17 +56,17 @@ class GraphBuilder:
         self._upsampling = upsampling
         self._int8_layers = int8_layers or {}
         self.conv_inputs: dict[str, ov.Output] = {}
-        """The input of each convolution, by layer, for who measures activations."""
+        """The input of each convolution, by layer, to measure activations."""
         self.kernels: dict[str, Tensor] = {}
-        """The kernel of each convolution [O, I, H, W], by layer, for the same."""
+        """The kernel of each convolution [O, I, H, W], by layer."""
 
     def build(self) -> ov.Model:
-        """Build the whole: float32 latents [1, latent_size] -> uint8 image [1, H, W, 3]."""
+        """Build the whole graph: float32 latents [1, latent_size] -> uint8 image [1, H, W, 3]."""
         latents = self._latents()
-        return ov.Model([self._generated(self._input_layer(latents))], [latents], self._config.name)
+        return ov.Model([self._blocks_and_image(self._input_layer(latents))], [latents], self._config.name)
 
     def build_parts(self) -> tuple[ov.Model, ov.Model]:
-        """Build the whole in two, so that they can run in different precisions.
+        """Build the graph in two parts, which can run in different precisions.
 
         Returns:
             The input layer: float32 latents [1, latent_size] -> float32 [1, C0, 4, 4]; and the rest, from
@@ -75,12 +75,12 @@ class GraphBuilder:
         latents = self._latents()
         first = ov.Model([self._input_layer(latents)], [latents], f"{self._config.name}-input")
         x = ops.parameter([1, self._config.channels[0], 4, 4], np.float32, name="features")
-        return first, ov.Model([self._generated(x)], [x], self._config.name)
+        return first, ov.Model([self._blocks_and_image(x)], [x], self._config.name)
 
     def _latents(self) -> ov.Node:
         return ops.parameter([1, self._config.latent_size], np.float32, name="latents")
 
-    def _generated(self, x: ov.Node) -> ov.Node:
+    def _blocks_and_image(self, x: ov.Node) -> ov.Node:
         """[1, C0, 4, 4] -> uint8 [1, H, W, 3]."""
         for level in range(len(self._config.channels)):
             x = self._block(x, level)
@@ -123,7 +123,7 @@ class GraphBuilder:
         bias = self._bias(layer, inputs)
         if self._upsampling == "transposed" and layer not in self._int8_layers:
             kernel = to_transposed(weight)
-            self._note(x, layer, kernel.transpose(1, 0, 2, 3))
+            self._record(x, layer, kernel.transpose(1, 0, 2, 3))
             x = ops.convolution_backprop_data(
                 x, _constant(kernel), [2, 2], pads_begin=[1, 1], pads_end=[1, 1], dilations=[1, 1]
             )
@@ -131,7 +131,7 @@ class GraphBuilder:
             return self._normalise(x, outputs, inputs)
         x, kernel = self._operands(x, layer, to_subpixel(weight))
         x = ops.convolution(x, kernel, [1, 1], [1, 1], [1, 1], [1, 1])
-        # Bias and ReLU before the pixels move, so that they are fused into the convolution.
+        # Bias and ReLU before depth-to-space, so that they are fused into the convolution.
         x = self._leaky(ops.add(x, _constant(np.tile(bias, (1, 4, 1, 1)))))
         x = ops.depth_to_space(x, "blocks_first", 2)
         first, last, step = (_constant(np.array([value, value])) for value in (1, -1, 1))
@@ -140,7 +140,7 @@ class GraphBuilder:
 
     def _operands(self, x: ov.Node, layer: str, kernel: Tensor) -> tuple[ov.Node, ov.Node]:
         """The input and the kernel of a convolution, both rounded if it runs in int8."""
-        self._note(x, layer, kernel)
+        self._record(x, layer, kernel)
         if layer not in self._int8_layers:
             return x, _floats(kernel)
         rounding = self._int8_layers[layer]
@@ -157,7 +157,7 @@ class GraphBuilder:
         values, scales = quantise(kernel * divisors)
         return x, ops.multiply(ops.convert(_constant(values), "f32"), _constant(scales))
 
-    def _note(self, x: ov.Node, layer: str, kernel: Tensor) -> None:
+    def _record(self, x: ov.Node, layer: str, kernel: Tensor) -> None:
         self.conv_inputs[layer] = x.output(0)
         self.kernels[layer] = kernel
 
@@ -183,7 +183,7 @@ class GraphBuilder:
 
 
 def _with_exact_zero(low: float, high: float) -> tuple[np.float32, np.float32]:
-    """Move a range so that 0, which padding brings in, is one of its 256 steps."""
+    """Shift a range so that 0, which padding adds, is one of its 256 steps."""
     step = (high - low) / (LEVELS_OF_UINT8 - 1)
     zero = round(-low / step)
     return np.float32(-zero * step), np.float32((LEVELS_OF_UINT8 - 1 - zero) * step)

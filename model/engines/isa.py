@@ -1,4 +1,4 @@
-"""The CPU's instruction set: what a float's last bits depend on, and which precisions run well."""
+"""The CPU's instruction set, on which last bits and the speed of precisions depend."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from functools import cache
 from pathlib import Path
 from typing import Final
 
-# From best to least: name (as oneDNN calls it), the flags of /proc/cpuinfo that it needs.
+# From best to worst: name (as oneDNN calls it), the flags of /proc/cpuinfo that it needs.
 _LEVELS: Final[tuple[tuple[str, frozenset[str]], ...]] = (
     ("avx512_core_amx", frozenset({"amx_tile", "amx_bf16", "amx_int8", "avx512_bf16"})),
     ("avx512_core_bf16", frozenset({"avx512f", "avx512bw", "avx512vl", "avx512dq", "avx512_bf16"})),
@@ -24,7 +24,7 @@ CAP_VARIABLE: Final = "ONEDNN_MAX_CPU_ISA"
 
 @cache
 def cpu_flags() -> frozenset[str]:
-    """The CPU's feature flags, as Linux names them; empty where the system does not tell."""
+    """The CPU's feature flags, as Linux names them; empty on other systems."""
     try:
         text = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace")
     except OSError:
@@ -40,10 +40,10 @@ def instruction_set(flags: frozenset[str] | None = None, cap: str | None = None)
     """The best instruction set that the runtime may use.
 
     Args:
-        flags: CPU flags; by default this machine's.
-        cap: oneDNN's name of the best one allowed; by default what ONEDNN_MAX_CPU_ISA says.
+        flags: CPU flags; default: this machine's.
+        cap: oneDNN's name of the best one allowed; default: ONEDNN_MAX_CPU_ISA.
     Returns:
-        oneDNN's name on x86, e.g. "avx512_core_bf16"; else the machine's own, e.g. "aarch64".
+        oneDNN's name on x86, e.g. "avx512_core_bf16"; else the machine's name, e.g. "aarch64".
     """
     flags = cpu_flags() if flags is None else flags
     allowed = [name for name, needed in _LEVELS if needed <= flags]

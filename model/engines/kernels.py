@@ -1,6 +1,6 @@
-"""Kernels for inference, made of trained ones: upsampling fused in, or rounded to int8.
+"""Kernels for inference, derived from trained ones: with fused upsampling, or rounded to int8.
 
-Sums are written out in numpy, in one order: a BLAS may sum in another on the next CPU, and change last bits.
+Sums are written out in numpy, in a fixed order: a BLAS may use another on another CPU and change last bits.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ def fuse_upsampling(weight: NDArray[np.float32]) -> NDArray[np.float32]:
     Args:
         weight: [O, I, 3, 3].
     Returns:
-        [4, 4, O * I], taps first: 16 multiplications for each input pixel in place of 36.
+        [4, 4, O * I], taps first: 16 multiplications per input pixel instead of 36.
     """
     taps = np.ascontiguousarray(weight.reshape(-1, 9).T).reshape(3, 3, -1)
     fused = np.empty((4, 4, taps.shape[2]), dtype=np.float32)
@@ -84,14 +84,14 @@ def to_subpixel(weight: NDArray[np.float32]) -> NDArray[np.float32]:
 
 
 def quantise(kernel: Tensor) -> QuantisedKernel:
-    """Round a kernel to int8, with one scale for each output channel.
+    """Round a kernel to int8, with one scale per output channel.
 
     Args:
         kernel: [O, I, H, W].
     """
     flat = kernel.reshape(len(kernel), -1)
     largest = np.maximum(flat.max(axis=1), -flat.min(axis=1))
-    # A channel of zeros alone may have any scale.
+    # A channel of only zeros may have any scale.
     scales = np.where(largest > 0, largest, np.float32(1)) / np.float32(INT8_MAX)
     steps = flat / scales[:, None]
     values = np.rint(steps, out=steps).astype(np.int8).reshape(kernel.shape)

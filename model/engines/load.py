@@ -1,4 +1,4 @@
-"""Loading an engine: the checkpoint is checked first, then handed to the runtime that was asked for."""
+"""Load a model into an engine: verify the checkpoint, then load it in the chosen runtime."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ def load_engine(info: ModelInfo, *, engine: str, precision: str, threads: int) -
 
     Args:
         info: the model, from the registry.
-        engine: "openvino", or "torch", which takes the GPU if there is one; families other than "pgan"
-            have one engine each, and ignore it.
+        engine: "openvino", or "torch", which uses a GPU if there is one; families other than "pgan" have
+            one engine each and ignore it.
         precision: "auto", "fp32", "bf16" or "int8".
         threads: inference threads, at least 1. The pixels do not depend on it.
     Raises:
         DigestError: the file has changed since `info` was read.
         CheckpointError: the checkpoint is damaged.
-        EngineError: unknown or missing engine, or it cannot run this precision here.
+        EngineError: unknown or missing engine, or a precision that it cannot run here.
     """
     if engine not in ENGINES:
-        raise EngineError(f"unknown engine {engine}: there are {', '.join(ENGINES)}")
+        raise EngineError(f"unknown engine {engine}: known engines: {', '.join(ENGINES)}")
     if precision not in PRECISIONS:
-        raise EngineError(f"unknown precision {precision}: there are {', '.join(PRECISIONS)}")
+        raise EngineError(f"unknown precision {precision}: known precisions: {', '.join(PRECISIONS)}")
     if threads < 1:
         raise EngineError(f"threads must be at least 1, not {threads}")
     if info.family != "pgan":

@@ -1,7 +1,7 @@
-"""The quality gate: how far bf16 and int8 stray from fp32 for one checkpoint, and how fast they are here.
+"""Measure the precision gate: the deviation of bf16 and int8 from fp32 for a checkpoint, and their speed.
 
-int8 takes the last convolutions, where images are large and the time goes, as many as the gate allows: an
-error made early is magnified by all that follows.
+int8 is used in the last convolutions, where most of the time is spent, as many as the gate allows: an early
+error is magnified by all later layers.
 """
 
 from __future__ import annotations
@@ -27,15 +27,15 @@ from model.protocol import Weights
 from model.seeds import image_seed, latents
 
 MARGIN_DB: Final = 0.75
-"""int8 must clear the gate by this much on a few seeds: the least over many is lower."""
+"""Margin by which int8 must pass the gate on a few seeds: the minimum over many is lower."""
 SEARCH_SEEDS: Final = 24
 RANGE_SEEDS: Final = 16
 SMALL_SHARE: Final = 0.04
-"""Early convolutions are small: rounding them costs quality and time to load, and gains nothing."""
+"""Early convolutions are small: rounding them costs quality and load time, and gains nothing."""
 REACH: Final = 0.9
-"""Share of the largest activation that is still told apart: clipping the rest costs less than it gains."""
+"""Share of the largest activation that is represented: clipping the rest costs less than it gains."""
 SEED: Final = 1
-"""Seed of the images measured; any would do, a fixed one makes the outcome repeatable."""
+"""Seed of the measured images, fixed so that the result is reproducible."""
 
 Progress = Callable[[str], None]
 
@@ -47,15 +47,15 @@ def measure_gate(
 
     Args:
         weights: float16 or float32 tensors, as `config.tensor_shapes()` names them.
-        config: the generator's config; what its `gate` says is not used.
-        seeds: images to compare.
-        report: told what is being done, in a line.
+        config: the generator's config; its `gate` is ignored.
+        seeds: number of images to compare.
+        report: receives progress lines.
     Raises:
         EngineError: this CPU runs neither bf16 nor int8.
     """
     isa = instruction_set()
     if not runs_int8(isa):
-        raise EngineError(f"the gate needs a CPU with AVX512_VNNI or AMX, this one runs as {isa}")
+        raise EngineError(f"the gate needs a CPU with AVX512_VNNI or AMX, this one is {isa}")
     trial = _Trial(weights, config, [image_seed(SEED, index) for index in range(seeds)])
     report("measuring activations")
     ranges = measure_ranges(weights, config)
@@ -76,10 +76,10 @@ def measure_gate(
 
 
 def measure_ranges(weights: Weights, config: GeneratorConfig) -> dict[str, ActivationRange]:
-    """Find how far each convolution's input reaches, by channel, and how to round it.
+    """Measure the range of each convolution's input, by channel, and choose its rounding.
 
     Returns:
-        Ranges by layer, in the order of generating.
+        Ranges by layer, in execution order.
     """
     builder = GraphBuilder(weights, config, "transposed")
     graph = builder.build()
@@ -106,15 +106,15 @@ def measure_ranges(weights: Weights, config: GeneratorConfig) -> dict[str, Activ
 def choose_range(
     low: NDArray[np.float32], high: NDArray[np.float32], kernel_reach: NDArray[np.float32]
 ) -> ActivationRange:
-    """Share the error of rounding between activations and kernel.
+    """Balance the rounding error between activations and kernel.
 
     Args:
-        low, high: least and largest activation of each channel [C].
+        low, high: smallest and largest activation of each channel [C].
         kernel_reach: largest absolute weight that reads each channel [C].
     """
     reach = np.maximum(np.maximum(high, -low), 1e-6)
-    wanted = 2 * np.log2(reach / np.maximum(kernel_reach, 1e-9))  # Quarters of log2 of the root of the ratio.
-    exponents = np.clip(np.rint(wanted - np.median(wanted)), -64, 64).astype(int)
+    ideal = 2 * np.log2(reach / np.maximum(kernel_reach, 1e-9))  # Quarters of log2 of the root of the ratio.
+    exponents = np.clip(np.rint(ideal - np.median(ideal)), -64, 64).astype(int)
     divisors = np.exp2(exponents / 4)
     return ActivationRange(
         low=min(0.0, float((low / divisors).min()) * REACH),
@@ -140,20 +140,20 @@ class _Trial:
 
     def figures(self, precision: LowPrecision, layers: Mapping[str, ActivationRange]) -> PrecisionFigures:
         """Compare over all seeds."""
-        outcome = self.compare(precision, layers, len(self._seeds))
+        comparison = self.compare(precision, layers, len(self._seeds))
         return PrecisionFigures(
-            psnr_min_db=round(min(outcome.psnr_db), 2),
-            psnr_mean_db=round(float(np.mean(outcome.psnr_db)), 2),
-            relative_time=round(outcome.relative_time, 3),
+            psnr_min_db=round(min(comparison.psnr_db), 2),
+            psnr_mean_db=round(float(np.mean(comparison.psnr_db)), 2),
+            relative_time=round(comparison.relative_time, 3),
         )
 
     def compare(
         self, precision: LowPrecision, layers: Mapping[str, ActivationRange], count: int
     ) -> _Comparison:
         """Compare the first `count` seeds, image by image, so that a busy machine slows both alike."""
-        stand_in = PrecisionFigures(psnr_min_db=0, psnr_mean_db=0, relative_time=1)
+        placeholder = PrecisionFigures(psnr_min_db=0, psnr_mean_db=0, relative_time=1)
         gate = PrecisionGate(
-            seeds=1, engine="", isa="", precisions={precision: stand_in}, int8_layers=dict(layers)
+            seeds=1, engine="", isa="", precisions={precision: placeholder}, int8_layers=dict(layers)
         )
         config = self._config.model_copy(update={"gate": gate})
         engine = OpenVinoEngine(self._weights, config, precision=precision, threads=1)
@@ -165,7 +165,7 @@ class _Trial:
                 images.append(candidate.generate([seed], {}).astype(np.float64))
                 seconds.append(time.process_time() - started_s)
             ratios.append(seconds[1] / seconds[0])
-            # No better than 100 dB can be told from a rounding error in one pixel.
+            # Capped at 100 dB, about one rounding error in one pixel.
             error = max(float(np.mean((images[1] - images[0]) ** 2)), 255**2 / 1e10)
             psnr_db.append(10 * float(np.log10(255**2 / error)))
         return _Comparison(psnr_db, float(np.median(ratios)))
@@ -174,7 +174,7 @@ class _Trial:
 def _search(
     trial: _Trial, ranges: Mapping[str, ActivationRange], report: Progress
 ) -> dict[str, ActivationRange]:
-    """The largest number of last layers that clear the gate on a few seeds, by bisection."""
+    """Find the largest number of last layers that pass the gate on a few seeds, by bisection."""
     most, too_many = 0, len(ranges) + 1
     while too_many - most > 1:
         count = (most + too_many) // 2
@@ -188,7 +188,7 @@ def _search(
 
 
 def _worthwhile(ranges: Mapping[str, ActivationRange], config: GeneratorConfig) -> dict[str, ActivationRange]:
-    """The convolutions but the first few, which together hold less than `SMALL_SHARE` of the arithmetic."""
+    """The convolutions without the first few that hold less than `SMALL_SHARE` of the arithmetic."""
     work = []
     for layer in ranges:
         level = int(layer.split(".")[1])

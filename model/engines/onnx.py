@@ -1,4 +1,4 @@
-"""Generators that others have exported to ONNX: latents in, image out, run by OpenVINO's own ONNX reader."""
+"""Generators exported to ONNX, from latents to an image, run by OpenVINO."""
 
 from __future__ import annotations
 
@@ -15,26 +15,26 @@ from model.engines.isa import instruction_set
 from model.engines.onnx_file import external_files
 from model.engines.openvino_import import import_openvino
 from model.engines.precision import runs_bf16
-from model.errors import CheckpointError, EngineError, GenerationError
+from model.errors import CheckpointError, EngineError, GenerationError, last_line
 from model.protocol import Params
 from model.seeds import latents
 
 PRECISIONS: Final = {"fp32": "f32", "bf16": "bf16"}
 LAYOUTS: Final = ("nchw", "nhwc")
 RANGES: Final = ("signed", "unit", "byte")
-"""What an output's values mean: -1..1, 0..1, 0..255."""
+"""Value ranges of an output: -1..1, 0..1, 0..255."""
 MAX_LATENT: Final = 65536
 
 
 @dataclass(frozen=True, slots=True)
 class OnnxGenerator:
-    """A compiled generator of one image at a time.
+    """A compiled generator, for one image at a time.
 
     Args:
         compiled: OpenVINO's model.
         input_shape: (1, Z) or (1, Z, 1, 1).
         parameters: number of weights.
-        version: OpenVINO's.
+        version: version of OpenVINO.
     """
 
     compiled: Any
@@ -48,7 +48,7 @@ class OnnxGenerator:
         return self.input_shape[1]
 
     def feed(self, row: NDArray[np.float32]) -> NDArray[np.floating[Any]]:
-        """A latent, float32 [latent_size], as the model takes it."""
+        """Convert a latent, float32 [latent_size], to the model's input."""
         return row.reshape(self.input_shape).astype(self.compiled.input(0).element_type.to_dtype())
 
 
@@ -63,8 +63,8 @@ class OnnxEngine:
         layout: "nchw" or "nhwc".
         value_range: "signed", "unit" or "byte".
         resolution: longer side in pixels.
-        precision: what it was compiled for.
-        threads: images generated at a time, as it was compiled for.
+        precision: the precision it was compiled for.
+        threads: images generated at a time, as compiled.
     """
 
     name = "openvino"
@@ -96,7 +96,7 @@ class OnnxEngine:
         return self.generate_from_latents(latents(seeds, self.latent_size))
 
     def generate_from_latents(self, rows: NDArray[np.float32]) -> NDArray[np.uint8]:
-        """Generate one image per latent; see `model.protocol.LatentEngine.paint`."""
+        """Generate one image per latent; see `model.protocol.LatentEngine.generate_from_latents`."""
         outputs: list[NDArray[Any] | None] = [None] * len(rows)
 
         def keep(request: Any, index: int) -> None:
@@ -108,25 +108,23 @@ class OnnxEngine:
                 self._queue.start_async({0: self._generator.feed(row)}, index)
             self._queue.wait_all()
         except RuntimeError as error:
-            raise EngineError(f"OpenVINO cannot run this ONNX model: {_last_line(error)}") from error
+            raise EngineError(f"OpenVINO cannot run this ONNX model: {last_line(error)}") from error
         images = [to_image(output, self._layout, self._range) for output in outputs if output is not None]
         return np.stack(images)
 
 
 def load_onnx(descriptor: Descriptor, path: Path, *, precision: str, threads: int) -> OnnxEngine:
-    """Load an ONNX generator as its descriptor says.
+    """Load an ONNX generator from its descriptor.
 
     Raises:
-        CheckpointError: the file is missing, not ONNX, or no generator.
+        CheckpointError: the file is missing, not ONNX, or not a generator.
         EngineError: OpenVINO cannot run it here in this precision.
     """
     chosen = "fp32" if precision == "auto" else precision
     if chosen not in PRECISIONS:
-        raise EngineError(
-            f"an ONNX generator does not run in {precision}: it runs in {', '.join(PRECISIONS)}"
-        )
+        raise EngineError(f"an ONNX generator does not run in {precision}: use {' or '.join(PRECISIONS)}")
     if chosen == "bf16" and not runs_bf16(instruction_set()):
-        raise EngineError("bf16 needs a CPU with AVX512_BF16 or AMX; ask for fp32 or auto")
+        raise EngineError("bf16 needs a CPU with AVX512_BF16 or AMX; use fp32 or auto")
     generator = compile_generator(path, int(descriptor.options["latent"]), precision=chosen, threads=threads)
     return OnnxEngine(
         generator,
@@ -142,12 +140,12 @@ def compile_generator(path: Path, latent: int | None, *, precision: str, threads
     """Read an ONNX file, check that it is a generator, and compile it for one image at a time.
 
     Args:
-        path: a file whose weights are inside.
-        latent: length of a latent vector, needed if the file leaves it open.
+        path: a file that contains its weights.
+        latent: length of a latent vector, needed if the file does not define it.
         precision: "fp32" or "bf16".
-        threads: images that will be generated at a time.
+        threads: images generated at a time.
     Raises:
-        CheckpointError: the file is missing, not ONNX, or no generator.
+        CheckpointError: the file is missing, not ONNX, or not a generator.
         EngineError: OpenVINO cannot run it here.
     """
     try:
@@ -168,30 +166,30 @@ def compile_generator(path: Path, latent: int | None, *, precision: str, threads
         model.reshape(list(shape))
         compiled = ov.Core().compile_model(model, "CPU", options)
     except RuntimeError as error:
-        raise EngineError(f"OpenVINO cannot run {path.name} in {precision}: {_last_line(error)}") from error
+        raise EngineError(f"OpenVINO cannot run {path.name} in {precision}: {last_line(error)}") from error
     return OnnxGenerator(compiled, shape, parameters, ov.__version__.partition("-")[0])
 
 
 def to_image(output: NDArray[Any], layout: str, value_range: str) -> NDArray[np.uint8]:
-    """Turn an output into an image.
+    """Convert an output to an image.
 
     Args:
         output: [1, 3, H, W] or [1, H, W, 3].
-        layout: which of the two.
+        layout: "nhwc" or "nchw".
         value_range: "signed", "unit" or "byte".
     Returns:
         uint8 [H, W, 3].
     Raises:
-        PaintError: another shape, or a value that is no number.
+        GenerationError: another shape, or a value that is not finite.
     """
     if output.ndim != 4 or output.shape[0] != 1 or output.shape[1 if layout == "nchw" else 3] != 3:
-        raise GenerationError(f"an ONNX generator generated {list(output.shape)}, not one {layout} image")
+        raise GenerationError(f"an ONNX generator returned {list(output.shape)}, not one {layout} image")
     image = output[0].transpose(1, 2, 0) if layout == "nchw" else output[0]
     if image.dtype == np.uint8:
         return np.ascontiguousarray(image)
     values = image.astype(np.float32)
     if not np.isfinite(values).all():
-        raise GenerationError("an ONNX generator generated values that are no numbers (NaN or infinite)")
+        raise GenerationError("an ONNX generator returned values that are not finite")
     scaled = {"signed": (values + 1) * 127.5, "unit": values * 255, "byte": values}[value_range]
     return np.ascontiguousarray(np.clip(np.rint(scaled), 0, 255).astype(np.uint8))
 
@@ -201,16 +199,16 @@ def _read(ov: Any, path: Path) -> Any:
         content = path.read_bytes()
     except OSError as error:
         raise CheckpointError(f"{path.name}: cannot be read: {error.strerror}") from None
-    # From memory, OpenVINO would look for them in the current folder: files that no digest pins.
-    others = external_files(content, path.name)
-    if others:
+    # OpenVINO would look for them in the current folder: files that no digest pins.
+    external = external_files(content, path.name)
+    if external:
         raise CheckpointError(
-            f"{path.name}: keeps weights in other files ({others[0][:80]}): export it as one file"
+            f"{path.name}: its weights are in other files ({external[0][:80]}): export it as one file"
         )
     try:
         return ov.Core().read_model(content)
     except RuntimeError as error:
-        raise CheckpointError(f"{path.name}: OpenVINO cannot read it as ONNX: {_last_line(error)}") from None
+        raise CheckpointError(f"{path.name}: OpenVINO cannot read it as ONNX: {last_line(error)}") from None
 
 
 def _parameters(model: Any) -> int:
@@ -223,28 +221,26 @@ def _parameters(model: Any) -> int:
 
 
 def _input_shape(model: Any, name: str, latent: int | None) -> tuple[int, ...]:
-    """(1, Z) or (1, Z, 1, 1), if the model takes that."""
+    """(1, Z) or (1, Z, 1, 1), whichever the model takes."""
     if len(model.inputs) != 1 or len(model.outputs) != 1:
         raise CheckpointError(
             f"{name}: {len(model.inputs)} inputs and {len(model.outputs)} outputs; a generator has one"
-            " of each: latents in, image out"
+            " of each: latents and image"
         )
-    found = model.inputs[0].partial_shape
-    dims = [-1 if dim.is_dynamic else dim.get_length() for dim in found] if found.rank.is_static else []
+    shape = model.inputs[0].partial_shape
+    dims = [-1 if dim.is_dynamic else dim.get_length() for dim in shape] if shape.rank.is_static else []
     fits = len(dims) == 2 or (len(dims) == 4 and all(dim in (-1, 1) for dim in dims[2:]))
     if not fits or not model.inputs[0].element_type.is_real():
-        raise CheckpointError(f"{name}: its input is {found}, not float latents [N,Z] or [N,Z,1,1]")
+        raise CheckpointError(f"{name}: its input is {shape}, not float latents [N,Z] or [N,Z,1,1]")
     if dims[0] not in (-1, 1):
-        raise CheckpointError(f"{name}: its batch is fixed at {dims[0]}: export it with 1, or an open one")
+        raise CheckpointError(f"{name}: its batch is fixed at {dims[0]}: export it with 1 or a dynamic one")
     if latent is not None and dims[1] not in (-1, latent):
-        raise CheckpointError(f"{name}: its latents have {dims[1]} numbers, not {latent}")
+        raise CheckpointError(f"{name}: its latents have length {dims[1]}, not {latent}")
     size = latent if dims[1] == -1 else dims[1]
     if size is None:
-        raise CheckpointError(f"{name}: it leaves the latents' length open: give --option latent=LENGTH")
+        raise CheckpointError(
+            f"{name}: it does not define the length of its latents: give --option latent=LENGTH"
+        )
     if not 1 <= size <= MAX_LATENT:
-        raise CheckpointError(f"{name}: latents of {size} numbers are outside 1..{MAX_LATENT}")
+        raise CheckpointError(f"{name}: its latents have length {size}, outside 1..{MAX_LATENT}")
     return (1, size) if len(dims) == 2 else (1, size, 1, 1)
-
-
-def _last_line(error: Exception) -> str:
-    return str(error).strip().rpartition("\n")[2][:300]

@@ -1,6 +1,6 @@
-"""A look into an ONNX file (protobuf) for one thing: weights that are kept in other files.
+"""Find the external weight files of an ONNX file (protobuf).
 
-The field numbers are those of onnx.proto. No protobuf library is needed for four of them.
+The field numbers are those of onnx.proto; so few need no protobuf library.
 """
 
 from __future__ import annotations
@@ -26,13 +26,13 @@ _EXTERNAL_DATA: Final = 13
 
 
 def external_files(content: bytes, name: str) -> list[str]:
-    """Names of the files beside it that an ONNX file keeps weights in.
+    """List the external files in which an ONNX file keeps weights.
 
     Args:
         content: the file.
         name: its name, for messages.
     Raises:
-        CheckpointError: it is not ONNX, or cut short.
+        CheckpointError: it is not ONNX, or truncated.
     """
     view = memoryview(content)
     try:
@@ -41,12 +41,12 @@ def external_files(content: bytes, name: str) -> list[str]:
             raise ValueError("no graph")
         return [location for graph in graphs for location in _locations(graph, "graph", 0)]
     except (ValueError, IndexError) as error:
-        raise CheckpointError(f"{name}: not an ONNX file, or cut short ({error})") from None
+        raise CheckpointError(f"{name}: not an ONNX file, or truncated ({error})") from None
 
 
 def _locations(message: memoryview, kind: str, depth: int) -> Iterator[str]:
     if depth > _MAX_DEPTH:
-        raise ValueError("nested too deep")
+        raise ValueError("nested too deeply")
     for number, part in _fields(message):
         if kind == "tensor":
             if number == _EXTERNAL_DATA:
@@ -70,13 +70,13 @@ def _fields(message: memoryview) -> Iterator[tuple[int, memoryview]]:
         elif wire == _BYTES:
             length, at = _varint(message, at)
             if at + length > len(message):
-                raise ValueError("cut short")
+                raise ValueError("truncated")
             yield key >> 3, message[at : at + length]
             at += length
         else:
             raise ValueError(f"wire type {wire}")
     if at > len(message):
-        raise ValueError("cut short")
+        raise ValueError("truncated")
 
 
 def _varint(message: memoryview, at: int) -> tuple[int, int]:
@@ -87,4 +87,4 @@ def _varint(message: memoryview, at: int) -> tuple[int, int]:
         value |= (byte & 0x7F) << shift
         if byte < 0x80:
             return value, at
-    raise ValueError("a number too long")
+    raise ValueError("varint too long")

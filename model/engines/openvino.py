@@ -1,4 +1,4 @@
-"""The serving engine: OpenVINO on the CPU, with no torch anywhere near."""
+"""The serving engine: OpenVINO on the CPU, without torch."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from model.config import GeneratorConfig
 from model.engines.isa import instruction_set
 from model.engines.openvino_import import import_openvino
 from model.engines.precision import choose_precision, runs_bf16
-from model.errors import EngineError
+from model.errors import EngineError, last_line
 from model.protocol import Params, Weights
 from model.seeds import latents
 
@@ -21,14 +21,14 @@ if TYPE_CHECKING:
 
 
 GRAPH = 2
-"""Rises when the same checkpoint, precision and runtime come to give other bytes: a part of the version."""
+"""Part of the version; incremented whenever the graph changes the bytes of an image."""
 
 
 class OpenVinoEngine:
     """A Progressive GAN on OpenVINO.
 
     The input layer runs in fp32 in every precision: it is a thousandth of the work, and where its outputs
-    nearly cancel out, pixel norm magnifies what rounding the latents did to them.
+    nearly cancel out, pixel norm magnifies the rounding error of the latents.
 
     Every image is its own inference on one thread, so its bytes depend on nothing around it; more threads
     generate more images at a time. Why no batches: docs/adr/0007-engine.md.
@@ -66,9 +66,8 @@ class OpenVinoEngine:
             first, rest = self._compile(ov, weights, config)
             self._lanes = [_Lane(first, rest) for _ in range(threads)]
         except RuntimeError as error:
-            reason = str(error).strip().rpartition("\n")[2]
             raise EngineError(
-                f"OpenVINO cannot run {config.name} in {self.precision} here: {reason}"
+                f"OpenVINO cannot run {config.name} in {self.precision} here: {last_line(error)}"
             ) from error
 
     def generate(self, seeds: Sequence[int], params: Params) -> NDArray[np.uint8]:  # noqa: ARG002 (pgan: none)
@@ -76,12 +75,12 @@ class OpenVinoEngine:
         return self.generate_from_latents(latents(seeds, self.latent_size))
 
     def generate_from_latents(self, rows: NDArray[np.float32]) -> NDArray[np.uint8]:
-        """Generate one image per latent; see `model.protocol.LatentEngine.paint`."""
+        """Generate one image per latent; see `model.protocol.LatentEngine.generate_from_latents`."""
         images = np.empty((len(rows), self.resolution, self.resolution, 3), dtype=np.uint8)
         count = len(self._lanes)
         for start in range(0, len(rows) + count, count):
             for place, lane in enumerate(self._lanes):
-                # What the lane was given one round ago, if it was given something.
+                # Collect the image that the lane started one round ago, if any.
                 if 0 <= start - count + place < len(rows):
                     images[start - count + place] = lane.image()
                 if start + place < len(rows):
@@ -114,7 +113,7 @@ class _Lane:
 
     Args:
         first: the input layer, compiled.
-        rest: what comes after it, compiled.
+        rest: the other layers, compiled.
     """
 
     def __init__(self, first: Any, rest: Any) -> None:
@@ -123,7 +122,7 @@ class _Lane:
         self._rest.set_input_tensor(self._first.get_output_tensor())
 
     def start(self, row: NDArray[np.float32]) -> None:
-        """Start to generate one latent [1, latent_size]; what was started before must be collected."""
+        """Start generating from one latent [1, latent_size]; the previous image must have been collected."""
         self._first.infer({0: row})
         self._rest.start_async()
 

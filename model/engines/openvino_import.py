@@ -1,4 +1,4 @@
-"""Imports OpenVINO without its converter, which no worker needs."""
+"""Import OpenVINO without its model converter, which no worker needs."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ def import_openvino() -> Any:
     """Import OpenVINO as far as serving needs it.
 
     Its package also imports the model converter, and with that a usage-statistics client and an HTTP stack:
-    half of the whole import. It goes on without where the converter cannot be imported.
+    half of the import time. It works without them if the converter cannot be imported.
 
     Returns:
         The package.

@@ -1,4 +1,4 @@
-"""A user's own engine: made by a factory that the operator has registered, and watched at its edges."""
+"""A user's own engine: created by a registered factory, with its results validated."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from model.descriptor import MAX_RESOLUTION, MIN_RESOLUTION, Descriptor, OptionValue
-from model.errors import EngineError, GenerationError, ModelError
+from model.errors import EngineError, GenerationError, ModelError, describe
 from model.hashing import hash_tree
 from model.protocol import Engine, Params
 
@@ -21,10 +21,10 @@ PRECISIONS: Final = ("fp32", "bf16", "int8")
 
 
 class PythonEngine:
-    """Stands before a user's engine: what it returns is checked, what it raises becomes one of our errors.
+    """Wraps a user's engine: validates what it returns and converts its exceptions to ours.
 
     Args:
-        engine: what the factory returned, checked by `check_engine`.
+        engine: the factory's result, validated by `check_engine`.
         source: "package.module:factory", for messages.
     """
 
@@ -45,21 +45,21 @@ class PythonEngine:
         except (ModelError, MemoryError):
             raise
         except Exception as error:
-            raise GenerationError(f"{self._source} failed: {_told(error)}") from error
+            raise GenerationError(f"{self._source} failed: {describe(error)}") from error
         good = isinstance(images, np.ndarray) and images.dtype == np.uint8 and images.ndim == 4
         if not good or images.shape[0] != len(seeds) or images.shape[3] != 3:
-            found = (
+            result = (
                 f"{images.dtype} {images.shape}" if isinstance(images, np.ndarray) else type(images).__name__
             )
-            raise GenerationError(f"{self._source} generated {found}, not uint8 [{len(seeds)}, H, W, 3]")
+            raise GenerationError(f"{self._source} returned {result}, not uint8 [{len(seeds)}, H, W, 3]")
         return images
 
 
 def load_python(descriptor: Descriptor, *, precision: str, threads: int) -> PythonEngine:
-    """Load a user's own engine as its descriptor says.
+    """Load a user's own engine from its descriptor.
 
     Raises:
-        EngineError: the factory cannot be imported, fails, or returns something that is no Engine.
+        EngineError: the factory cannot be imported, fails, or does not return an Engine.
     """
     engine = make_engine(descriptor.source, descriptor.options, precision=precision, threads=threads)
     if engine.resolution != descriptor.resolution:
@@ -74,11 +74,11 @@ def make_engine(source: str, options: Mapping[str, OptionValue], *, precision: s
 
     Args:
         source: "package.module:factory".
-        options: as the operator gave them.
+        options: as given by the operator.
         precision: "auto", "fp32", "bf16" or "int8".
         threads: inference threads, at least 1.
     Raises:
-        EngineError: it cannot be imported, fails, or returns something that is no Engine.
+        EngineError: it cannot be imported, fails, or does not return an Engine.
     """
     factory = _import(source)
     try:
@@ -86,36 +86,38 @@ def make_engine(source: str, options: Mapping[str, OptionValue], *, precision: s
     except (ModelError, MemoryError):
         raise
     except Exception as error:
-        raise EngineError(f"{source} failed: {_told(error)}") from error
+        raise EngineError(f"{source} failed: {describe(error)}") from error
     return check_engine(engine, source)
 
 
 def check_engine(engine: Any, source: str) -> Engine:
-    """Refuse what is no `model.protocol.Engine`. Raises EngineError, saying what is missing."""
+    """Raise EngineError if an object is not a `model.protocol.Engine`, naming what is missing."""
     if not callable(getattr(engine, "generate", None)):
-        raise EngineError(
-            f"{source} returned {type(engine).__name__}, which is no Engine: it has no generate()"
-        )
+        raise EngineError(f"{source} returned {type(engine).__name__}, not an Engine: it has no generate()")
     for field in ("name", "version", "precision", "isa"):
         value = getattr(engine, field, None)
         if not isinstance(value, str) or not 0 < len(value) <= MAX_NAME:
-            raise EngineError(f"{source} returned no Engine: its {field} must be a text of 1..{MAX_NAME}")
+            raise EngineError(
+                f"{source} did not return an Engine: its {field} must be text of 1..{MAX_NAME} characters"
+            )
     if engine.precision not in PRECISIONS:
         raise EngineError(f"{source}: the engine's precision must be one of {', '.join(PRECISIONS)}")
-    for field, least, most in (("threads", 1, 4096), ("resolution", MIN_RESOLUTION, MAX_RESOLUTION)):
+    for field, low, high in (("threads", 1, 4096), ("resolution", MIN_RESOLUTION, MAX_RESOLUTION)):
         value = getattr(engine, field, None)
-        if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= most:
-            raise EngineError(f"{source} returned no Engine: its {field} must be a number in {least}..{most}")
+        if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
+            raise EngineError(
+                f"{source} did not return an Engine: its {field} must be an integer in {low}..{high}"
+            )
     return cast("Engine", engine)
 
 
 def hash_module(source: str) -> dict[str, str]:
-    """SHA-256 (hex) of a factory's source file, by its name. The module itself is not imported.
+    """Compute the SHA-256 (hex) of a factory's source file, by file name, without importing the module.
 
     Args:
         source: "package.module:factory".
     Raises:
-        EngineError: there is no such module, or it has no source file.
+        EngineError: the module does not exist, or has no source file.
     """
     module = source.partition(":")[0]
     try:
@@ -123,11 +125,11 @@ def hash_module(source: str) -> dict[str, str]:
     except (ModuleNotFoundError, ValueError):
         spec = None
     except Exception as error:
-        raise EngineError(f"{source}: its package cannot be imported: {_told(error)}") from error
+        raise EngineError(f"{source}: its package cannot be imported: {describe(error)}") from error
     if spec is None:
-        raise EngineError(f"{source}: no module {module} here: install it, or put its folder on PYTHONPATH")
+        raise EngineError(f"{source}: module {module} not found: install it, or add its folder to PYTHONPATH")
     if spec.origin is None or not spec.origin.endswith(".py"):
-        raise EngineError(f"{source}: {module} has no source file of its own, so that it cannot be pinned")
+        raise EngineError(f"{source}: {module} has no source file, so it cannot be pinned")
     return hash_tree(Path(spec.origin))
 
 
@@ -136,12 +138,7 @@ def _import(source: str) -> Callable[..., Any]:
     try:
         factory = getattr(importlib.import_module(module), attribute, None)
     except Exception as error:
-        raise EngineError(f"{source} cannot be imported: {_told(error)}") from error
+        raise EngineError(f"{source} cannot be imported: {describe(error)}") from error
     if not callable(factory):
         raise EngineError(f"{source}: {module} has no factory {attribute}")
     return factory  # type: ignore[no-any-return]
-
-
-def _told(error: Exception) -> str:
-    text = " ".join(str(error).split())
-    return f"{type(error).__name__}: {text[:300]}" if text else type(error).__name__

@@ -1,4 +1,4 @@
-"""The reference engine: plain eager torch on the CPU. Slow, and simple enough to be trusted."""
+"""The reference engine: plain eager torch on the CPU, slow and simple."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ def has_gpu() -> bool:
 
 
 class TorchEngine:
-    """A Progressive GAN in eager torch, written as the paper reads, with nothing fused or folded further.
+    """A Progressive GAN in eager torch, as in the paper, without any fusion.
 
-    Every image is generated alone and on one intra-op thread, so that its bytes depend on nothing around it;
+    Every image is generated alone and on one intra-op thread, so that its bytes depend on nothing else;
     more threads generate more images at a time.
 
     Args:
@@ -69,18 +69,18 @@ class TorchEngine:
         return self.generate_from_latents(latents(seeds, self.latent_size))
 
     def generate_from_latents(self, rows: NDArray[np.float32]) -> NDArray[np.uint8]:
-        """Generate one image per latent; see `model.protocol.LatentEngine.paint`."""
+        """Generate one image per latent; see `model.protocol.LatentEngine.generate_from_latents`."""
         latent_rows = torch.from_numpy(rows)
         images = np.empty((len(rows), self.resolution, self.resolution, 3), dtype=np.uint8)
 
-        def generate_from_latents(index: int) -> None:
+        def generate_one(index: int) -> None:
             images[index] = self._generate(latent_rows[index : index + 1])
 
         before = torch.get_num_threads()
         torch.set_num_threads(1)
         try:
             with ThreadPoolExecutor(self.threads) as pool:
-                list(pool.map(generate_from_latents, range(len(rows))))
+                list(pool.map(generate_one, range(len(rows))))
         finally:
             torch.set_num_threads(before)
         return images

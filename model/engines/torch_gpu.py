@@ -16,10 +16,10 @@ from model.protocol import Params, Weights
 from model.seeds import latents
 
 BATCH = 8
-"""Images at a time. Always as many, the last ones for nothing: kernels are chosen by shape, so another batch
-size could change last bits; and a graph has one shape."""
+"""Images per batch, padded if fewer remain: kernels are chosen by shape, so another batch size could change
+last bits; and a graph has a fixed shape."""
 WARM_UP_RUNS = 3
-"""Before capture, so that libraries have chosen their algorithms and made their workspaces."""
+"""Runs before capture, in which libraries choose their algorithms and allocate workspaces."""
 BUFFERS = 2
 
 
@@ -51,7 +51,7 @@ class TorchGpuEngine:
         self.latent_size = config.latent_size
         self._config = config
         self._dtype = torch.bfloat16 if self.precision == "bf16" else torch.float32
-        # TF32 has bf16's mantissa: what is called fp32 shall be that.
+        # TF32 has a shorter mantissa than fp32.
         torch.backends.cuda.matmul.allow_tf32 = False
         torch.backends.cudnn.allow_tf32 = False
         self._weights = self._load(weights)
@@ -69,7 +69,7 @@ class TorchGpuEngine:
         return self.generate_from_latents(latents(seeds, self.latent_size))
 
     def generate_from_latents(self, rows: NDArray[np.float32]) -> NDArray[np.uint8]:
-        """Generate one image per latent; see `model.protocol.LatentEngine.paint`."""
+        """Generate one image per latent; see `model.protocol.LatentEngine.generate_from_latents`."""
         images = np.empty((len(rows), self.resolution, self.resolution, 3), dtype=np.uint8)
         copied: list[torch.cuda.Event | None] = []
         starts = [*range(0, len(rows), BATCH)]
@@ -82,7 +82,7 @@ class TorchGpuEngine:
         return images
 
     def _start(self, rows: NDArray[np.float32], host: torch.Tensor) -> torch.cuda.Event | None:
-        """Queue a batch and its copy into `host`; the event says when that is done."""
+        """Queue a batch and its copy into `host`; the event signals completion."""
         self._latents[: len(rows)].copy_(torch.from_numpy(rows))
         host.copy_(self._run(), non_blocking=self._on_gpu)
         if not self._on_gpu:
@@ -94,11 +94,11 @@ class TorchGpuEngine:
     def _collect(self, images: NDArray[np.uint8], place: int, copied: torch.cuda.Event | None) -> None:
         if copied is not None:
             copied.synchronize()
-        wanted = images[place * BATCH : (place + 1) * BATCH]
-        wanted[:] = self._host[place % BUFFERS].numpy()[: len(wanted)]
+        part = images[place * BATCH : (place + 1) * BATCH]
+        part[:] = self._host[place % BUFFERS].numpy()[: len(part)]
 
     def _captured(self) -> Callable[[], torch.Tensor]:
-        """The batch as a CUDA graph: one launch in place of some hundred."""
+        """Capture the batch as a CUDA graph: one launch instead of hundreds."""
         stream = torch.cuda.Stream()  # type: ignore[no-untyped-call]
         stream.wait_stream(torch.cuda.current_stream())
         with torch.cuda.stream(stream):
@@ -158,16 +158,16 @@ class TorchGpuEngine:
             )
         return loaded
 
-    def _choose(self, asked: str, config: GeneratorConfig) -> str:
+    def _choose(self, requested: str, config: GeneratorConfig) -> str:
         runs_bf16 = not self._on_gpu or torch.cuda.is_bf16_supported(including_emulation=False)
-        if asked == "auto":
+        if requested == "auto":
             allowed = config.gate is not None and config.gate.accepts("bf16")
             return "bf16" if allowed and runs_bf16 else "fp32"
-        if asked == "bf16" and not runs_bf16:
-            raise EngineError("bf16 needs a GPU of compute capability 8.0 or more; ask for fp32 or auto")
-        if asked not in ("fp32", "bf16"):
-            raise EngineError(f"engine torch does not run {asked} on a GPU; ask for bf16, fp32 or auto")
-        return asked
+        if requested == "bf16" and not runs_bf16:
+            raise EngineError("bf16 needs a GPU of compute capability 8.0 or more; use fp32 or auto")
+        if requested not in ("fp32", "bf16"):
+            raise EngineError(f"engine torch does not run {requested} on a GPU; use bf16, fp32 or auto")
+        return requested
 
 
 def _architecture(device: torch.device) -> str:

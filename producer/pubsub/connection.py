@@ -1,6 +1,6 @@
-"""The producer's connections to Pub/Sub: to an emulator without credentials, to the service with them.
+"""Connect to Pub/Sub: to the emulator without credentials, to the service with them.
 
-Google's libraries are imported when somebody connects: they cost half a second that `--help` need not pay.
+Google's libraries are imported on connecting: they take half a second, which `--help` should not spend.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ PROBE_LIMIT_S: Final = 3.0
 
 
 def emulator_channel(address: PubSubAddress) -> Any:
-    """Open a channel to the emulator. Raises BrokerError at once if nothing listens there."""
+    """Open a channel to the emulator. Raises BrokerError at once if nothing is listening."""
     host, _, port = address.emulator.rpartition(":")
     try:
         socket.create_connection((host.strip("[]"), int(port)), timeout=PROBE_LIMIT_S).close()
@@ -26,17 +26,17 @@ def emulator_channel(address: PubSubAddress) -> Any:
     _quiet()
     import grpc  # type: ignore[import-untyped]
 
-    # A proxy in the environment is for the world outside.
+    # The emulator is local: never through a proxy.
     return grpc.insecure_channel(address.emulator, options=[("grpc.enable_http_proxy", 0)])
 
 
 def fresh_credentials(address: PubSubAddress) -> Any:
     """Find the application-default credentials and fetch a token with them.
 
-    Left to itself, gRPC takes expired ones for a service that is away, and tries for a minute.
+    gRPC alone treats expired credentials as an unavailable service and retries for a minute.
 
     Raises:
-        BrokerError: there are none, they have expired, or the network is down.
+        BrokerError: credentials are missing or expired, or the network is down.
     """
     _quiet()
     import google.auth
@@ -52,5 +52,5 @@ def fresh_credentials(address: PubSubAddress) -> Any:
 
 
 def _quiet() -> None:
-    """Keep gRPC's own log off the terminal, unless a user has asked for it; it is read at import."""
+    """Silence gRPC's log unless the user has set its level; gRPC reads the variable at import."""
     os.environ.setdefault("GRPC_VERBOSITY", "NONE")

@@ -1,6 +1,6 @@
-"""The reserve: a pull subscription of the dead-letter topic, for when the push to the container fails too.
+"""The dead-letter pull subscription: a second copy of each dead letter, in case its push fails too.
 
-What it holds is mostly in the store already; what is not is written there, and then both are acknowledged.
+Most of its messages are in the store already; the others are written there, then all are acknowledged.
 """
 
 from __future__ import annotations
@@ -25,21 +25,21 @@ PULL_MESSAGES: Final = 200
 CALL_LIMIT_S: Final = 10.0
 SERVICE_PULL_S: Final = 3.0
 EMULATOR_PULL_S: Final = 1.0
-"""An empty subscription does not answer; after so long it counts as empty."""
+"""An empty subscription does not respond; after this timeout it counts as empty."""
 ACK_DEADLINE_S: Final = 120
 COLLECT_LIMIT_S: Final = 60.0
-"""One command collects for no longer; the next goes on."""
+"""Time limit of one command; the next one continues."""
 
 
 @dataclass(frozen=True, slots=True)
-class Collection:
-    """What was found in the reserve.
+class Pulled:
+    """The result of reading the dead-letter pull subscription.
 
     Args:
-        collected: messages that the reserve holds no more: what is to be kept of them is in the store.
-        written: documents that the store did not have: their push has not got through.
-        left: messages left there: of jobs that this store does not know, or that hold no task.
-        more: the time was up before the reserve was empty.
+        collected: messages acknowledged: their dead letters are in the store.
+        written: documents that were not in the store yet: their push has not succeeded.
+        left: messages not acknowledged: of jobs that are not in this store, or not tasks.
+        more: the time limit was reached before the subscription was empty.
     """
 
     collected: int = 0
@@ -49,10 +49,10 @@ class Collection:
 
 
 class DeadLetterPull:
-    """The reserve of one topic. It connects at the first call.
+    """The dead-letter pull subscription of one topic. It connects at the first call.
 
     Args:
-        address: of the topic.
+        address: the topic.
         collect_limit_s: see COLLECT_LIMIT_S.
     """
 
@@ -63,14 +63,14 @@ class DeadLetterPull:
         self._path = address.subscription_path(address.dead_letter_pull)
         self._client: Any = None
 
-    def collect(self, store: Store) -> Collection:
-        """Move dead letters into the store: written first, acknowledged then; twice is no harm.
+    def collect(self, store: Store) -> Pulled:
+        """Move dead letters into the store: write first, then acknowledge; repeating it does no harm.
 
         Raises:
-            BrokerError: the subscription cannot be pulled from; what was collected is safe.
+            BrokerError: the subscription cannot be pulled from; messages collected so far are safe.
             StoreError: the store cannot be written.
         """
-        found, left = Collection(), {}
+        pulled, left = Pulled(), {}
         deadline = time.monotonic() + self._limit_s
         dead_letters = _DeadLetterWriter(store)
         try:
@@ -84,23 +84,23 @@ class DeadLetterPull:
                 left.update({r.message.message_id: r.ack_id for r in messages if r.ack_id not in taken})
                 if taken:
                     self._call("acknowledge", {"subscription": self._path, "ack_ids": taken})
-                found = replace(
-                    found,
-                    collected=found.collected + len(taken),
-                    written=found.written + sum(filter(None, written)),
+                pulled = replace(
+                    pulled,
+                    collected=pulled.collected + len(taken),
+                    written=pulled.written + sum(filter(None, written)),
                     left=len(left),
                 )
                 if not fresh:
-                    return found
+                    return pulled
                 if time.monotonic() > deadline:
-                    return replace(found, more=True)
+                    return replace(pulled, more=True)
         except client_errors() as error:
             raise broker_error(error, self._address, self._address.dead_letter_pull) from error
         finally:
-            self._give_back([*left.values()])
+            self._release([*left.values()])
 
     def close(self) -> None:
-        """Let go of the connection."""
+        """Close the connection."""
         if self._client is not None:
             self._client.transport.close()
             self._client = None
@@ -112,14 +112,14 @@ class DeadLetterPull:
         try:
             received = [*self._call("pull", request, self._pull_limit_s).received_messages]
         except DeadlineExceeded:
-            return []  # how the service says that there is nothing
+            return []  # the service's response for an empty subscription
         if received:
             ids = [message.ack_id for message in received]
             self._set_deadline(ids, ACK_DEADLINE_S)
         return received
 
-    def _give_back(self, ack_ids: list[str]) -> None:
-        """Let others see at once what stays there. What fails here comes back by itself."""
+    def _release(self, ack_ids: list[str]) -> None:
+        """Make unacknowledged messages available to others at once; if that fails, their deadline does it."""
         if ack_ids:
             try:
                 self._set_deadline(ack_ids, 0)
@@ -151,17 +151,17 @@ def _connect(address: PubSubAddress) -> Any:
 
 
 class _DeadLetterWriter:
-    """Writes letters into one store; asks only once whether it has a job."""
+    """Writes dead letters into one store; looks each job up only once."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
         self._known: dict[str, bool] = {}
 
     def write_dead_letter(self, message: Any) -> int | None:
-        """Write a letter, unless the store has it.
+        """Write a dead letter, unless the store has it.
 
         Returns:
-            How many documents were new; None if it holds no task, or one of a job that is not in this store.
+            Number of new documents; None if it is not a task, or of a job that is not in this store.
         """
         envelope = Envelope(
             data=message.data,

@@ -1,4 +1,4 @@
-"""What an error of Google's Pub/Sub client means, in one line that says what to do."""
+"""Turn errors of Google's Pub/Sub client into one line that says what to do."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from pipeline.errors import BrokerError
 
 _MAX_REASON: Final = 200
 _NO_TOKEN: Final = "metadata from plugin failed"
-"""So gRPC reports, as UNAVAILABLE, that a token could not be had."""
+"""How gRPC reports, as UNAVAILABLE, that it got no token."""
 _NO_PROJECT: Final = "project not found"
 
 
 @cache
 def client_errors() -> tuple[type[Exception], ...]:
-    """The exceptions that google-cloud-pubsub lets through. Imported only when one is on its way."""
+    """The exceptions that google-cloud-pubsub raises. Imported only when one was raised."""
     from google.api_core.exceptions import GoogleAPIError
     from google.auth.exceptions import GoogleAuthError
     from google.cloud.pubsub_v1.publisher.exceptions import PublishError
@@ -26,12 +26,12 @@ def client_errors() -> tuple[type[Exception], ...]:
 
 
 def broker_error(error: Exception, address: PubSubAddress, subscription: str = "") -> BrokerError:
-    """Say why a request failed and what to do about it.
+    """Explain why a request failed and what to do about it.
 
     Args:
         error: one of `client_errors()`.
-        address: where the request went.
-        subscription: short name of the one that was pulled from; "" for publishing to the topic.
+        address: the topic of the request.
+        subscription: short name of the subscription pulled from; "" for publishing.
     """
     from google.api_core import exceptions
     from google.auth.exceptions import GoogleAuthError
@@ -52,23 +52,23 @@ def broker_error(error: Exception, address: PubSubAddress, subscription: str = "
         )
     if isinstance(cause, exceptions.ResourceExhausted):
         return BrokerError(
-            f"Pub/Sub's quota of project {address.project} is used up ({_reason(cause)}): wait a minute, or"
-            " raise it at https://console.cloud.google.com/iam-admin/quotas"
+            f"the Pub/Sub quota of project {address.project} is exhausted ({_reason(cause)}): wait a minute,"
+            " or raise it at https://console.cloud.google.com/iam-admin/quotas"
         )
     if address.emulator and isinstance(cause, exceptions.ServiceUnavailable):
         return emulator_gone(address, _reason(cause))
     if isinstance(cause, exceptions.ServiceUnavailable | exceptions.DeadlineExceeded | FutureTimeoutError):
         return BrokerError(
-            f"Pub/Sub did not answer in time while we tried to {verb} {where}: is the network up?"
+            f"Pub/Sub did not respond in time to a request to {verb} {where}: is the network up?"
             f" ({_reason(cause)})"
         )
     return BrokerError(f"Pub/Sub refused to {verb} {where}: {_reason(cause)}")
 
 
 def emulator_gone(address: PubSubAddress, why: str) -> BrokerError:
-    """Nothing listens where the emulator should be, or it does not answer."""
+    """The error if nothing listens at the emulator's address, or it does not respond."""
     return BrokerError(
-        f"the Pub/Sub emulator at {address.emulator} does not answer ({why}): start the local stack with"
+        f"the Pub/Sub emulator at {address.emulator} does not respond ({why}): start the local stack with"
         " `diptych up --broker pubsub`, or give --broker or DIPTYCH_BROKER_URL"
     )
 
@@ -76,15 +76,15 @@ def emulator_gone(address: PubSubAddress, why: str) -> BrokerError:
 def _not_found(error: Exception, address: PubSubAddress, where: str) -> BrokerError:
     if _NO_PROJECT in str(error).lower():
         return BrokerError(
-            f"there is no project {address.project}, or this identity does not see it: check the broker URL"
-            f" {address.url} ({_reason(error)})"
+            f"project {address.project} does not exist, or this identity cannot access it: check the broker"
+            f" URL {address.url} ({_reason(error)})"
         )
     command = (
         "`diptych up --broker pubsub`"
         if address.emulator
         else f"`diptych deploy --project {address.project}`"
     )
-    return BrokerError(f"{where} does not exist: {command} makes it")
+    return BrokerError(f"{where} does not exist: create it with {command}")
 
 
 def _credentials_error(error: Exception, address: PubSubAddress) -> BrokerError:
@@ -105,7 +105,7 @@ def _no_credentials(error: Exception, address: PubSubAddress) -> BrokerError:
 
 
 def _cause(error: Exception) -> Exception:
-    """What was wrong each time, when the client gave up trying again."""
+    """The underlying error if the client gave up retrying."""
     from google.api_core.exceptions import RetryError
 
     if isinstance(error, RetryError) and isinstance(error.cause, Exception):

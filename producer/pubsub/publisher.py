@@ -1,4 +1,4 @@
-"""Publishes on Pub/Sub: one message per task, whatever the number of its targets, in batches."""
+"""Publish to Pub/Sub in batches: one message per task, whatever the number of its targets."""
 
 from __future__ import annotations
 
@@ -14,30 +14,30 @@ from producer.pubsub.errors import broker_error, client_errors
 from producer.pubsub.targets import check_targets
 
 BATCH_MESSAGES: Final = 250
-"""Messages in one request; Pub/Sub takes 1000 and 10 MB."""
+"""Messages per request; Pub/Sub accepts 1000 and 10 MB."""
 BATCH_BYTES: Final = 4_000_000
 BATCH_WAIT_S: Final = 0.01
 MAX_PENDING_MESSAGES: Final = 1000
-"""On their way and not acknowledged: `publish` waits at this point, so that memory stays bounded."""
+"""Unacknowledged messages at which `publish` blocks, so that memory stays bounded."""
 MAX_PENDING_BYTES: Final = MAX_PENDING_MESSAGES * (MAX_MESSAGE_BYTES + 1024)
 DEADLINE_S: Final = 60.0
-"""For how long a batch that fails for a passing reason is sent again."""
+"""How long a batch with a transient error is retried."""
 EMULATOR_DEADLINE_S: Final = 15.0
-"""On one machine there is no network to come back."""
+"""Shorter: on one machine there is no network to wait for."""
 ATTEMPT_S: Final = 20.0
-"""The longest wait for one answer: a connection that hangs does not use up the deadline."""
+"""Timeout of one attempt: a hanging connection must not use up the deadline."""
 
 
 class PubSubPublisher:
     """Publishes to a topic.
 
     Args:
-        settings: its `broker_url` must be a `pubsub://` one.
-        deadline_s: see DEADLINE_S; None: that, or EMULATOR_DEADLINE_S.
-        tracing: put the current OpenTelemetry context into each message's attributes
-            (`googclient_traceparent`), with a span for each; needs the `tracing` extra.
+        settings: `broker_url` must be a `pubsub://` URL.
+        deadline_s: retry deadline; None: DEADLINE_S, or EMULATOR_DEADLINE_S.
+        tracing: add the current OpenTelemetry context to each message's attributes
+            (`googclient_traceparent`), and create a span for each; needs the `tracing` extra.
     Raises:
-        SettingsError: the broker URL is not of that form.
+        SettingsError: the broker URL is not a `pubsub://` URL.
     """
 
     def __init__(self, settings: Settings, *, deadline_s: float | None = None, tracing: bool = False) -> None:
@@ -116,11 +116,11 @@ def _options(deadline_s: float, tracing: bool) -> dict[str, Any]:
 
 
 def _retry(deadline_s: float) -> Any:
-    """Try again after what may pass. A batch that arrived after all is published twice: at least once."""
+    """Retry transient errors. A batch that had arrived is published twice: delivery is at least once."""
     from google.api_core import exceptions
     from google.api_core.retry import Retry, if_exception_type
 
-    passing = if_exception_type(
+    transient = if_exception_type(
         exceptions.Aborted,
         exceptions.Cancelled,
         exceptions.DeadlineExceeded,
@@ -129,4 +129,4 @@ def _retry(deadline_s: float) -> Any:
         exceptions.ServiceUnavailable,
         exceptions.Unknown,
     )
-    return Retry(predicate=passing, initial=0.1, maximum=10.0, multiplier=2.0, timeout=deadline_s)
+    return Retry(predicate=transient, initial=0.1, maximum=10.0, multiplier=2.0, timeout=deadline_s)

@@ -1,4 +1,4 @@
-"""What a Redis broker offers and Pub/Sub does not: a Celery target, and a search for what is lost."""
+"""What Pub/Sub does not support: the celery target, and a search for lost tasks."""
 
 from __future__ import annotations
 
@@ -9,20 +9,20 @@ from pipeline.errors import RequestError
 from results.documents import Target
 
 
-def check_targets(wanted: Iterable[Iterable[Target]]) -> None:
-    """Raise RequestError if Pub/Sub cannot reach one of the targets: a Celery worker listens to a Redis."""
-    if any(target not in PUBSUB_TARGETS for targets in wanted for target in targets):
+def check_targets(requested: Iterable[Iterable[Target]]) -> None:
+    """Raise RequestError if Pub/Sub cannot reach one of the targets: Celery workers need Redis."""
+    if any(target not in PUBSUB_TARGETS for targets in requested for target in targets):
         raise RequestError(
-            "target celery cannot be reached through Pub/Sub, only container and function can: leave it out,"
-            " or give the --broker of a Redis"
+            "Pub/Sub reaches the targets container and function, not celery: leave celery out,"
+            " or give a Redis --broker"
         )
 
 
 def refuse_search(broker_url: str, job_id: str) -> None:
-    """Raise RequestError if the broker is Pub/Sub, whose queue nobody can look into."""
+    """Raise RequestError if the broker is Pub/Sub, whose queue cannot be searched."""
     if is_pubsub(broker_url):
         raise RequestError(
-            f"--lost searches a Redis broker; Pub/Sub keeps a message for {RETENTION_DAYS} days or until a"
-            f" target has taken it, and shows none: if nothing moves, `diptych resume {job_id} --stalled 15m`"
-            " publishes again what waits (--stalled 0s after a restart of the emulator, which keeps nothing)"
+            f"--lost needs a Redis broker: Pub/Sub keeps a message for {RETENTION_DAYS} days or until a"
+            f" target acknowledges it, and cannot be searched; `diptych resume {job_id} --stalled 15m`"
+            " publishes stalled tasks again (--stalled 0s after a restart of the emulator)"
         )

@@ -57,14 +57,14 @@ def test_a_deployment_from_its_start_to_its_end(installed: FakeProject, bucket: 
     found = {check["name"]: check for check in json.loads(result.stdout)}
     assert [check for check in found.values() if check["status"] in ("warn", "fail")] == []
     assert result.exit_code == 0
-    assert "can be written" in found["store"]["detail"]
+    assert "is writable" in found["store"]["detail"]
     assert found["measured task time, function"]["detail"] == "no records yet"
 
     installed.edit("pubsub subscriptions/diptych-container", ackDeadlineSeconds=10)
     result = diptych("doctor", *PLACE)
     assert result.exit_code == 1
     assert "fail     subscription diptych-container: ack deadline is 10 s, not 600 s" in result.output
-    assert "         mend it with: gcloud pubsub subscriptions update diptych-container" in result.output
+    assert "         fix: gcloud pubsub subscriptions update diptych-container" in result.output
     assert result.output.splitlines()[-1].endswith("1 fail, 2 skipped")
 
     result = diptych("destroy", *PLACE, "--delete-data", typed="my-bucket\n")
@@ -72,7 +72,7 @@ def test_a_deployment_from_its_start_to_its_end(installed: FakeProject, bucket: 
     assert BUCKET in installed.things
     result = diptych("destroy", *PLACE, typed="y\n")
     assert result.exit_code == 0, result.output
-    assert "left: gs://my-project-diptych with all results" in result.output
+    assert "kept: gs://my-project-diptych with all results" in result.output
     assert {key for key, value in installed.things.items() if value} == {"apis", BUCKET}
 
 
@@ -117,7 +117,7 @@ def test_a_dry_run_needs_no_gcloud(monkeypatch: pytest.MonkeyPatch) -> None:
         (("--image", "a b"), "bad --image 'a b'"),
         (
             ("--model", "mine"),
-            "only what comes with the images can be loaded at the start (faces-128, faces-64)",
+            "only a model that is shipped in the images can be loaded at start (faces-128, faces-64)",
         ),
         (("--region", "mars"), "bad --region 'mars': a region such as us-central1"),
         (("--project", "$(id)"), "bad --project '$(id)'"),
@@ -138,5 +138,5 @@ def test_a_failure_is_one_line_at_the_end(installed: FakeProject) -> None:
     assert result.exit_code == 1
     assert result.output.splitlines()[-1] == (
         "error: step 2 of 36, APIs: gcloud services enable: PERMISSION_DENIED: Not allowed to enable;"
-        " step 1 is done: mend it, and the same command goes on there"
+        " step 1 is done: fix it and run the same command again"
     )

@@ -44,7 +44,7 @@ def test_the_percentile_is_of_the_nearest_rank() -> None:
     [
         (1.5, "ok", "agree within 2 s"),
         (-5.0, "warn", "5.0 s behind"),
-        (45.0, "fail", "45.0 s ahead: round trips are wrong by that, and tokens are refused"),
+        (45.0, "fail", "45.0 s ahead: round trips are wrong by that, and tokens are rejected"),
         ("no answer", "skipped", "no answer"),
     ],
 )
@@ -120,7 +120,7 @@ def test_a_visibility_timeout_that_is_too_short() -> None:
     assert visibility_check(SETTINGS).status == "ok"
     short = visibility_check(SETTINGS.model_copy(update={"visibility_timeout_s": 60}))
     assert short.status == "fail"
-    assert "generated again while it is still generated" in short.detail
+    assert "delivered again while it is still running" in short.detail
     assert short.mend.startswith("DIPTYCH_VISIBILITY_TIMEOUT_S=")
     patient = SETTINGS.model_copy(update={"deadline_s": SETTINGS.push_timeout_s + 1})
     assert visibility_check(patient).status == "fail"

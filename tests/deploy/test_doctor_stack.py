@@ -66,7 +66,7 @@ def test_a_running_stack_and_what_is_wrong_with_it(stack: StackProcess) -> None:
     assert code == 1
     ended, mend, *_ = text.splitlines()
     assert ended.startswith("fail     stack: the one that was started at ")
-    assert mend.strip().startswith("mend it with: diptych up")
+    assert mend.strip().startswith("fix: diptych up")
 
 
 def wrong_subscriptions(folder: Path, address: PubSubAddress) -> None:
@@ -87,7 +87,7 @@ def wrong_subscriptions(folder: Path, address: PubSubAddress) -> None:
 def test_where_there_is_no_stack(tmp_path: Path) -> None:
     code, text = call(tmp_path, "doctor")
     assert code == 0
-    assert text.startswith("skipped  stack: none was started in this folder or above it (`diptych up`)")
+    assert text.startswith("skipped  stack: not started in this folder or above it (`diptych up`)")
 
 
 @pytest.mark.parametrize(

@@ -146,7 +146,7 @@ def test_a_failure_says_what_is_done_and_the_same_command_goes_on(
     text = str(caught.value)
     assert "\n" not in text
     assert "Cloud Run service diptych-container: gcloud run deploy: The user-provided container" in text
-    assert "are done: mend it, and the same command goes on there" in text
+    assert "are done: fix it and run the same command again" in text
     project.forget_calls()
     deploy(project, deployment)
     changes = [call for call in project.changes if "identity" not in call]
@@ -162,7 +162,7 @@ def test_what_is_not_known_everywhere_yet_is_tried_again(
     )
     project.fail("add-iam-policy-binding gs://", says, times=3)
     _, lines = deploy(project, deployment)
-    assert sum("not known everywhere yet" in line for line in lines) == 3
+    assert sum("not propagated yet" in line for line in lines) == 3
     # Not for ever.
     project.fail("pubsub topics describe diptych-tasks", "ERROR: NOT_FOUND")
     project.fail("pubsub topics create", "ERROR: Service account x does not exist.", times=99)

@@ -52,7 +52,7 @@ def deploy(deployment: Deployment) -> tuple[int, str]:
 
 def test_what_gcloud_makes_is_what_is_found(emulator: PubSubEmulator, deployment: Deployment) -> None:
     changed, lines = deploy(deployment)
-    assert changed == lines.count(": made") == 5
+    assert changed == lines.count(": created") == 5
     found = emulator.call("GET", CONTAINER)
     assert found["ackDeadlineSeconds"] == 600
     assert found["filter"] == "attributes:target_container"

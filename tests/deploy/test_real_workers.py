@@ -15,7 +15,7 @@ from deploy.plan.steps import deploy_steps
 from tests.support.cloud.google_stub import Google, google
 from tests.support.cloud.real_gcloud import find_gcloud
 
-TITLES = ("bucket ", "rules of expiry", "expiry of results", "Cloud Run service ", "function ")
+TITLES = ("bucket ", "lifecycle rules", "expiry of results", "Cloud Run service ", "function ")
 
 
 @pytest.fixture

@@ -52,7 +52,12 @@ def test_help_lists_every_command_and_the_version_is_told() -> None:
 
 
 @pytest.mark.parametrize(
-    "name", [name for name, entry in COMMANDS.items() if entry.module.endswith("jobs.commands")]
+    "name",
+    [
+        name
+        for name, entry in COMMANDS.items()
+        if entry.module.startswith("diptych.commands.jobs.") and name != "dlq"
+    ],
 )
 def test_every_command_of_the_producer_has_help(name: str) -> None:
     result = CliRunner().invoke(main, [name, "--help"])
@@ -74,7 +79,7 @@ def test_submit_job_is_submit_under_its_own_name() -> None:
         (["submit", "-n", "NaN"], "'NaN' is not a valid integer"),
         (["submit", "-n", "10^12"], "'10^12' is not a valid integer"),
         (["submit", "-n", "1", "--target", "moon"], "'moon' is not one of"),
-        (["submit", "-n", "1", "--param", "=x"], "no KEY=VALUE"),
+        (["submit", "-n", "1", "--param", "=x"], "is not KEY=VALUE"),
         (["resume", "j", "--stalled", "soon"], "write 90s, 10m, 1.5h or 2d"),
         (["status"], "Missing argument 'JOB'"),
     ],

@@ -60,7 +60,7 @@ def test_params_reach_an_own_engine(run: Run, tmp_path: Path) -> None:
     assert "takes any params" in run("model", "add", "own2", form).output
     told = run("model", "info", "own").output
     assert "any params\n" in told
-    assert told.rstrip().endswith("as its engine has")
+    assert told.rstrip().endswith("those of its engine")
     sample = ("model", "sample", "own", "-n", "1", "-o", "one.png")
     assert run(*sample, "--param", "brightness=0").exit_code == 0
     with Image.open(tmp_path / "one.png") as image:
@@ -74,12 +74,12 @@ def test_params_reach_an_own_engine(run: Run, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "complaint"),
     [
-        (("add", "../gan", "onnx:a.onnx"), "is no name for a model"),
-        (("add", "https://x.org/gan", "onnx:a.onnx"), "is no name for a model"),
-        (("add", "faces-64", "onnx:a.onnx"), "there is a model faces-64 already"),
-        (("add", "gan", "a.onnx"), "is no form of a model"),
-        (("add", "gan", "onnx:nowhere.onnx"), "no such file"),
-        (("add", "gan", "onnx:a.onnx", "--option", "range"), "is no KEY=VALUE"),
+        (("add", "../gan", "onnx:a.onnx"), "is not a model name"),
+        (("add", "https://x.org/gan", "onnx:a.onnx"), "is not a model name"),
+        (("add", "faces-64", "onnx:a.onnx"), "model faces-64 exists already"),
+        (("add", "gan", "a.onnx"), "is not a valid form"),
+        (("add", "gan", "onnx:nowhere.onnx"), "the file or folder is missing"),
+        (("add", "gan", "onnx:a.onnx", "--option", "range"), "is not KEY=VALUE"),
         (("add", "gan", "onnx:a.onnx", "--option", "size=3"), "unknown option size"),
         (("add", "gan", "onnx:a.onnx", "--seconds-per-image", "0"), "is not in the range"),
         (("add", "gan", "python:no.such:thing"), "no module no.such here"),

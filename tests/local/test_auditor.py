@@ -43,7 +43,7 @@ def valkey(tmp_path: Path) -> Iterator[ValkeyServer]:
 @pytest.fixture(autouse=True)
 def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "RETRY_S", 0.1)
-    monkeypatch.setattr("producer.lost_tasks.LOOK_PAUSE_S", 0.01)
+    monkeypatch.setattr("producer.celery.lost_tasks.SCAN_PAUSE_S", 0.01)
 
 
 def submitted(store: DirectoryStore, settings: Settings, job_id: str) -> None:

@@ -32,11 +32,11 @@ def test_the_mean_lies_half_way(tmp_path: Path) -> None:
 def test_another_architecture_has_no_mean(tmp_path: Path) -> None:
     save_tiny(tmp_path)
     save_tiny(tmp_path, name="wide", width=16)
-    with pytest.raises(CheckpointError, match=r"wide\.safetensors: is of another architecture than tiny"):
+    with pytest.raises(CheckpointError, match=r"wide\.safetensors: its architecture differs from tiny"):
         average_checkpoints([tmp_path / "tiny.safetensors", tmp_path / "wide.safetensors"])
     tensors, config = load_checkpoint(tmp_path / "tiny.safetensors")
     save_checkpoint(tmp_path / "steep.safetensors", tensors, config.model_copy(update={"leaky_slope": 0.1}))
-    with pytest.raises(CheckpointError, match=r"steep\.safetensors: is of another architecture than tiny"):
+    with pytest.raises(CheckpointError, match=r"steep\.safetensors: its architecture differs from tiny"):
         average_checkpoints([tmp_path / "tiny.safetensors", tmp_path / "steep.safetensors"])
 
 

@@ -203,7 +203,7 @@ class TestCommand:
         os.killpg(process.pid, signal.SIGINT)
         _, said = process.communicate(timeout=60)
         assert process.returncode == 130, said
-        assert "the same command goes on" in said
+        assert "the same command continues" in said
         assert "Traceback" not in said
         while group_lives(process.pid):
             assert time.monotonic() < deadline, "a process was left behind"

@@ -76,7 +76,7 @@ def test_a_seed_gives_the_same_bytes_whatever_is_around_it(tmp_path: Path) -> No
 def test_the_range_may_be_said(tmp_path: Path) -> None:
     path = tmp_path / "gan.onnx"
     save_onnx(path, activation="Sigmoid", scale=255.0)
-    with pytest.raises(FormError, match=r"its values run from .* range=signed"):
+    with pytest.raises(FormError, match=r"its values range from .* range=signed"):
         add(path)
     told = add(path, options={"range": "byte"})
     assert load(told).generate([1], {}).max() > 200
@@ -100,7 +100,7 @@ def test_an_open_latent_length_must_be_said(tmp_path: Path) -> None:
         ({"image": (3, 2, 2)}, "it generates 2 px"),
         ({"activation": "Log"}, "no numbers"),
         ({"outputs": 2}, "1 inputs and 2 outputs"),
-        ({"external": "weights.bin"}, r"weights in other files \(weights.bin\)"),
+        ({"external": "weights.bin"}, r"weights are in other files \(weights.bin\)"),
     ],
 )
 def test_what_is_no_generator_is_refused(tmp_path: Path, file: dict[str, Any], complaint: str) -> None:
@@ -115,7 +115,7 @@ def test_what_is_no_generator_is_refused(tmp_path: Path, file: dict[str, Any], c
 def test_what_is_not_onnx_is_refused(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "gan.onnx"
     path.write_bytes(content)
-    with pytest.raises(CheckpointError, match=r"gan\.onnx: not an ONNX file, or cut short"):
+    with pytest.raises(CheckpointError, match=r"gan\.onnx: not an ONNX file, or truncated"):
         add(path)
 
 
@@ -136,7 +136,7 @@ def test_a_file_cut_short_is_refused_wherever_it_is_cut(tmp_path: Path) -> None:
         ({"options": {"range": "wide"}}, "range must be one of signed, unit, byte"),
         ({"options": {"layout": 3}}, "layout must be one of"),
         ({"options": {"latent": 7}}, "latents have 6 numbers, not 7"),
-        ({"options": {"latent": "six"}}, "latent must be a whole number"),
+        ({"options": {"latent": "six"}}, "latent must be an integer"),
         ({"options": {"scale": 2}}, "unknown option scale: there are range, layout, latent"),
         ({"resolution": 64}, "it generates 8 px, not 64"),
         ({"resolution": 10**9}, "outside 4..4096"),
@@ -158,7 +158,7 @@ def test_a_changed_file_is_not_generated_with(tmp_path: Path) -> None:
     with pytest.raises(DigestError, match=r"gan\.onnx has changed since the model was added"):
         load(info)
     path.unlink()
-    with pytest.raises(CheckpointError, match="no such file or folder"):
+    with pytest.raises(CheckpointError, match="the file or folder is missing"):
         load(info)
 
 

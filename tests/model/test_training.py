@@ -164,7 +164,7 @@ def test_a_signal_saves_and_the_same_command_goes_on(
     process.send_signal(number)
     _, text = process.communicate(timeout=60)
     assert process.returncode == 130
-    assert "the same command goes on from there" in text
+    assert "the same command resumes it" in text
     assert "Traceback" not in text
     state = RunFolder(run).load_state(load_training_config(Path(config)))
     assert state is not None

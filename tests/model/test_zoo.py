@@ -155,7 +155,7 @@ def test_an_unknown_file_is_not_opened(tmp_path: Path) -> None:
     zoo_files.save(path, {"netG": STATE}, settings=SETTINGS)
     result = run(str(path), "--model-dir", str(tmp_path / "models"))
     assert result.exit_code == 1
-    assert "is none of the zoo's published files" in result.stderr
+    assert "is not a published file of the zoo" in result.stderr
     assert not (tmp_path / "models").exists()
 
 
@@ -230,7 +230,7 @@ def test_a_name_is_refused_before_the_download(
         (tmp_path / f"{name}.safetensors").touch()
     result = run("zoo:celeba-128", "--model-dir", str(tmp_path), *options)
     assert result.exit_code == 2
-    assert "is there already" in result.stderr or "bad name" in result.stderr
+    assert "exists already" in result.stderr or "bad name" in result.stderr
 
 
 @pytest.mark.usefixtures("address")
@@ -238,7 +238,7 @@ def test_a_name_is_refused_before_the_download(
     ("source", "options", "complaint"),
     [
         ("zoo:celeba-128", (), "404"),
-        ("zoo:nope", (), "unknown zoo model 'nope'; there are: celebahq-512"),
+        ("zoo:nope", (), "unknown zoo model 'nope'; known models: celebahq-512"),
         ("missing.pth", (), "missing.pth: cannot be read: No such file"),
         ("zoo:tiny-16", ("--name", "../x"), "bad name '../x'"),
     ],

@@ -97,7 +97,7 @@ def test_a_text_pipeline_generates_a_job_with_its_prompt(
     [
         ({"params": {"x": 1}}, "bad_params", "takes no params, but got x"),
         ({"model": "gone"}, "unknown_model", "unknown model gone"),
-        ({"model_digest": "sha256:" + "0" * 64}, "model_digest_mismatch", "the job asks for sha256:0000"),
+        ({"model_digest": "sha256:" + "0" * 64}, "model_digest_mismatch", "but the job needs sha256:0000"),
     ],
 )
 def test_what_a_worker_cannot_generate_is_recorded(

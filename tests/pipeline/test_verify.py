@@ -200,7 +200,7 @@ def test_files_on_their_own(models: Path, tmp_path: Path) -> None:
         )
     ]
     assert [one.finding for one in found] == [Finding.DAMAGED] * 3 + [Finding.UNCHECKED]
-    assert "the job asks for sha256:abab" in found[3].detail
+    assert "but the job needs sha256:abab" in found[3].detail
 
 
 def test_a_damaged_checkpoint_in_the_store_is_told(

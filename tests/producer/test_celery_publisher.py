@@ -72,7 +72,7 @@ def test_a_broker_url_that_makes_no_sense_is_an_error() -> None:
 
 
 def test_celery_is_imported_only_to_publish() -> None:
-    modules = "sys, producer.celery.publisher, diptych.commands.jobs.commands, producer.submit"
+    modules = "sys, producer.celery.publisher, diptych.commands.jobs.submit, producer.submit"
     code = f"import {modules}; print('celery' in sys.modules)"
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert result.stdout.strip() == "False"

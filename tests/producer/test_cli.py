@@ -61,7 +61,7 @@ def test_submit_prints_the_name_alone_on_stdout(run: Run, valkey: ValkeyServer) 
     assert valkey.length(queue_name("container")) == valkey.length(queue_name("function")) == 4
     again = run(*SUBMIT)
     assert (again.exit_code, again.stdout) == (0, "j\n")
-    assert "already there" in again.stderr
+    assert "already exists" in again.stderr
     assert valkey.length(queue_name("container")) == 4
 
 
@@ -77,7 +77,7 @@ def test_submit_pushes_a_model_of_the_users_own(run: Run, store: DirectoryStore)
     assert list(store.list("models/")) == []
     result = run("submit", "-n", 1, "-m", "tiny", "--job", "k")
     assert result.stdout == "k\n"
-    assert "pushed tiny (0.0 MB) to the store: workers fetch it from there" in result.stderr
+    assert "pushed tiny (0.0 MB) to the store, where workers download it" in result.stderr
     (pushed,) = store.list("models/")
     assert pushed.size_bytes > 0
     found = document(run("submit", "-n", 1, "-m", "tiny", "--job", "l", "--json"))
@@ -115,7 +115,7 @@ def test_a_dry_run_writes_and_publishes_nothing(
     result = run("submit", "-n", 1_000_000, "-m", "tiny", "--seed", 7, "--dry-run")
     assert result.exit_code == 0
     assert "1,000,000 images of tiny (16x16), seed 7, for container and function" in result.stdout
-    assert "3,907 tasks per target, of 256 images" in result.stdout
+    assert "3,907 tasks per target, 256 images each" in result.stdout
     found = document(run("submit", "-n", 300, "-m", "tiny", "--dry-run", "--json"))
     assert (found["tasks_per_target"], found["images_per_task"], found["dry_run"]) == (2, 256, True)
     assert not store.root.exists()
@@ -132,16 +132,16 @@ def test_a_broker_that_is_down_leaves_a_job_that_can_be_resumed(run: Run, valkey
     view = document(run("status", "j", "--json"))
     assert view["targets"]["container"]["unpublished"] == 4
     assert "diptych resume j" in run("status", "j").stdout
-    assert "4 of its tasks never reached the broker: `diptych resume j`" in run(*SUBMIT).stderr
+    assert "4 tasks never reached the broker: `diptych resume j`" in run(*SUBMIT).stderr
     assert document(run("resume", "j", "--json"))["messages_published"] == 8
     assert valkey.length(queue_name("function")) == 4
-    assert run("resume", "j").stdout == "job j: nothing is unpublished\n"
+    assert run("resume", "j").stdout == "job j: no task is unpublished\n"
 
 
 def test_resume_lost_says_what_it_found(
     run: Run, valkey: ValkeyServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("producer.lost_tasks.LOOK_PAUSE_S", 0.0)
+    monkeypatch.setattr("producer.celery.lost_tasks.SCAN_PAUSE_S", 0.0)
     run(*SUBMIT)
     nothing: dict[str, Any] = {
         "job_id": "j",
@@ -152,7 +152,7 @@ def test_resume_lost_says_what_it_found(
         "given_back": 0,
     }
     assert document(run("resume", "j", "--lost", "--json")) == nothing
-    assert run("resume", "j", "--lost").stdout == "job j: nothing is unpublished or lost\n"
+    assert run("resume", "j", "--lost").stdout == "job j: no task is unpublished or lost\n"
     valkey.command(f"DEL {queue_name('container')}")
     found = {"publication": 1, "messages_published": 4, "lost": {"container": 4}}
     assert document(run("resume", "j", "--lost", "--json")) == nothing | found
@@ -176,7 +176,7 @@ def test_status_tells_what_failed_and_why(run: Run, store: DirectoryStore) -> No
     lines = run("status", "j").stdout.splitlines()
     assert "status   running" in lines
     assert "container          6/10 images   4 tasks: 2 done, 1 dead, 1 published" in lines
-    assert "  ! container task 3 dead: 100 attempts, the last: 500 from http://127.0.0.1/" in lines
+    assert "  ! container task 3 dead: 100 attempts, last error: 500 from http://127.0.0.1/" in lines
     assert any("`diptych retry j`" in line for line in lines)
 
     assert document(run("retry", "j", "--json"))["messages_published"] == 1
@@ -217,12 +217,12 @@ def test_ctrl_c_ends_the_watch_and_not_the_job(run: Run, monkeypatch: pytest.Mon
     monkeypatch.setattr("producer.watch.watch", interrupt)
     result = run("watch", "j")
     assert result.exit_code == 130
-    assert "the job goes on; `diptych watch j` takes the watch up again" in result.stderr
+    assert "the job continues; `diptych watch j` resumes watching it" in result.stderr
 
 
 def test_cancel_and_what_follows(run: Run) -> None:
     run(*SUBMIT)
-    assert run("cancel", "j").stdout == "job j is cancelled\n"
+    assert run("cancel", "j").stdout == "job j cancelled\n"
     assert document(run("cancel", "j", "--json")) == {"job_id": "j", "cancelled_now": False}
     assert run("resume", "j", "--stalled", "10m").exit_code == 1
     assert document(run("status", "j", "--json"))["status"] == "cancelled"
@@ -247,9 +247,9 @@ def test_jobs_are_listed_latest_first_and_a_damaged_one_does_not_hide_them(
 @pytest.mark.parametrize(
     ("arguments", "complaint"),
     [
-        (("submit", "-n", 0, "-m", "tiny"), "cannot make 0 images: ask for 1 to 100,000,000"),
-        (("submit", "-n", -1, "-m", "tiny"), "cannot make -1 images"),
-        (("submit", "-n", 10**12, "-m", "tiny"), "cannot make 1000000000000 images"),
+        (("submit", "-n", 0, "-m", "tiny"), "cannot generate 0 images: the count must be 1 to 100,000,000"),
+        (("submit", "-n", -1, "-m", "tiny"), "cannot generate -1 images"),
+        (("submit", "-n", 10**12, "-m", "tiny"), "cannot generate 1000000000000 images"),
         (("submit", "-n", 1, "-m", "nope"), "unknown model nope"),
         (("submit", "-n", 1, "-m", "tiny", "--job", "../x"), "--job: bad name '../x'"),
         (("submit", "-n", 1, "-m", "tiny", "--param", "steps=3"), "takes no params, but got steps"),

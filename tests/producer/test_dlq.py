@@ -70,7 +70,7 @@ def celery(store: DirectoryStore, valkey: ValkeyServer, redis: Redis) -> Dlq:
 
 @pytest.fixture
 def address(emulator: PubSubEmulator) -> PubSubAddress:
-    """A topic with its dead-letter topic, and the reserve."""
+    """A topic with its dead-letter topic, and its pull subscription."""
     address = emulator.new_address()
     emulator.make_topic(address)
     emulator.make_pull(address, address.dead_letter_pull, address.dead_letter_topic_path)
@@ -133,11 +133,11 @@ def test_list_says_what_is_dead_and_what_to_do(celery: Dlq) -> None:
     assert [(letter["task"], letter["state"]) for letter in every["letters"]] == [(0, "dead"), (1, "done")]
     assert every["letters"][0]["attempts"] == 100
     cut = celery.run("list", "--limit", 1)
-    assert "--limit 2 shows all" in cut.stderr
+    assert "--limit 2 lists all" in cut.stderr
 
 
 def test_list_of_nothing_and_of_no_such_job(celery: Dlq) -> None:
-    assert "this store: no dead letters that stand" in celery.run("list").stderr
+    assert "this store: no open dead letters" in celery.run("list").stderr
     assert celery.json("list") == {"total": 0, "letters": []}
     gone = celery.run("list", "no-such-job")
     assert gone.exit_code == 1
@@ -182,7 +182,7 @@ def test_show_tells_the_whole_story_of_a_task(celery: Dlq) -> None:
 
     none = celery.run("show", JOB, 1)
     assert none.exit_code == 1
-    assert "job a-job has no dead letter of task 1" in none.stderr
+    assert "job a-job has no dead letter for task 1" in none.stderr
 
 
 def test_redrive_publishes_what_is_dead_and_only_that(dlq: Dlq) -> None:
@@ -210,7 +210,7 @@ def test_redrive_publishes_what_is_dead_and_only_that(dlq: Dlq) -> None:
     assert rest.stdout == "job a-job: 1 task published again\n"
     assert (3, ("function",)) in dlq.sent()
     assert dlq.json("redrive", JOB, "--all")["messages_published"] == 1
-    assert dlq.run("redrive", JOB, "--all").stdout == "job a-job: nothing is dead-lettered\n"
+    assert dlq.run("redrive", JOB, "--all").stdout == "job a-job: no task is dead-lettered\n"
 
 
 def test_redrive_refuses_what_makes_no_sense(celery: Dlq) -> None:
@@ -218,7 +218,7 @@ def test_redrive_refuses_what_makes_no_sense(celery: Dlq) -> None:
     for arguments in ((), ("--all", "--task", 1)):
         result = celery.run("redrive", JOB, *arguments)
         assert result.exit_code == 2
-        assert "say which: --task N" in result.stderr
+        assert "give --task N" in result.stderr
     assert "was not for celery" in celery.run("redrive", JOB, "--all", "--target", "celery").stderr
     end_task(celery.store, naming.cancelled_name(JOB))
     assert "is cancelled" in celery.run("redrive", JOB, "--all").stderr
@@ -250,8 +250,8 @@ def test_what_waits_in_the_dead_letter_pull_is_brought_into_the_store(
 
     result = pubsub.run("list")
     assert result.exit_code == 0, result.stderr
-    assert "note: 1 dead letter came from the reserve subscription" in result.stderr
-    assert "note: 2 messages stay in the reserve subscription" in result.stderr
+    assert "note: 1 dead letter came from the pull subscription" in result.stderr
+    assert "note: 2 messages left in the pull subscription" in result.stderr
     assert [(found["target"], found["task"]) for found in pubsub.json("list")["letters"]] == [
         ("container", 0),
         ("function", 3),
@@ -270,7 +270,7 @@ def test_what_waits_in_the_dead_letter_pull_is_brought_into_the_store(
     assert pubsub.sent() == [(0, ("container",)), (3, ("function",))]
 
 
-@pytest.mark.parametrize("missing", ["emulator", "reserve"])
+@pytest.mark.parametrize("missing", ["emulator", "subscription"])
 def test_without_the_dead_letter_pull_the_store_still_answers(
     missing: str, store: DirectoryStore, emulator: PubSubEmulator
 ) -> None:
@@ -281,5 +281,5 @@ def test_without_the_dead_letter_pull_the_store_still_answers(
     write_dead_letter(store, "container", 2)
     result = dlq.run("list")
     assert result.exit_code == 0
-    assert "note: the reserve of dead letters was not looked into" in result.stderr
+    assert "note: the dead-letter pull subscription could not be read" in result.stderr
     assert "dead since" in result.stdout

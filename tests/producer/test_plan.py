@@ -37,13 +37,15 @@ def test_the_users_own_cut() -> None:
 
 @pytest.mark.parametrize("count", [0, -1, 10**12, MAX_COUNT + 1])
 def test_a_count_outside_its_limits_is_refused(count: int) -> None:
-    with pytest.raises(RequestError, match=rf"cannot make {count} images: ask for 1 to 100,000,000"):
+    with pytest.raises(
+        RequestError, match=rf"cannot generate {count} images: the count must be 1 to 100,000,000"
+    ):
         make_plan(count, 0.01)
 
 
 @pytest.mark.parametrize("per_task", [0, -5, 257])
 def test_a_cut_outside_its_limits_is_refused(per_task: int) -> None:
-    with pytest.raises(RequestError, match="use 1 to 256"):
+    with pytest.raises(RequestError, match="the limit is 1 to 256"):
         make_plan(10, 0.01, per_task)
 
 

@@ -63,7 +63,7 @@ def test_submit_resume_and_retry(
     refused = run(*SUBMIT)
     assert refused.exit_code == 1
     assert f"{address.topic_path} does not exist" in refused.stderr
-    assert "job j is kept: `diptych resume j` publishes the rest" in refused.stderr
+    assert "job j was created: `diptych resume j` publishes the rest" in refused.stderr
 
     again = run("resume", "j")
     assert "does not exist" in again.stderr
@@ -90,7 +90,7 @@ def test_submit_resume_and_retry(
 def test_what_only_a_redis_offers_is_refused_in_a_line(run: Run, bucket: Store) -> None:
     celery = run(*SUBMIT, "--target", "celery")
     assert celery.exit_code == 1
-    assert "target celery cannot be reached through Pub/Sub" in celery.stderr
+    assert "Pub/Sub reaches the targets container and function, not celery" in celery.stderr
     assert [*bucket.list("")] == []  # not even the job was written
     lost = run("resume", "j", "--lost")
     assert lost.exit_code == 1
@@ -103,7 +103,7 @@ def test_what_only_a_redis_offers_is_refused_in_a_line(run: Run, bucket: Store) 
 
 def test_the_command_line_starts_without_google_s_libraries() -> None:
     code = (
-        "import sys, diptych.commands.jobs.commands, diptych.commands.jobs.dlq, producer.open_publisher,"
+        "import sys, diptych.commands.jobs.submit, diptych.commands.jobs.dlq, producer.open_publisher,"
         " producer.pubsub.publisher, producer.pubsub.dead_letter_pull; print(["
         "name for name in ('google.auth', 'google.pubsub_v1', 'grpc', 'celery')"
         " if name in sys.modules])"

@@ -85,7 +85,7 @@ def test_celery_is_refused_and_nothing_is_published(
     emulator: PubSubEmulator, address: PubSubAddress, open_publisher: Open
 ) -> None:
     look = emulator.make_pull(address, "look", address.topic_path)
-    with pytest.raises(RequestError, match="target celery cannot be reached through Pub/Sub"):
+    with pytest.raises(RequestError, match="Pub/Sub reaches the targets container and function, not celery"):
         open_publisher(address).publish(tasks_of(make_manifest(targets=("container", "celery"))))
     assert emulator.pull(look) == []
 
@@ -96,12 +96,15 @@ def test_a_missing_topic_names_the_command_that_makes_it(
     address = emulator.new_address()
     with pytest.raises(BrokerError) as caught:
         open_publisher(address).publish(tasks_of(make_manifest()))
-    assert str(caught.value) == f"{address.topic_path} does not exist: `diptych up --broker pubsub` makes it"
+    assert (
+        str(caught.value)
+        == f"{address.topic_path} does not exist: create it with `diptych up --broker pubsub`"
+    )
 
 
 def test_an_emulator_that_is_not_running(open_publisher: Open) -> None:
     address = PubSubAddress("local", "diptych-tasks", f"127.0.0.1:{free_port()}")
-    with pytest.raises(BrokerError, match=rf"emulator at {address.emulator} does not answer .*`diptych up"):
+    with pytest.raises(BrokerError, match=rf"emulator at {address.emulator} does not respond .*`diptych up"):
         open_publisher(address).publish(tasks_of(make_manifest()))
 
 
@@ -113,7 +116,7 @@ def test_a_line_that_breaks_half_way_leaves_a_job_that_resume_completes(
     proxy = TcpProxy(emulator.port)
     through_proxy = replace(address, emulator=f"127.0.0.1:{proxy.port}")
     proxy.break_after(int(1.4 * CHUNK_TASKS * len(tasks_of(manifest)[0].encode())))
-    with pytest.raises(BrokerError, match="does not answer"):
+    with pytest.raises(BrokerError, match="does not respond"):
         publish_runs(store, open_publisher(through_proxy), manifest, 0, [all_tasks(manifest)])
     state = JobState.of(store, manifest.job_id)
     unpublished = state.targets["container"].counts().unpublished
@@ -152,21 +155,21 @@ def refuser() -> Iterator[Callable[[grpc.StatusCode, str], PubSubAddress]]:
 
 
 @pytest.mark.parametrize(
-    ("code", "said", "names"),
+    ("code", "message", "names"),
     [
         ("PERMISSION_DENIED", "User not authorized", "grant this identity roles/pubsub.publisher (User not"),
-        ("NOT_FOUND", "Requested project not found", "there is no project my-project"),
+        ("NOT_FOUND", "Requested project not found", "project my-project does not exist"),
         ("UNAUTHENTICATED", "Request had invalid", "gcloud auth application-default login"),
         ("UNAVAILABLE", "Getting metadata from plugin failed", "gcloud auth application-default login"),
-        ("RESOURCE_EXHAUSTED", "Quota exceeded", "quota of project my-project is used up (Quota exceeded)"),
-        ("DEADLINE_EXCEEDED", "late", "did not answer in time"),
+        ("RESOURCE_EXHAUSTED", "Quota exceeded", "quota of project my-project is exhausted (Quota exceeded)"),
+        ("DEADLINE_EXCEEDED", "late", "did not respond in time"),
         ("INVALID_ARGUMENT", "odd\n request", "Pub/Sub refused to publish to projects/my-project/topics/"),
     ],
 )
 def test_the_service_s_errors_say_what_to_do(
-    refuser: Callable[..., PubSubAddress], open_publisher: Open, code: str, said: str, names: str
+    refuser: Callable[..., PubSubAddress], open_publisher: Open, code: str, message: str, names: str
 ) -> None:
-    publisher = open_publisher(refuser(grpc.StatusCode[code], said), deadline_s=0.3)
+    publisher = open_publisher(refuser(grpc.StatusCode[code], message), deadline_s=0.3)
     with pytest.raises(BrokerError) as caught:
         publisher.publish(tasks_of(make_manifest(count=1)))
     assert names in str(caught.value)

@@ -84,7 +84,7 @@ def test_cancel_is_final(store: DirectoryStore) -> None:
     assert not cancel(store, JOB)
     assert JobState.of(store, JOB).cancelled
     for again in (resume, retry):
-        with pytest.raises(RequestError, match="cancelled, and that is final"):
+        with pytest.raises(RequestError, match="cancelled permanently"):
             again(store, ListPublisher(), JOB)
 
 

@@ -30,9 +30,9 @@ def a_stack(pid: int | None = None) -> RunFile:
     ("targets", "store_url", "words"),
     [
         (("container", "function"), STORE, []),
-        (("container", "celery"), STORE, ["nobody serves celery"]),
+        (("container", "celery"), STORE, ["does not serve celery"]),
         (("container",), "file:///tmp/b", ["workers write to file:///tmp/a, not to file:///tmp/b"]),
-        (("celery",), "file:///tmp/b", ["nobody serves celery", "will not end"]),
+        (("celery",), "file:///tmp/b", ["does not serve celery", "will not end"]),
     ],
 )
 def test_says_what_does_not_fit(targets: tuple[Target, ...], store_url: str, words: list[str]) -> None:

@@ -159,7 +159,7 @@ def test_a_lost_answer_does_not_show(
 def test_a_lost_answer_to_cancel_does_not_show(run: Run, proxy: GcsFaultProxy) -> None:
     assert run(*SUBMIT).exit_code == 0
     proxy.order("lose_answer", method="POST", part="cancelled.json")
-    assert run("cancel", "j").output == "job j is cancelled\n"
+    assert run("cancel", "j").output == "job j cancelled\n"
     assert run("cancel", "j").output == "job j was cancelled before\n"
 
 
@@ -168,7 +168,7 @@ def test_a_store_that_fails_between_publishing_and_marking(
 ) -> None:
     monkeypatch.setattr("results.stores.gcs.EMULATOR_DEADLINE_S", 0.05)
     proxy.order("status", part="jobs/j/published/", method="POST", times=ALWAYS)
-    assert "job j is kept: `diptych resume j` publishes the rest" in the_error(run(*SUBMIT))
+    assert "job j was created: `diptych resume j` publishes the rest" in the_error(run(*SUBMIT))
     assert published(direct) == []
     proxy.mend()
     assert run("resume", "j").exit_code == 0
@@ -182,7 +182,7 @@ def test_a_job_that_may_have_been_begun(
     """Every answer is lost until the time is up: nobody here knows that the job is there."""
     monkeypatch.setattr("results.stores.gcs.EMULATOR_DEADLINE_S", 0.05)
     proxy.order("lose_answer", part="jobs/j/job.json", method="POST", times=ALWAYS)
-    assert "if job j was begun all the same, `diptych resume j` publishes it" in the_error(run(*SUBMIT))
+    assert "if job j was created nevertheless, `diptych resume j` publishes it" in the_error(run(*SUBMIT))
     proxy.mend()
     assert run("resume", "j").exit_code == 0
     assert published(direct) == [0, 1, 2, 3]

@@ -67,9 +67,7 @@ def test_the_same_request_again_is_the_same_job(registry: Registry, store: Direc
 
 
 def test_a_precision_without_figures_is_refused_before_anything_is_written(registry: Registry) -> None:
-    with pytest.raises(
-        RequestError, match=r"tiny has no int8 figures: ask for auto or fp32 or bf16, or measure"
-    ):
+    with pytest.raises(RequestError, match=r"tiny has no int8 figures: use auto or fp32 or bf16, or measure"):
         draft(registry, precision="int8")
 
 
@@ -171,16 +169,16 @@ def test_a_seed_is_drawn_if_none_is_given_and_each_target_counts_once(registry: 
 @pytest.mark.parametrize(
     ("change", "error", "complaint"),
     [
-        ({"count": 0}, RequestError, "cannot make 0 images"),
-        ({"count": 10**12}, RequestError, "cannot make 1000000000000 images"),
+        ({"count": 0}, RequestError, "cannot generate 0 images"),
+        ({"count": 10**12}, RequestError, "cannot generate 1000000000000 images"),
         ({"seed": -1}, RequestError, "seed -1 is outside"),
         ({"seed": 2**63}, RequestError, "is outside"),
         ({"job_id": "../../etc"}, RequestError, "--job: bad name"),
         ({"job_id": "a" * 64}, RequestError, "--job: bad name"),
         ({"job_id": "nul\0"}, RequestError, "--job: bad name"),
         ({"targets": ()}, RequestError, "no target"),
-        ({"model": "no-such"}, UnknownModelError, "unknown model no-such; there are: .*tiny"),
-        ({"model": "../tiny"}, UnknownModelError, "not a model's name"),
+        ({"model": "no-such"}, UnknownModelError, "unknown model no-such; known models: .*tiny"),
+        ({"model": "../tiny"}, UnknownModelError, "not a model name"),
         ({"params": {"steps": 3}}, ParamsError, "takes no params, but got steps"),
     ],
 )

@@ -9,7 +9,7 @@ from collections.abc import Callable
 import pytest
 from rich.progress import Progress
 
-from diptych.commands.jobs.output import plain_line
+from diptych.commands.jobs.watch import plain_line
 from producer.publish import all_tasks, publish_runs
 from producer.watch import Bars, PlainLines, follow, watch
 from results import naming

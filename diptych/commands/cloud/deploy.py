@@ -13,41 +13,55 @@ if TYPE_CHECKING:
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
-_HELP: Final = {"help_option_names": ["-h", "--help"]}
 _PLACE: Final = (
-    click.option("--project", required=True, metavar="ID", help="The Google Cloud project."),
-    click.option("--region", required=True, metavar="REGION", help="E.g. us-central1."),
-    click.option("--prefix", default="diptych", show_default=True, help="Begins every name."),
-    click.option("--bucket", default="", metavar="NAME", help="Of the results.  [default: PROJECT-PREFIX]"),
-    click.option("--dry-run", is_flag=True, help="Print the commands as a script; needs no gcloud."),
-    click.option("-y", "--yes", is_flag=True, help="Do not ask."),
+    click.option("--project", required=True, metavar="ID", help="Google Cloud project."),
+    click.option("--region", required=True, metavar="REGION", help="Region, e.g. us-central1."),
+    click.option("--prefix", default="diptych", show_default=True, help="Prefix of every resource name."),
+    click.option(
+        "--bucket", default="", metavar="NAME", help="Bucket of the results.  [default: PROJECT-PREFIX]"
+    ),
+    click.option("--dry-run", is_flag=True, help="Print the commands as a script; gcloud is not needed."),
+    click.option("-y", "--yes", is_flag=True, help="Do not ask for confirmation."),
 )
 
 
 def place_options(command: Command) -> Command:
-    """The options that deploy and destroy share."""
+    """Add the options that deploy and destroy share."""
     for option in reversed(_PLACE):
         command = option(command)
     return command
 
 
-@click.command(context_settings=_HELP)
+@click.command()
 @place_options
-@click.option("--min-instances", type=int, default=0, show_default=True, help="Kept warm, of each target.")
-@click.option("--max-instances", type=int, default=10, show_default=True, help="The most of each target.")
-@click.option("--cpu", type=int, default=1, show_default=True, help="vCPUs of an instance.")
-@click.option("--memory", default="4Gi", show_default=True, help="Of an instance.")
-@click.option("--model", default="", metavar="NAME", help="Load it at start, not at the first task.")
 @click.option(
-    "--retain-days", type=int, default=0, metavar="N", help="Delete jobs of that age.  [default: never]"
+    "--min-instances", type=int, default=0, show_default=True, help="Instances kept warm per target."
 )
-@click.option("--image", default="", metavar="IMAGE", help="Of the container; else it is built.")
-@click.option("--env-file", type=click.Path(path_type=Path), metavar="FILE", help="Write the settings there.")
+@click.option(
+    "--max-instances", type=int, default=10, show_default=True, help="Maximum instances per target."
+)
+@click.option("--cpu", type=int, default=1, show_default=True, help="vCPUs per instance.")
+@click.option("--memory", default="4Gi", show_default=True, help="Memory per instance.")
+@click.option(
+    "--model", default="", metavar="NAME", help="Model to load at start instead of at the first task."
+)
+@click.option(
+    "--retain-days", type=int, default=0, metavar="N", help="Delete jobs after N days.  [default: never]"
+)
+@click.option(
+    "--image",
+    default="",
+    metavar="IMAGE",
+    help="Container image to deploy.  [default: built from the sources]",
+)
+@click.option(
+    "--env-file", type=click.Path(path_type=Path), metavar="FILE", help="File to write the settings to."
+)
 def deploy(dry_run: bool, yes: bool, env_file: Path | None, **options: Any) -> None:
-    """Put the container and the function on Google Cloud, or bring them up to date.
+    """Deploy the container and the function to Google Cloud, or update them.
 
-    Asks what is there, makes what is missing and changes what differs: the same command goes on where it
-    stopped. Only gcloud is used, and each command is shown.
+    Checks the existing resources, creates missing ones and updates those that differ. After a failure, run
+    the same command again. It uses gcloud alone and prints each command.
 
     \b
     diptych deploy --project my-project --region us-central1 --dry-run
@@ -57,32 +71,35 @@ def deploy(dry_run: bool, yes: bool, env_file: Path | None, **options: Any) -> N
 
     deployment = _deployment(**options)
     steps = deploy_steps(deployment)
-    closing = farewell(deployment)
+    next_lines = next_steps(deployment)
     if dry_run:
         from deploy.script import deploy_script
 
-        return click.echo(deploy_script(_title(deployment), steps, closing))
+        return click.echo(deploy_script(_title(deployment), steps, next_lines))
     from deploy.execute import Executor
     from deploy.gcloud import Runner
 
     runner = Runner(tell=lambda line: click.echo(f"  | {line}", err=True))
     if not yes:
-        click.confirm(f"{_title(deployment)}: {len(steps)} steps. Google bills what runs. Go on?", abort=True)
+        click.confirm(
+            f"{_title(deployment)}: {len(steps)} steps. Google bills for running resources. Continue?",
+            abort=True,
+        )
     changed = Executor(runner, lambda line: click.echo(line, err=True)).deploy(steps)
-    click.echo(f"deployed: {changed} things made or changed, {len(steps)} steps in all", err=True)
+    click.echo(f"deployed: {changed} resources created or changed, in {len(steps)} steps", err=True)
     if env_file:
         env_file.write_text("\n".join(settings_lines(deployment)) + "\n")
         click.echo(f"settings written: `source {env_file}`", err=True)
-    for line in closing:
+    for line in next_lines:
         click.echo(line)
     return None
 
 
-@click.command(context_settings=_HELP)
+@click.command()
 @place_options
-@click.option("--delete-data", is_flag=True, help="Also the bucket, with all images and records.")
+@click.option("--delete-data", is_flag=True, help="Also delete the bucket with all images and records.")
 def destroy(dry_run: bool, yes: bool, delete_data: bool, **options: Any) -> None:
-    """Take a deployment away. The bucket stays, with all results, unless --delete-data says otherwise.
+    """Remove a deployment. The bucket and all results are kept, unless --delete-data is given.
 
     \b
     diptych destroy --project my-project --region us-central1 --dry-run
@@ -107,25 +124,25 @@ def destroy(dry_run: bool, yes: bool, delete_data: bool, **options: Any) -> None
 
     runner = Runner(tell=lambda line: click.echo(f"  | {line}", err=True))
     if not yes:
-        _confirm_end(deployment, delete_data)
+        _confirm_removal(deployment, delete_data)
     removed = Executor(runner, lambda line: click.echo(line, err=True)).destroy(steps)
-    rest = f"; {len(steps) - removed} were not there" if removed < len(steps) else ""
-    click.echo(f"removed: {removed} things{rest}")
+    rest = f"; {len(steps) - removed} did not exist" if removed < len(steps) else ""
+    click.echo(f"removed: {removed} resources{rest}")
     for line in left_behind(deployment, delete_data):
         click.echo(line)
     return None
 
 
 def settings_lines(deployment: Deployment) -> list[str]:
-    """What a shell must export so that the other commands use the deployment."""
+    """The exports with which other commands use the deployment."""
     return [
         f"export DIPTYCH_STORE_URL={deployment.store_url}",
         f"export DIPTYCH_BROKER_URL={deployment.broker_url}",
     ]
 
 
-def farewell(deployment: Deployment) -> list[str]:
-    """What the user does next."""
+def next_steps(deployment: Deployment) -> list[str]:
+    """The settings, and the commands to run next."""
     where = f"--project {deployment.project} --region {deployment.region}"
     prefix = "" if deployment.prefix == "diptych" else f" --prefix {deployment.prefix}"
     bucket = f" --bucket {deployment.bucket_name}" if deployment.bucket_name else ""
@@ -137,16 +154,16 @@ def farewell(deployment: Deployment) -> list[str]:
 
 
 def left_behind(deployment: Deployment, delete_data: bool) -> list[str]:
-    """What destroy does not touch."""
+    """The resources that destroy keeps."""
     project = deployment.project
     lines = [
-        "left: enabled APIs, and the buckets that Google's builds made for sources"
+        "kept: enabled APIs, and the source buckets that Google's builds created"
         f" ({project}_cloudbuild, gcf-v2-sources-…, gcf-v2-uploads-…)"
     ]
     if not delete_data:
         lines.append(
-            f"left: {deployment.bucket_url} with all results;"
-            f" `gcloud storage rm --recursive {deployment.bucket_url}` deletes it for good"
+            f"kept: {deployment.bucket_url} with all results;"
+            f" `gcloud storage rm --recursive {deployment.bucket_url}` deletes it permanently"
         )
     return lines
 
@@ -166,12 +183,12 @@ def _title(deployment: Deployment) -> str:
     return f"Diptych in project {deployment.project}, region {deployment.region}"
 
 
-def _confirm_end(deployment: Deployment, delete_data: bool) -> None:
+def _confirm_removal(deployment: Deployment, delete_data: bool) -> None:
     if not delete_data:
-        click.confirm(f"Take away {_title(deployment)}? The bucket stays.", abort=True)
+        click.confirm(f"Remove {_title(deployment)}? The bucket is kept.", abort=True)
         return
     typed = click.prompt(
-        f"All results in {deployment.bucket_url} are deleted for good. Type the bucket's name"
+        f"All results in {deployment.bucket_url} will be deleted permanently. Type the bucket's name"
     )
     if typed != deployment.bucket:
         raise click.ClickException(f"{typed!r} is not {deployment.bucket!r}: nothing was removed")

@@ -1,1 +1,1 @@
-"""`diptych submit`, `status`, `watch`, `jobs`, `cancel`, `resume`, `retry` and `dlq`."""
+"""`diptych submit`, `status`, `watch`, `jobs`, `cancel`, `resume`, `retry` and `dlq`: one file each."""

@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from results.job_state import JobState
     from results.stores.base import Store
 
-_HELP: Final = {"help_option_names": ["-h", "--help"]}
 LISTED: Final = 50
 
 target_option = click.option(
@@ -34,29 +33,31 @@ target_option = click.option(
     "targets",
     multiple=True,
     type=click.Choice(["container", "function", "celery"]),
-    help="On this target only; may be given again.  [default: all of the job's]",
+    help="Only this target; repeatable.  [default: all targets of the job]",
 )
 
 
-@click.group(context_settings=_HELP)
+@click.group()
 def dlq() -> None:
-    """Look at dead-lettered tasks, and send them again.
+    """Inspect dead-lettered tasks and redrive them.
 
-    A task that its target has refused as often as is allowed (100 deliveries) becomes a dead letter: it is
-    taken off the queue, kept in the store under the job's deadletters/, and the job goes on without it.
-    Being busy, or down, does not kill a task on Celery; on Pub/Sub every refusal counts.
+    A task that its target has rejected for the maximum number of deliveries (100) becomes a dead letter: it
+    leaves the queue, is stored under the job's deadletters/, and the job continues without it. On Celery, a
+    target that is busy or down does not count as a rejection; on Pub/Sub it does.
 
     \b
-    diptych dlq list                           what is dead, of all jobs
-    diptych dlq show my-batch 12               why, in full
-    diptych dlq redrive my-batch --task 12     again, once the cause is gone
+    diptych dlq list                           list the dead letters of all jobs
+    diptych dlq show my-batch 12               show why a task was dead-lettered
+    diptych dlq redrive my-batch --task 12     publish it again, once the cause is fixed
     """
 
 
 @dlq.command("list")
 @click.argument("job_id", metavar="[JOB]", required=False)
-@click.option("--settled", is_flag=True, help="List also those whose task has been done or sent again since.")
-@click.option("--limit", type=click.IntRange(1), default=LISTED, show_default=True, help="At most so many.")
+@click.option("--settled", is_flag=True, help="Include tasks that were since completed or published again.")
+@click.option(
+    "--limit", type=click.IntRange(1), default=LISTED, show_default=True, help="Maximum number to list."
+)
 @json_option
 @store_option
 @broker_option
@@ -68,9 +69,9 @@ def list_letters(
     store_url: str | None,
     broker_url: str | None,
 ) -> None:
-    """List dead letters, of all jobs or of one: task, attempts, last error.
+    """List the dead letters of one job or of all jobs: task, attempts, last error.
 
-    On Pub/Sub, what waits in the reserve subscription is brought into the store first.
+    On Pub/Sub, messages in the dead-letter pull subscription are first written to the store.
 
     \b
     diptych dlq list
@@ -91,10 +92,12 @@ def list_letters(
         return print_json({"total": len(infos), "letters": [letter.as_dict() for letter in letters]})
     if not infos:
         where = f"job {job_id}" if job_id else "this store"
-        return click.echo(f"{where}: no dead letters{'' if settled else ' that stand'}", err=True)
+        return click.echo(f"{where}: no {'' if settled else 'open '}dead letters", err=True)
     print_lines(table(letters))
     if len(infos) > limit:
-        click.echo(f"{counted(len(infos) - limit, 'more letter')}: --limit {len(infos)} shows all", err=True)
+        click.echo(
+            f"{counted(len(infos) - limit, 'more dead letter')}: --limit {len(infos)} lists all", err=True
+        )
     for line in next_steps(letters):
         click.echo(line, err=True)
     return None
@@ -107,7 +110,7 @@ def list_letters(
 @store_option
 @broker_option
 def show(job_id: str, task_index: int, as_json: bool, store_url: str | None, broker_url: str | None) -> None:
-    """Show one dead-lettered task: its letters, what its deliveries recorded, and where its log lines are.
+    """Show one dead-lettered task: its dead letters, the failures of its deliveries and its logs.
 
     \b
     diptych dlq show my-batch 12
@@ -125,7 +128,7 @@ def show(job_id: str, task_index: int, as_json: bool, store_url: str | None, bro
     infos = [letter for letter in letters_of(store, state, settled=True) if letter.task_index == task_index]
     if not infos:
         raise RequestError(
-            f"job {job_id} has no dead letter of task {task_index}: `diptych dlq list {job_id}` lists them"
+            f"job {job_id} has no dead letter for task {task_index}: see `diptych dlq list {job_id}`"
         )
     letters = [*read_letters(store, infos)]
     cases = [
@@ -147,8 +150,8 @@ def show(job_id: str, task_index: int, as_json: bool, store_url: str | None, bro
 
 @dlq.command()
 @job_argument
-@click.option("--task", "tasks", multiple=True, type=click.IntRange(0), help="This task; may be given again.")
-@click.option("--all", "whole", is_flag=True, help="All that are dead.")
+@click.option("--task", "tasks", multiple=True, type=click.IntRange(0), help="Task to redrive; repeatable.")
+@click.option("--all", "whole", is_flag=True, help="Redrive all dead-lettered tasks.")
 @target_option
 @json_option
 @store_option
@@ -162,10 +165,10 @@ def redrive(
     store_url: str | None,
     broker_url: str | None,
 ) -> None:
-    """Publish dead-lettered tasks of a job again, as a new publication. Images that are stored are kept.
+    """Publish a job's dead-lettered tasks again, as a new publication. Stored images are kept.
 
-    Mend the cause first: `diptych dlq show` says what it was. `diptych retry` does the same for failed tasks
-    and dead ones together.
+    Fix the cause first: `diptych dlq show` displays it. `diptych retry` publishes failed and dead-lettered
+    tasks alike.
 
     \b
     diptych dlq redrive my-batch --task 12 --task 40
@@ -175,7 +178,7 @@ def redrive(
     from producer.open_publisher import republishing
 
     if whole == bool(tasks):
-        raise click.UsageError("say which: --task N (again for more), or --all")
+        raise click.UsageError("give --task N (repeatable) or --all")
     settings = settings_of(store_url=store_url, broker_url=broker_url)
     store, job_id = store_of(settings), checked_job(job_id)
     settings.require_broker_url()
@@ -190,32 +193,32 @@ def redrive(
             cast("tuple[Target, ...]", targets),
         ),
     )
-    show_republication(job_id, done, as_json, nothing="nothing is dead-lettered", again=True)
+    show_republication(job_id, done, as_json, nothing="no task is dead-lettered", again=True)
 
 
 def _collect(settings: Settings, store: Store) -> None:
-    """Bring in what waits in the reserve of a Pub/Sub topic; where that fails, the store still answers."""
+    """Write the messages of the dead-letter pull subscription to the store; a failure is only a note."""
     from pipeline.config.pubsub_settings import PubSubAddress, is_pubsub
 
     if not is_pubsub(settings.broker_url):
         return
     from contextlib import closing
 
-    from diptych.commands.jobs.dlq_output import dead_letter_pull_note
+    from diptych.commands.jobs.dlq_output import dead_letter_pull_notes
     from pipeline.errors import BrokerError
     from producer.pubsub.dead_letter_pull import DeadLetterPull
 
     with closing(DeadLetterPull(PubSubAddress.parse(settings.broker_url))) as dead_letter_pull:
         try:
-            notes = dead_letter_pull_note(dead_letter_pull.collect(store))
+            notes = dead_letter_pull_notes(dead_letter_pull.collect(store))
         except BrokerError as error:
-            notes = [f"the reserve of dead letters was not looked into: {error}"]
+            notes = [f"the dead-letter pull subscription could not be read: {error}"]
     for note in notes:
         click.echo(f"note: {note}", err=True)
 
 
 def _states(store: Store, job_ids: Iterable[str]) -> Iterator[JobState]:
-    """Read jobs' states. One that cannot be read is said so: it must not hide the others."""
+    """Read jobs' states. One that cannot be read is a note: it must not hide the others."""
     from results.errors import DocumentError, JobNotFound
     from results.job_state import JobState
 

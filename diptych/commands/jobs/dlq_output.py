@@ -9,7 +9,7 @@ from typing import Any
 from pipeline.config.pubsub_settings import PubSubAddress, is_pubsub
 from pipeline.config.run_file import find_run_file
 from producer.dead_letters import ReadLetter
-from producer.pubsub.dead_letter_pull import Collection
+from producer.pubsub.dead_letter_pull import Pulled
 from producer.text import counted
 from results.documents import Failure, Manifest
 from results.target_state import TaskState
@@ -17,11 +17,11 @@ from results.target_state import TaskState
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """All that is known of a dead-lettered task on one target.
+    """A dead-lettered task on one target, with its dead letters and failures.
 
     Args:
-        letters: its dead letters, the oldest first.
-        failures: what its deliveries recorded, the oldest first.
+        letters: its dead letters, oldest first.
+        failures: the failures that its deliveries recorded, oldest first.
     """
 
     manifest: Manifest
@@ -29,7 +29,7 @@ class Case:
     failures: Sequence[Failure]
 
     def as_dict(self) -> dict[str, Any]:
-        """Ready for JSON, with the last message."""
+        """As JSON, with the last message."""
         first = self.letters[0].info
         images = self.manifest.task_range(first.task_index)
         last = self.letters[-1].letter
@@ -45,10 +45,10 @@ class Case:
         }
 
     def as_lines(self) -> Iterator[str]:
-        """For people."""
+        """As lines to print."""
         info = self.letters[0].info
         images = self.manifest.task_range(info.task_index)
-        yield f"target   {info.target}: the task is {info.state} now"
+        yield f"target   {info.target}: the task is now {info.state}"
         yield f"images   {images.start}..{images.stop - 1}"
         for letter in self.letters:
             yield f"letter   publication {letter.info.publication}, {_fate(letter)}"
@@ -59,23 +59,23 @@ class Case:
                 f" on {failure.instance_id}: {failure.error}: {one_line(failure.detail)}"
             )
         if not self.failures:
-            yield "failure  none recorded: every delivery ended without an answer, or with `try again`"
+            yield "failure  none recorded: every delivery ended without a response, or asked for a retry"
 
 
 def table(letters: Iterable[ReadLetter]) -> Iterator[str]:
-    """A line per letter, below a line per job."""
+    """A line per dead letter, below a line per job."""
     job = ""
     for letter in letters:
         info = letter.info
         if info.job_id != job:
             job = info.job_id
             yield f"job {job}"
-            yield f"  {'target':<10} {'task':>6}  {'state':<10} why"
+            yield f"  {'target':<10} {'task':>6}  {'state':<10} cause"
         yield f"  {info.target:<10} {info.task_index:>6}  {info.state:<10} {_fate(letter)}"
 
 
 def log_hints(job_id: str, task_index: int, broker_url: str) -> list[str]:
-    """Where the workers' logs say more of a task."""
+    """Commands that print the workers' log lines of a task."""
     run_file = find_run_file()
     if is_pubsub(broker_url) and not PubSubAddress.parse(broker_url).emulator:
         project = PubSubAddress.parse(broker_url).project
@@ -87,45 +87,45 @@ def log_hints(job_id: str, task_index: int, broker_url: str) -> list[str]:
 
 
 def next_steps(letters: Sequence[ReadLetter]) -> list[str]:
-    """What can be done about the letters that stand."""
-    standing = [letter.info for letter in letters if letter.info.state is TaskState.DEAD]
-    if not standing:
+    """Commands for the open dead letters."""
+    open_letters = [letter.info for letter in letters if letter.info.state is TaskState.DEAD]
+    if not open_letters:
         return []
-    first = standing[0]
+    first = open_letters[0]
     return [
-        f"`diptych dlq show {first.job_id} {first.task_index}` says more of one;"
-        f" `diptych dlq redrive {first.job_id} --all` publishes a job's again"
+        f"`diptych dlq show {first.job_id} {first.task_index}` shows one in detail;"
+        f" `diptych dlq redrive {first.job_id} --all` publishes a job's tasks again"
     ]
 
 
-def dead_letter_pull_note(found: Collection) -> list[str]:
-    """What is worth a word about the reserve."""
+def dead_letter_pull_notes(pulled: Pulled) -> list[str]:
+    """Notes about the dead-letter pull subscription."""
     notes = []
-    if found.written:
+    if pulled.written:
         notes.append(
-            f"{counted(found.written, 'dead letter')} came from the reserve subscription: the push to the"
-            " container's /dead-letter does not get through, or not yet"
+            f"{counted(pulled.written, 'dead letter')} came from the pull subscription: pushes to the"
+            " container's /dead-letter have not succeeded (yet)"
         )
-    if found.left:
+    if pulled.left:
         notes.append(
-            f"{counted(found.left, 'message')} stay in the reserve subscription: of jobs that this store does"
-            " not hold, or no task at all"
+            f"{counted(pulled.left, 'message')} left in the pull subscription: of jobs that are not in this"
+            " store, or not tasks"
         )
-    if found.more:
-        notes.append("the reserve subscription holds more: the same command goes on")
+    if pulled.more:
+        notes.append("the pull subscription holds more: run the command again")
     return notes
 
 
 def one_line(text: str) -> str:
-    """Without line breaks and control characters: what a message quotes must not steer the terminal."""
+    """Replace line breaks and control characters: quoted text must not control the terminal."""
     return "".join(char if char.isprintable() else " " for char in text)
 
 
 def _fate(letter: ReadLetter) -> str:
-    found = letter.letter
-    if found is None:
+    dead_letter = letter.letter
+    if dead_letter is None:
         return one_line(letter.problem)
     return (
-        f"{counted(found.attempts, 'attempt')}, dead since {found.dead_at:%Y-%m-%d %H:%M} UTC:"
-        f" {one_line(found.last_error)}"
+        f"{counted(dead_letter.attempts, 'attempt')}, dead since {dead_letter.dead_at:%Y-%m-%d %H:%M} UTC:"
+        f" {one_line(dead_letter.last_error)}"
     )

@@ -1,4 +1,4 @@
-"""The options that ask what a job will cost; `results cost` shares some of them."""
+"""Options for a cost estimate; `results cost` shares some of them."""
 
 from __future__ import annotations
 
@@ -21,20 +21,20 @@ prices_option = click.option(
     show_envvar=True,
     metavar="FILE",
     type=click.Path(dir_okay=False, path_type=Path),
-    help="A price table of your own: see docs/cost.md.",
+    help="Price table to use instead of the built-in one; see docs/cost.md.",
 )
 free_tier_option = click.option(
-    "--free-tier", is_flag=True, help="Take off what a month has free, as if nothing else had used it."
+    "--free-tier", is_flag=True, help="Deduct the monthly free tier, as if nothing else used it."
 )
 
 
 @dataclass(frozen=True, slots=True)
 class CostOptions:
-    """What was asked about cost.
+    """The cost options of a submission.
 
     Args:
-        quoting: show the quote and do nothing else.
-        max_cost: dollars that the upper estimate may reach; None: any.
+        quoting: show the quote and stop.
+        max_cost: limit of the upper estimate, in dollars; None: no limit.
     """
 
     quoting: bool
@@ -43,7 +43,7 @@ class CostOptions:
     free_tier: bool
 
     def settle(self, draft: Draft, as_json: bool) -> bool:
-        """Show the quote, and refuse what is over the budget. True if the command ends here.
+        """Show the quote and check the budget. True if the command ends here.
 
         Raises:
             PriceError: the price table cannot be used.
@@ -68,10 +68,13 @@ def cost_options(command: Command) -> Command:
     """Add --quote, --max-cost, --prices and --free-tier."""
     options = (
         click.option(
-            "--quote", "quoting", is_flag=True, help="Estimate the cost; write and publish nothing."
+            "--quote",
+            "quoting",
+            is_flag=True,
+            help="Estimate the cost without writing or publishing anything.",
         ),
         click.option(
-            "--max-cost", type=float, metavar="USD", help="Refuse if the upper estimate is over this."
+            "--max-cost", type=float, metavar="USD", help="Refuse the job if its upper estimate exceeds this."
         ),
         prices_option,
         free_tier_option,

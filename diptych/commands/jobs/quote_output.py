@@ -1,4 +1,4 @@
-"""How a quote is printed."""
+"""What `submit --quote` prints."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from results.cost.table import add_bills, cost_table, dollars, notes
 
 
 def show_quote(quote: Quote, draft: Draft, prices: Prices, as_json: bool) -> None:
-    """Print what a job is expected to cost."""
+    """Print the expected cost of a job."""
     if as_json:
         manifest = draft.manifest
         return print_json(
@@ -27,30 +27,30 @@ def show_quote(quote: Quote, draft: Draft, prices: Prices, as_json: bool) -> Non
     }
     title = f"{quote.count:,} images of {draft.manifest.model}: expected cost"
     table = cost_table(
-        title, [one.target for one in quote.targets], head, [one.usage for one in quote.targets]
+        title, [target.target for target in quote.targets], head, [target.usage for target in quote.targets]
     )
-    add_bills(table, [one.bill for one in quote.targets])
+    add_bills(table, [target.bill for target in quote.targets])
     table.add_section()
-    table.add_row("total", *(dollars(one.bill.total) for one in quote.targets), style="bold")
-    table.add_row("per 1,000 images", *(dollars(one.cost_per_1000_images) for one in quote.targets))
-    table.add_row("upper estimate", *(dollars(one.upper.total) for one in quote.targets))
+    table.add_row("total", *(dollars(target.bill.total) for target in quote.targets), style="bold")
+    table.add_row("per 1,000 images", *(dollars(target.cost_per_1000_images) for target in quote.targets))
+    table.add_row("upper estimate", *(dollars(target.upper.total) for target in quote.targets))
     Console().print(Group(table, *(Text(line) for line in _lines(quote, prices))))
     return None
 
 
 def _lines(quote: Quote, prices: Prices) -> list[str]:
     timing = (
-        "calibrated here"
+        "measured on this machine"
         if quote.calibrated
-        else "the model's nominal: `diptych model calibrate` measures it"
+        else "the model's nominal value; measure it with `diptych model calibrate`"
     )
     lines = [
         f"Job: {dollars(quote.total)} expected, {dollars(quote.upper_total)} at the upper estimate"
-        f" (submission {dollars(quote.submission.total)} in it).",
-        f"Seconds per image: {timing}; a cloud's CPU may be slower.",
+        f" ({dollars(quote.submission.total)} of it for the submission).",
+        f"Seconds per image: {timing}; a cloud CPU may be slower.",
         f"Upper estimate: {quote.upper_rule}.",
         *notes(prices, quote.free_tier),
     ]
-    if any(one.service == "own" for one in quote.targets):
-        lines.append("celery runs on machines of your own: their computing is not priced.")
-    return [*lines, "Nothing was written or published."]
+    if any(target.service == "own" for target in quote.targets):
+        lines.append("celery runs on your own machines: their compute time is not priced.")
+    return [*lines, "Nothing written, nothing published."]

@@ -1,4 +1,4 @@
-"""`diptych model average`: the mean of checkpoints of one run."""
+"""`diptych model average`."""
 
 from __future__ import annotations
 
@@ -16,18 +16,23 @@ import click
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
 )
 @click.option(
-    "-o", "--output", required=True, metavar="FILE", type=click.Path(path_type=Path), help="The mean."
+    "-o",
+    "--output",
+    required=True,
+    metavar="FILE",
+    type=click.Path(path_type=Path),
+    help="The averaged checkpoint to write.",
 )
 def average(checkpoints: tuple[Path, ...], output: Path) -> None:
     """Average the weights of two or more checkpoints of one run.
 
-    The mean of a run's late checkpoints often generates better than each of them. Measure it as any other:
-    `diptych model gate`, `diptych model quality`.
+    The mean of a run's late checkpoints often generates better images than each of them. Measure it with
+    `diptych model gate` and `diptych model quality`.
     """
     from model.averaging import average_checkpoints
     from model.checkpoint import save_checkpoint
 
     if len(checkpoints) < 2:
-        raise click.UsageError("a mean needs two checkpoints or more")
+        raise click.UsageError("give two or more checkpoints")
     tensors, config = average_checkpoints(checkpoints)
     click.echo(f"{output} sha256:{save_checkpoint(output, tensors, config).removeprefix('sha256:')}")

@@ -1,4 +1,4 @@
-"""`diptych model calibrate`: how long an image takes on this machine."""
+"""`diptych model calibrate`."""
 
 from __future__ import annotations
 
@@ -6,14 +6,19 @@ from typing import Any
 
 import click
 
-from diptych.commands.model.commands import checked_params, engine_options, load, name_argument, params_option
-from diptych.commands.options import json_option, print_json
+from diptych.commands.model.options import checked_params, engine_options, load, name_argument
+from diptych.commands.options import json_option, params_option, print_json
 
 
 @click.command()
 @name_argument
 @click.option(
-    "-n", "--count", type=click.IntRange(3, 1000), default=20, show_default=True, help="Images timed."
+    "-n",
+    "--count",
+    type=click.IntRange(3, 1000),
+    default=20,
+    show_default=True,
+    help="Number of images to time.",
 )
 @params_option
 @engine_options
@@ -21,7 +26,7 @@ from diptych.commands.options import json_option, print_json
 def calibrate(
     name: str, count: int, params: tuple[tuple[str, Any], ...], as_json: bool, **engine: Any
 ) -> None:
-    """Time a model on this machine; `submit` then sizes its tasks by that."""
+    """Measure a model's time per image on this machine; `submit` then sizes tasks by it."""
     import statistics
     import time
 
@@ -29,7 +34,7 @@ def calibrate(
     from model.seeds import image_seed
 
     checked = checked_params(name, params, engine["model_dir"])
-    found, loaded = load(name, **engine)
+    info, loaded = load(name, **engine)
     loaded.generate([image_seed(0, 0)], checked)  # The first inference still allocates.
     times_s = []
     for index in range(count):
@@ -37,7 +42,7 @@ def calibrate(
         loaded.generate([image_seed(0, index)], checked)
         times_s.append(time.perf_counter() - started_s)
     measured = Calibration(
-        digest=found.digest,
+        digest=info.digest,
         seconds_per_image=statistics.median(times_s),
         engine=loaded.name,
         precision=loaded.precision,
@@ -51,5 +56,5 @@ def calibrate(
         return print_json({"name": name, **asdict(measured)})
     return click.echo(
         f"{name}: {measured.seconds_per_image:.4f} s per image"
-        f" ({measured.engine} {measured.precision} on {measured.isa}; kept in {calibration_file()})"
+        f" ({measured.engine} {measured.precision} on {measured.isa}; saved in {calibration_file()})"
     )

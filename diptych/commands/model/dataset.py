@@ -1,4 +1,4 @@
-"""`diptych model dataset …`: training data that is made on this machine."""
+"""`diptych model dataset …`: generate training data."""
 
 from __future__ import annotations
 
@@ -11,39 +11,43 @@ from typing import Final
 
 import click
 
+from diptych.commands.model.options import extra_required
 from diptych.commands.options import json_option, print_json
 
 INTERRUPTED_EXIT: Final = 130
 FOLDER = click.Path(file_okay=False, path_type=Path)
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.group()
 def dataset() -> None:
-    """Make training data: synthetic faces, rendered from CC0 3D shapes."""
+    """Generate training data: synthetic faces, rendered from CC0 3D shapes."""
 
 
 @dataset.command()
-@click.option("--count", type=int, default=10_000, show_default=True, help="How many pictures.")
+@click.option("--count", type=int, default=10_000, show_default=True, help="Number of images.")
 @click.option(
     "--size", type=int, default=128, show_default=True, help="Side in pixels: 32, 64, 128, 256 or 512."
 )
-@click.option("--seed", type=int, default=0, show_default=True, help="Another seed, other faces.")
-@click.option("--jobs", type=int, help="Processes.  [default: one per CPU]")
+@click.option("--seed", type=int, default=0, show_default=True, help="Random seed of the faces.")
+@click.option("--jobs", type=int, help="Number of processes.  [default: one per CPU]")
 @click.option(
-    "-o", "--output", type=click.Path(file_okay=False, path_type=Path), required=True, help="The folder."
+    "-o",
+    "--output",
+    type=click.Path(file_okay=False, path_type=Path),
+    required=True,
+    help="Folder to write to.",
 )
-@click.option("--quiet", is_flag=True, help="No progress bar.")
+@click.option("--quiet", is_flag=True, help="Hide the progress bar.")
 @json_option
 def faces(
     count: int, size: int, seed: int, jobs: int | None, output: Path, quiet: bool, as_json: bool
 ) -> None:
     """Render synthetic faces into a folder.
 
-    Face k of a seed is the same whatever the count and the number of processes. Ctrl-C keeps what is there;
-    the same command goes on, and a larger --count adds to the folder. The pictures are CC0; no real person is
-    shown.
+    Face k of a seed is the same whatever the count and the number of processes. After Ctrl-C the same command
+    continues, and a larger --count adds images. The images are CC0 and show no real person.
     """
-    with renderer_wanted():
+    with extra_required("faces"):
         from model.dataset.manifest import FacesConfig
         from model.dataset.writer import write_faces
 
@@ -55,7 +59,7 @@ def faces(
             written = write_faces(output, config, processes, show)
     except KeyboardInterrupt:
         click.echo(
-            f"interrupted; what is rendered is kept in {output}, the same command goes on from there",
+            f"interrupted; rendered images are kept in {output}, and the same command continues",
             err=True,
         )
         raise click.exceptions.Exit(INTERRUPTED_EXIT) from None
@@ -66,17 +70,8 @@ def faces(
         )
     else:
         click.echo(
-            f"{output}: {written.rendered:,} faces rendered in {seconds:.0f} s, {written.found:,} were there"
+            f"{output}: {written.rendered:,} faces rendered in {seconds:.0f} s, {written.found:,} kept"
         )
-
-
-@contextmanager
-def renderer_wanted() -> Iterator[None]:
-    """Around an import: say which extra is missing, if one is."""
-    try:
-        yield
-    except ModuleNotFoundError as error:
-        raise click.ClickException(f"this needs {error.name}: pip install -e '.[faces]'") from None
 
 
 @contextmanager

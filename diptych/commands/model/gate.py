@@ -1,4 +1,4 @@
-"""`diptych model gate`: how far bf16 and int8 stray from fp32, written into the checkpoint."""
+"""`diptych model gate`: measure bf16 and int8 against fp32, and store the figures in the checkpoint."""
 
 from __future__ import annotations
 
@@ -15,14 +15,23 @@ FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 @click.command()
 @click.argument("checkpoint", type=FILE)
-@click.option("-o", "--output", type=click.Path(dir_okay=False, path_type=Path), help="[default: CHECKPOINT]")
 @click.option(
-    "--seeds", type=click.IntRange(8, 4096), default=256, show_default=True, help="Images compared."
+    "-o",
+    "--output",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Checkpoint to write.  [default: CHECKPOINT]",
+)
+@click.option(
+    "--seeds",
+    type=click.IntRange(8, 4096),
+    default=256,
+    show_default=True,
+    help="Number of images to compare.",
 )
 def gate(checkpoint: Path, output: Path | None, seeds: int) -> None:
     """Measure a checkpoint's lower precisions, so that `auto` may use them.
 
-    The outcome becomes part of the checkpoint, and changes its digest: measure before jobs use it.
+    The figures become part of the checkpoint and change its digest: run this before submitting jobs.
     """
     from model.checkpoint import read_tensors, save_checkpoint
     from model.engines.measure_precision import measure_gate
@@ -45,4 +54,4 @@ def _lines(measured: PrecisionGate) -> list[str]:
             f"  {figures.relative_time:.2f}{layers}"
         )
     fastest = measured.fastest_first()
-    return [*lines, f"auto takes {fastest[0] if fastest else 'fp32'}"]
+    return [*lines, f"auto selects {fastest[0] if fastest else 'fp32'}"]

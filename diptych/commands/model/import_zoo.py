@@ -1,4 +1,4 @@
-"""`diptych model import`: one of the four published zoo models, as a checkpoint of ours."""
+"""`diptych model import`: convert one of the four published zoo models to a checkpoint."""
 
 from __future__ import annotations
 
@@ -9,37 +9,31 @@ from pathlib import Path
 
 import click
 
-from diptych.commands.options import settings_of
+from diptych.commands.model.options import model_dir_option, require_model_dir
 
 
 @click.command(name="import")
 @click.argument("source", metavar="zoo:NAME|FILE")
-@click.option("--name", help="The name to register it under.  [default: the zoo's, e.g. celebahq-512]")
-@click.option("--float32", is_flag=True, help="Keep every bit of the weights: twice the size.")
-@click.option("--force", is_flag=True, help="Replace a model of that name.")
-@click.option(
-    "--model-dir",
-    type=click.Path(path_type=Path),
-    help="Where to keep it.  [default: DIPTYCH_MODEL_DIR, or a folder of the user's]",
-)
+@click.option("--name", help="Name to register it under.  [default: the zoo's, e.g. celebahq-512]")
+@click.option("--float32", is_flag=True, help="Keep the weights in fp32, at twice the size.")
+@click.option("--force", is_flag=True, help="Replace an existing model of that name.")
+@model_dir_option
 def import_(source: str, name: str | None, float32: bool, force: bool, model_dir: Path | None) -> None:
-    """Import a published Progressive GAN of pytorch_GAN_zoo: download or FILE, check, convert.
+    """Import a published Progressive GAN of pytorch_GAN_zoo: download, verify and convert it.
 
     \b
     zoo:celebahq-512   zoo:celebahq-256   zoo:celeba-128   zoo:dtd-128
 
-    Needs torch (pip install -e '.[train]'), this once; generating does not.
+    The import needs torch (pip install -e '.[train]'); generating does not.
     """
     from model.adding.zoo import ZOO, convert, identify
     from model.checkpoint import save_checkpoint
 
     if find_spec("torch") is None:
         raise click.ClickException("this needs torch: pip install -e '.[train]'")
-    folder = settings_of(model_dir=model_dir).model_dir
-    if folder is None:
-        raise click.UsageError("no folder for models: give --model-dir or DIPTYCH_MODEL_DIR")
+    folder = require_model_dir(model_dir)
     zoo_name = source.removeprefix("zoo:")
-    # Checked before the download, which is of some 100 MB; what a file is, only its hash tells.
+    # Checked before the download of some 100 MB; a local file is identified by its hash.
     chosen = name or (zoo_name if zoo_name != source and zoo_name in ZOO else None)
     target = _target(folder, chosen, force=force) if chosen else None
     with tempfile.TemporaryDirectory(prefix="diptych-zoo-") as temporary:
@@ -50,11 +44,11 @@ def import_(source: str, name: str | None, float32: bool, force: bool, model_dir
     click.echo(f"{target} {digest}")
     side = config.resolution
     click.echo(f"{target.stem}: {side}x{side}, {config.parameters:,} weights; {config.licence}")
-    click.echo(f"`diptych model gate {target}` measures whether bf16 and int8 will do", err=True)
+    click.echo(f"`diptych model gate {target}` measures bf16 and int8", err=True)
 
 
 def _target(folder: Path, name: str, *, force: bool) -> Path:
-    """Where the model goes. Raises UsageError for a bad name, or one that is taken."""
+    """The file to write. Raises UsageError for a bad or existing name."""
     from model.descriptor import SUFFIX as DESCRIPTOR_SUFFIX
     from results.naming import check_name
 
@@ -64,9 +58,9 @@ def _target(folder: Path, name: str, *, force: bool) -> Path:
         raise click.UsageError(f"--name: {error}") from None
     added = folder / f"{name}{DESCRIPTOR_SUFFIX}"
     if added.exists():  # it would hide the checkpoint
-        raise click.UsageError(f"there is a model {name} already, in {added}: `diptych model remove {name}`")
+        raise click.UsageError(f"model {name} exists already, in {added}: see `diptych model remove {name}`")
     if target.exists() and not force:
-        raise click.UsageError(f"{target} is there already; --force replaces it")
+        raise click.UsageError(f"{target} exists already; --force replaces it")
     return target
 
 

@@ -1,4 +1,4 @@
-"""The pictures that `diptych model` writes: a sheet of samples, a looped walk."""
+"""The images that `diptych model` writes: a sheet of samples, an animated loop."""
 
 from __future__ import annotations
 
@@ -20,20 +20,20 @@ FRAME_MS: Final = 60
 
 
 def check_suffix(path: Path, *allowed: str) -> None:
-    """Refuse an output of another kind, or in no folder, before anything is generated."""
+    """Raise UsageError for a wrong suffix or a missing folder, before anything is generated."""
     if path.suffix.lower() not in allowed:
         raise click.UsageError(f"the output must end in {' or '.join(allowed)}, not {path.name!r}")
     if not path.parent.is_dir():
-        raise click.UsageError(f"no folder {path.parent}")
+        raise click.UsageError(f"folder {path.parent} does not exist")
 
 
 def check_size(count: int, first: NDArray[np.uint8], columns: int | None) -> None:
-    """Refuse a sheet that would be too large, before the rest of it is generated.
+    """Raise UsageError if a sheet would be too large, before the rest of it is generated.
 
     Args:
-        count: images on it.
-        first: uint8 [H, W, 3], the first of them.
-        columns: images in a row, as `save_sheet` takes it.
+        count: images on the sheet.
+        first: uint8 [H, W, 3], the first image.
+        columns: images per row, as in `save_sheet`.
     """
     rows, across = _grid(count, columns)
     if rows * first.shape[0] * across * first.shape[1] > MAX_PIXELS:
@@ -46,7 +46,7 @@ def save_sheet(images: Sequence[NDArray[np.uint8]], path: Path, columns: int | N
     Args:
         images: uint8 [H, W, 3] each, all of one size.
         path: a .png.
-        columns: images in a row; by default the sheet is about square.
+        columns: images per row; by default the sheet is about square.
     """
     check_size(len(images), images[0], columns)
     rows, columns = _grid(len(images), columns)

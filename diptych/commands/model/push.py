@@ -1,4 +1,4 @@
-"""`diptych model push`: a checkpoint into the store, for workers wherever they run."""
+"""`diptych model push`."""
 
 from __future__ import annotations
 
@@ -6,20 +6,20 @@ from pathlib import Path
 
 import click
 
-from diptych.commands.model.commands import folder_option, name_argument
+from diptych.commands.model.options import model_dir_option, name_argument
 from diptych.commands.options import json_option, print_json, settings_of, store_of, store_option
 
 
 @click.command()
 @name_argument
-@folder_option
+@model_dir_option
 @json_option
 @store_option
 def push(name: str, model_dir: Path | None, as_json: bool, store_url: str | None) -> None:
-    """Put a model's checkpoint into the store, where workers that lack it fetch it.
+    """Upload a model's checkpoint to the store, where workers that lack it download it.
 
-    Each fetches it once, checks its hash, and keeps it: nothing is built or deployed anew. `diptych submit`
-    does this by itself.
+    Each worker downloads it once, verifies its hash and caches it: nothing is rebuilt or redeployed. `diptych
+    submit` uploads checkpoints by itself.
 
     \b
     diptych model push my-faces --store gs://my-bucket/diptych

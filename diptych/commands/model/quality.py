@@ -1,4 +1,4 @@
-"""`diptych model quality`: measure a model's images against real ones."""
+"""`diptych model quality`."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from diptych.commands.model.train import torch_wanted
+from diptych.commands.model.options import extra_required, model_dir_option, name_argument
 from diptych.commands.options import json_option, print_json, settings_of
 
 if TYPE_CHECKING:
@@ -22,17 +22,17 @@ ANY_PATH = click.Path(path_type=Path)
 
 
 @click.command()
-@click.argument("name", metavar="NAME")
-@click.option("--data", type=ANY_PATH, required=True, help="Real images, best not those it was trained on.")
+@name_argument
+@click.option(
+    "--data", type=ANY_PATH, required=True, help="Real images, preferably not those it was trained on."
+)
 @click.option("-n", "--count", type=click.IntRange(16, 50_000), default=1000, show_default=True)
 @click.option("--seed", type=click.IntRange(0, 2**63 - 1), default=0, show_default=True)
 @click.option(
-    "--neighbours", type=ANY_PATH, help="A .png to write: generated images beside the nearest real."
+    "--neighbours", type=ANY_PATH, help="A .png file to write: generated images beside the nearest real ones."
 )
-@click.option("--cache", type=ANY_PATH, default=CACHE, show_default=True, help="Decoded images.")
-@click.option(
-    "--model-dir", type=ANY_PATH, help="A folder of more checkpoints.  [default: DIPTYCH_MODEL_DIR]"
-)
+@click.option("--cache", type=ANY_PATH, default=CACHE, show_default=True, help="Cache of decoded images.")
+@model_dir_option
 @json_option
 def quality(
     name: str,
@@ -44,8 +44,8 @@ def quality(
     model_dir: Path | None,
     as_json: bool,
 ) -> None:
-    """Measure a model: faces found, KID-EffNet, sliced Wasserstein distance, nearest neighbours."""
-    with torch_wanted():
+    """Measure image quality: faces found, KID-EffNet, sliced Wasserstein distance, nearest neighbours."""
+    with extra_required("train"):
         from model.training.dataset import open_dataset
         from model.training.quality import check_measurable, measure, neighbour_sheet
         from model.training.sheets import save_sheet
@@ -58,23 +58,21 @@ def quality(
     if neighbours is not None:
         check_suffix(neighbours, ".png")
     settings = settings_of(model_dir=model_dir)
-    found = Registry(settings.model_dir).get(name)
-    dataset = open_dataset(data, found.resolution, cache)
-    check_measurable(count, dataset.count, found.resolution)
-    # Files come in the order of their names, which may be that of a kind: shuffle, the same way each time.
+    info = Registry(settings.model_dir).get(name)
+    dataset = open_dataset(data, info.resolution, cache)
+    check_measurable(count, dataset.count, info.resolution)
+    # Files are in the order of their names, which may be grouped by kind: shuffle, with a fixed seed.
     order = np.random.default_rng(0).permutation(dataset.count)
-    real = dataset.at(found.resolution)[order[: 2 * count]]
-    generated = _generate(
-        load_engine(found, engine=settings.engine, precision="fp32", threads=1), seed, count
-    )
+    real = dataset.at(info.resolution)[order[: 2 * count]]
+    generated = _generate(load_engine(info, engine=settings.engine, precision="fp32", threads=1), seed, count)
     if neighbours is not None:
-        sheet, columns = neighbour_sheet(generated, np.asarray(dataset.at(found.resolution)))
+        sheet, columns = neighbour_sheet(generated, np.asarray(dataset.at(info.resolution)))
         save_sheet(sheet, neighbours, columns)
     report = measure(generated, real)
     if as_json:
         from dataclasses import asdict
 
-        print_json({"name": name, "digest": found.digest, **asdict(report)})
+        print_json({"name": name, "digest": info.digest, **asdict(report)})
     else:
         _show(name, report)
 

@@ -1,4 +1,4 @@
-"""`diptych model train` and `diptych model export`: a Progressive GAN from a folder of images."""
+"""`diptych model train` and `diptych model export`."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import click
+
+from diptych.commands.model.options import extra_required
 
 if TYPE_CHECKING:
     from model.training.loop import Tick
@@ -23,23 +25,27 @@ ANY_PATH = click.Path(path_type=Path)
 
 @click.command()
 @click.argument("config_path", metavar="CONFIG.toml", type=FILE)
-@click.option("--data", type=ANY_PATH, help="Folder of images, or uint8 .npy/.npz; beats the config's.")
-@click.option("--run", "run_path", type=ANY_PATH, help=f"The run's folder. [default: {RUNS}/NAME]")
-@click.option("--cache", type=ANY_PATH, help="Decoded images. [default: images/ beside the run's folder]")
+@click.option("--data", type=ANY_PATH, help="Folder of images, or uint8 .npy/.npz; overrides the config's.")
+@click.option("--run", "run_path", type=ANY_PATH, help=f"Folder of the run.  [default: {RUNS}/NAME]")
+@click.option(
+    "--cache", type=ANY_PATH, help="Cache of decoded images.  [default: images/ beside the run's folder]"
+)
 @click.option(
     "--from",
     "start",
     metavar="CHECKPOINT|RUN",
     type=click.Path(exists=True, path_type=Path),
-    help="Begin a new run with a checkpoint's generator, or grow another run; a wider one begins as it was, "
-    "one of a lower resolution takes a checkpoint's lower levels.",
+    help="Initialise a new run from a checkpoint's generator, or grow another run. A wider network starts"
+    " with equal outputs; a lower resolution uses the checkpoint's lower levels.",
 )
-@click.option("--discriminator", type=FILE, help="With --from CHECKPOINT: the one that `export` kept of it.")
 @click.option(
-    "--teacher", type=FILE, help="Checkpoint whose images it learns from, as the config's [teacher] says."
+    "--discriminator",
+    type=FILE,
+    help="With --from CHECKPOINT: the discriminator that `export` saved with it.",
 )
-@click.option("--kimg", type=click.FloatRange(min=0), help="Stop at so many thousand images.")
-@click.option("--quiet", is_flag=True, help="No progress bar.")
+@click.option("--teacher", type=FILE, help="Checkpoint to distil from, as configured in [teacher].")
+@click.option("--kimg", type=click.FloatRange(min=0), help="Stop after this many thousand images.")
+@click.option("--quiet", is_flag=True, help="Hide the progress bar.")
 def train(
     config_path: Path,
     data: Path | None,
@@ -51,24 +57,24 @@ def train(
     kimg: float | None,
     quiet: bool,
 ) -> None:
-    """Train a Progressive GAN, or go on with a run.
+    """Train a Progressive GAN, or resume a run.
 
-    Ctrl-C saves and stops; the same command goes on from there, equal to the last bit. The run's folder
-    holds state.pt, stats.jsonl and sheets/.
+    Ctrl-C saves and stops; the same command resumes bit-exactly. The run's folder holds state.pt, stats.jsonl
+    and sheets/.
     """
-    with torch_wanted():
+    with extra_required("train"):
         from model.training.config import load_training_config
         from model.training.loop import TrainingLoop, open_run, stop_on_signals
         from model.training.state import RunFolder
 
     if discriminator is not None and start is None:
-        raise click.UsageError("--discriminator goes with --from CHECKPOINT")
+        raise click.UsageError("--discriminator needs --from CHECKPOINT")
     if kimg is not None and not math.isfinite(kimg):
         raise click.UsageError(f"--kimg must be a number of thousand images, not {kimg}")
     config = load_training_config(config_path)
     source = data or config.data
     if source is None:
-        raise click.UsageError('which images? Give --data DIR, or data = "DIR" in the config')
+        raise click.UsageError('no training images: give --data DIR, or data = "DIR" in the config')
     folder = RunFolder(run_path or RUNS / config.name)
     stop_at = config.total_images if kimg is None else round(kimg * 1000)
     with _progress(stop_at, quiet) as show:
@@ -78,34 +84,27 @@ def train(
         with stop_on_signals(loop.stop):
             ended = loop.run(stop_at)
     place = f"saved at {trainer.images / 1000:.1f} kimg in {folder.path}"
-    click.echo(place if ended else f"{place}; the same command goes on from there", err=True)
+    click.echo(place if ended else f"{place}; the same command resumes it", err=True)
     if not ended:
         raise click.exceptions.Exit(INTERRUPTED_EXIT)
 
 
 @click.command()
 @click.argument("config_path", metavar="CONFIG.toml", type=FILE)
-@click.option("--run", "run_path", type=ANY_PATH, help=f"The run's folder. [default: {RUNS}/NAME]")
+@click.option("--run", "run_path", type=ANY_PATH, help=f"Folder of the run.  [default: {RUNS}/NAME]")
 @click.option("-o", "--output", type=ANY_PATH, required=True, help="The .safetensors file to write.")
-@click.option("--discriminator", type=ANY_PATH, help="Keep the discriminator too, to train on from both.")
+@click.option(
+    "--discriminator", type=ANY_PATH, help="File to save the discriminator to, for further training."
+)
 def export(config_path: Path, run_path: Path | None, output: Path, discriminator: Path | None) -> None:
-    """Make a checkpoint of a run's averaged generator, also while the run goes on."""
-    with torch_wanted():
+    """Export a run's averaged generator as a checkpoint; the run may be in progress."""
+    with extra_required("train"):
         from model.training.config import load_training_config
         from model.training.state import RunFolder, export_run
 
     config = load_training_config(config_path)
     digest = export_run(RunFolder(run_path or RUNS / config.name), config, output, discriminator)
     click.echo(f"{output} {digest}")
-
-
-@contextmanager
-def torch_wanted() -> Iterator[None]:
-    """Around an import: say which extra is missing, if one is."""
-    try:
-        yield
-    except ModuleNotFoundError as error:
-        raise click.ClickException(f"this needs {error.name}: pip install -e '.[train]'") from None
 
 
 @contextmanager

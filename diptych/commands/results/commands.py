@@ -1,42 +1,28 @@
-"""`diptych results …`: one command each. What they need is imported when they run."""
+"""`diptych results ls`, `show`, `download` and `contact-sheet`. What they need is imported when they run."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Final
 
 import click
 
 from diptych.commands.options import job_argument, json_option, store_option
-from diptych.commands.results.compare import compare
-from diptych.commands.results.cost import cost
-from diptych.commands.results.export import export
-from diptych.commands.results.gallery import gallery
 from diptych.commands.results.job import chosen_targets as _targets
 from diptych.commands.results.job import open_job as _open
 from diptych.commands.results.job import target_option
-from diptych.commands.results.report import report
-from diptych.commands.results.verify import verify
-
-_HELP: Final = {"help_option_names": ["-h", "--help"]}
 
 
-@click.group(context_settings=_HELP)
-def results() -> None:
-    """Look at a job's images and records."""
-
-
-@results.command("ls")
+@click.command()
 @job_argument
-@click.option("--records", "of_records", is_flag=True, help="List records, one per task, not images.")
+@click.option("--records", "of_records", is_flag=True, help="List records (one per task) instead of images.")
 @click.option(
-    "--after", type=click.IntRange(min=0), help="Begin behind this index (or task, with --records)."
+    "--after", type=click.IntRange(min=0), help="Start after this image index (or task, with --records)."
 )
-@click.option("--limit", type=click.IntRange(min=1), help="At most so many, per target.")
+@click.option("--limit", type=click.IntRange(min=1), help="Maximum number per target.")
 @target_option
 @json_option
 @store_option
-def list_results(
+def ls(
     job_id: str,
     of_records: bool,
     after: int | None,
@@ -45,7 +31,7 @@ def list_results(
     as_json: bool,
     store_url: str | None,
 ) -> None:
-    """List a job's images, or its records, as they come. With --json: one object per line.
+    """List a job's images or records. With --json: one object per line.
 
     \b
     diptych results ls my-batch --limit 20
@@ -62,10 +48,10 @@ def list_results(
             click.echo(line)
 
 
-@results.command(short_help="Show a job, an image, or a task.")
+@click.command()
 @job_argument
 @click.argument("index", required=False, type=click.IntRange(min=0))
-@click.option("--task", type=click.IntRange(min=0), help="Show a task's records.")
+@click.option("--task", type=click.IntRange(min=0), help="Show the records of this task.")
 @target_option
 @json_option
 @store_option
@@ -98,7 +84,7 @@ def show(
         results_show.show_job(store, manifest, chosen, as_json)
 
 
-@results.command()
+@click.command()
 @job_argument
 @click.option(
     "-o",
@@ -107,7 +93,7 @@ def show(
     required=True,
     metavar="DIR",
     type=click.Path(file_okay=False, path_type=Path),
-    help="Folder to copy to; made if it does not exist.",
+    help="Folder to copy to; created if missing.",
 )
 @target_option
 @json_option
@@ -117,8 +103,8 @@ def download(
 ) -> None:
     """Copy a job's images and records to a folder.
 
-    What is there already is checked by its hash and not copied again; an interrupted download goes on
-    when it is run again.
+    Existing files are verified by hash and not copied again: run the command again to continue an
+    interrupted download.
     """
     from diptych.commands.results.download import download_job
 
@@ -126,7 +112,7 @@ def download(
     download_job(store, manifest, _targets(manifest, targets), folder, as_json)
 
 
-@results.command("contact-sheet", short_help="Draw one PNG with all panels side by side.")
+@click.command()
 @job_argument
 @click.option(
     "-o",
@@ -135,7 +121,7 @@ def download(
     required=True,
     metavar="FILE",
     type=click.Path(dir_okay=False, path_type=Path),
-    help="PNG file to write; replaced if it exists.",
+    help="PNG file to write; an existing file is replaced.",
 )
 @click.option(
     "--images",
@@ -143,27 +129,19 @@ def download(
     type=click.IntRange(1, 400),
     default=64,
     show_default=True,
-    help="Images per panel, sampled evenly if the job has more.",
+    help="Images per panel; sampled evenly if the job has more.",
 )
 @store_option
-def make_contact_sheet(job_id: str, path: Path, max_images: int, store_url: str | None) -> None:
-    """Draw one PNG with the same images of every target, panel beside panel."""
+def contact_sheet(job_id: str, path: Path, max_images: int, store_url: str | None) -> None:
+    """Write one PNG with the same images of every target, in panels side by side."""
     from diptych.commands.results.download import writing_to
-    from results.imaging.contact_sheet import contact_sheet
+    from results.imaging.contact_sheet import contact_sheet as draw_sheet
 
     if path.suffix.lower() != ".png":
         raise click.UsageError(f"the output must end in .png, not {path.name!r}")
     store, manifest = _open(job_id, store_url)
-    sheet = contact_sheet(store, manifest.job_id, max_images=max_images)
+    sheet = draw_sheet(store, manifest.job_id, max_images=max_images)
     with writing_to(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(sheet)
     click.echo(path)
-
-
-results.add_command(compare)
-results.add_command(cost)
-results.add_command(export)
-results.add_command(gallery)
-results.add_command(report)
-results.add_command(verify)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 import click
 
@@ -12,19 +12,18 @@ from diptych.commands.stack.up import stack_broker_option
 if TYPE_CHECKING:
     from local.options import Broker
 
-_HELP: Final = {"help_option_names": ["-h", "--help"]}
 _COUNT = click.IntRange(2, 400)
 
 
-@click.command(context_settings=_HELP)
+@click.command()
 @stack_broker_option
 @click.option("-n", "--count", type=_COUNT, default=16, show_default=True, help="Images per target.")
 @click.option("--model", default="faces-64", show_default=True)
 @click.option("--seed", type=click.IntRange(0), default=7, show_default=True)
 def demo(broker: Broker, count: int, model: str, seed: int) -> None:
-    """Run the main job once: start a stack, generate on both targets, compare, end the stack.
+    """Run a demo: start a stack, generate on both targets, compare, stop the stack.
 
-    If a stack runs in this folder already, it is used, and left running.
+    A stack that already runs in this folder is used, and left running.
     """
     from diptych.commands.stack.demo_run import Demo
 

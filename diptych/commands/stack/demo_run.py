@@ -1,4 +1,4 @@
-"""The main job once, from nothing to a comparison: what `make demo` shows."""
+"""The demo that `make demo` runs: start a stack, generate on both targets, compare."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ SERVICES: Final = {
     "pubsub": "Pub/Sub emulator, storage server, container and function",
 }
 IMAGES_PER_TASK: Final = 4
-"""Few, so that each target has a cold task and warm ones."""
+"""Few, so that each target gets a cold task and warm ones."""
 POLL_S: Final = 0.1
 PLAIN_EVERY_S: Final = 1.0
 LOG_TAIL: Final = 15
@@ -51,11 +51,11 @@ class Demo:
     """One run of the demonstration.
 
     Args:
-        folder: where `.diptych` lies.
-        broker: who brings the tasks.
+        folder: the folder that contains `.diptych`.
+        broker: kind of broker.
         count: images per target.
         model: registered name.
-        seed: the job's.
+        seed: seed of the job.
     """
 
     def __init__(self, folder: Path, *, broker: Broker, count: int, model: str, seed: int) -> None:
@@ -65,14 +65,14 @@ class Demo:
             model=model, count=count, targets=TARGETS, seed=seed, images_per_task=IMAGES_PER_TASK
         )
         self._terminal = Terminal()
-        self._asked_to_leave = 0
-        """The signal that has come; 0: none."""
+        self._stop_signal = 0
+        """The signal received; 0: none."""
 
     def run(self) -> None:
         """Run it; prints as it goes.
 
         Raises:
-            StackError: the stack did not start or gave up, or images are missing at the end.
+            StackError: the stack did not start or stopped early, or images are missing at the end.
         """
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, self._signalled)
@@ -80,7 +80,7 @@ class Demo:
         with ExitStack() as held:
             stack = self._enter_stack(held)
             run_file = self._run_file()
-            # For this folder's stack, whatever the environment says of others.
+            # Use this folder's stack, whatever the environment says.
             settings = load_settings(store_url=run_file.store_url, broker_url=run_file.broker_url)
             store = open_store(settings.require_store_url())
             click.echo(f"stack ready after {time.monotonic() - started:.1f} s")
@@ -89,12 +89,12 @@ class Demo:
             if state.status is not JobStatus.SUCCEEDED:
                 raise self._failure(f"job {manifest.job_id} ended {state.status}")
             self._show(store, manifest, run_file)
-            self._leave_if_asked()
-        left = "nothing is left running" if stack else "the stack runs on"
+            self._stop_if_signalled()
+        left = "nothing is left running" if stack else "the stack keeps running"
         click.echo(f"done in {time.monotonic() - started:.1f} s; {left}")
 
     def _enter_stack(self, held: ExitStack) -> Stack | None:
-        """Start a stack that ends with `held`, unless one runs here."""
+        """Start a stack that stops with `held`, unless one is running in this folder."""
         if is_running(self._folder):
             click.echo("a stack is running in this folder: the demo uses it")
             return None
@@ -109,7 +109,7 @@ class Demo:
     def _run_file(self) -> RunFile:
         run_file = find_run_file(self._folder)
         if run_file is None:
-            raise StackError(f"{run_file_path(self._folder)} is gone: start the demo again")
+            raise StackError(f"{run_file_path(self._folder)} is missing: start the demo again")
         return run_file
 
     def _submit(self, settings: Settings, store: Store) -> Manifest:
@@ -126,10 +126,10 @@ class Demo:
         state = JobState(store, manifest)
         with self._display() as display:
             for seen in follow(state, poll_s=POLL_S):
-                self._leave_if_asked()
+                self._stop_if_signalled()
                 display.show(seen)
                 if stack and stack.ended.is_set():
-                    raise self._failure("the stack ended before the job did")
+                    raise self._failure("the stack stopped before the job ended")
         return state
 
     def _display(self) -> Display:
@@ -138,7 +138,7 @@ class Demo:
         return PlainLines(click.echo, _progress_line, every_s=PLAIN_EVERY_S)
 
     def _show(self, store: Store, manifest: Manifest, run_file: RunFile) -> None:
-        """Print the comparison, and where everything is."""
+        """Print the comparison and the paths of the results."""
         click.echo()
         self._terminal.print(comparison_table(compare_job(store, manifest.job_id)))
         sheet = self._folder / RUN_FOLDER / f"{manifest.job_id}.png"
@@ -151,36 +151,36 @@ class Demo:
         show, up = f"{program()} results show {manifest.job_id}", f"{program()} up   # keeps a stack running"
         lines = [show, up]
         if run_file.store_folder:
-            # Its server ends with the stack.
+            # Its storage server stops with the stack.
             lines = [f"{program()} up --broker pubsub   # keeps a stack running", show]
         for label, line in zip(("next", ""), lines, strict=True):
             click.echo(f"{label:<14} {line}")
         click.echo()
 
     def _signalled(self, number: int, frame: FrameType | None) -> None:  # noqa: ARG002 (the handler's signature)
-        """SIGINT, SIGTERM: leave through every `finally`, so that the stack ends.
+        """SIGINT, SIGTERM: exit through every `finally`, so that the stack stops.
 
-        The order is kept too: what is raised while a destructor or a weakref's callback happens to run
-        (at the end of every import, say), Python prints and drops.
+        The signal is recorded as well: Python prints and drops an exception that is raised while a destructor
+        or a weakref callback runs (e.g. at the end of an import).
         """
-        self._asked_to_leave = number
-        self._leave_if_asked()
+        self._stop_signal = number
+        self._stop_if_signalled()
 
-    def _leave_if_asked(self) -> None:
-        if self._asked_to_leave == signal.SIGINT:
+    def _stop_if_signalled(self) -> None:
+        if self._stop_signal == signal.SIGINT:
             raise KeyboardInterrupt
-        if self._asked_to_leave:
-            sys.exit(128 + self._asked_to_leave)
+        if self._stop_signal:
+            sys.exit(128 + self._stop_signal)
 
-    def _failure(self, what: str) -> StackError:
-        """An error, after the end of the log has been shown: the first place to look."""
+    def _failure(self, reason: str) -> StackError:
+        """Print the end of the log and return an error."""
         log_file = self._folder / RUN_FOLDER / "stack.log"
         try:
             tail = log_file.read_text(errors="replace").splitlines()[-LOG_TAIL:]
         except OSError:
-            return StackError(what)
+            return StackError(reason)
         click.echo("\n".join(f"  {line}" for line in tail), err=True)
-        return StackError(f"{what}; the log above goes on in {_short(log_file)}")
+        return StackError(f"{reason}; see the whole log in {_short(log_file)}")
 
 
 def _progress_line(state: JobState) -> str:
@@ -189,7 +189,7 @@ def _progress_line(state: JobState) -> str:
 
 
 def _place(run_file: RunFile, name: str) -> str:
-    """Where a user finds objects: a path if they are files here, else a URL."""
+    """The location of objects: a path for local files, else a URL."""
     url = run_file.store_url
     if run_file.store_folder:
         return f"{_short(Path(run_file.store_folder) / name)}/"
@@ -199,7 +199,7 @@ def _place(run_file: RunFile, name: str) -> str:
 
 
 def _short(path: Path) -> str:
-    """Relative to here, if it is below."""
+    """Relative to the current folder if it is inside."""
     try:
         return str(path.resolve().relative_to(Path.cwd()))
     except ValueError:

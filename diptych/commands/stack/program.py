@@ -1,4 +1,4 @@
-"""How this user can type our name."""
+"""The name of the program as the user can type it."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 
 
 def program() -> str:
-    """How this user can type our name: `diptych` if the shell finds it, else where it lies."""
+    """Return `diptych` if the shell finds it, else its relative path."""
     if shutil.which("diptych"):
         return "diptych"
     return os.path.relpath(Path(sys.executable).parent / "diptych")

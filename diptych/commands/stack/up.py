@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 import click
 
 from diptych.commands.stack.program import program
+from producer.text import counted
 
 if TYPE_CHECKING:
     from local.options import Broker
@@ -26,13 +27,12 @@ PORT_PAGE: Final = 7435
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
-_HELP: Final = {"help_option_names": ["-h", "--help"]}
 _SLOTS = click.IntRange(1, 64)
 _PORT = click.IntRange(0, 65535)
 
 
 def _port_option(service: str, default: int, name: str = "") -> Callable[[Command], Command]:
-    help_text = f"Of the {name or service}; 0 for any free one."
+    help_text = f"Port of the {name or service}; 0: any free one."
     return click.option(f"--port-{service}", type=_PORT, default=default, show_default=True, help=help_text)
 
 
@@ -41,29 +41,38 @@ stack_broker_option = click.option(
     type=click.Choice(["celery", "pubsub"]),
     default="celery",
     show_default=True,
-    help="Who brings the tasks. pubsub: Google's emulator, which needs Java, and a bucket for the results.",
+    help="Broker of the tasks. pubsub: Google's emulator (needs Java), with results in an emulated bucket.",
 )
 
 
-@click.command(context_settings=_HELP)
+@click.command()
 @stack_broker_option
-@click.option("--container-slots", type=_SLOTS, help="Tasks generated at once.  [default: half the cores]")
-@click.option("--function-slots", type=_SLOTS, help="Tasks generated at once.  [default: half the cores]")
+@click.option(
+    "--container-slots", type=_SLOTS, help="Tasks generated concurrently.  [default: half the cores]"
+)
+@click.option(
+    "--function-slots", type=_SLOTS, help="Tasks generated concurrently.  [default: half the cores]"
+)
 @click.option(
     "--celery-workers",
     type=click.IntRange(0, 64),
     default=0,
     show_default=True,
-    help="Generating processes of a third target, `celery`.",
+    help="Worker processes of a third target, `celery`.",
 )
-@click.option("--store", "store_url", metavar="URL", help="file:///path or gs://bucket/path  [default: here]")
+@click.option(
+    "--store",
+    "store_url",
+    metavar="URL",
+    help="file:///path or gs://bucket/path  [default: .diptych/results]",
+)
 @_port_option("broker", PORT_BROKER, "Celery broker")
 @_port_option("container", PORT_CONTAINER)
 @_port_option("function", PORT_FUNCTION)
 @_port_option("pubsub", PORT_PUBSUB, "Pub/Sub emulator")
 @_port_option("gcs", PORT_GCS, "storage server")
 @_port_option("page", PORT_PAGE)
-@click.option("--page/--no-page", "with_page", default=True, show_default=True, help="Serve the page too.")
+@click.option("--page/--no-page", "with_page", default=True, show_default=True, help="Serve the web page.")
 def up(
     broker: Broker,
     container_slots: int | None,
@@ -80,10 +89,10 @@ def up(
 ) -> None:
     """Run the whole stack on this machine, until Ctrl-C.
 
-    A broker, the container worker, the function worker, who delivers to them, and the page. Results, log and
-    the broker's file lie in `.diptych/` here; other commands find the stack from this folder or one below.
+    Starts a broker, the container worker, the function worker, their deliverers and the web page. Results,
+    log and broker data are in `.diptych/`; other commands find the stack from this folder or a subfolder.
 
-    With --broker pubsub the tasks come from Google's Pub/Sub emulator, and results go to a bucket of
+    With --broker pubsub, tasks are delivered by Google's Pub/Sub emulator and results go to a bucket of
     fake-gcs-server: the same messages, pushes and requests as in the cloud.
 
     \b
@@ -121,15 +130,15 @@ def up(
 
 
 def banner(stack: Stack) -> str:
-    """What the user can do next, once the stack is ready."""
+    """The addresses and the next command, printed once the stack is ready."""
     options, addresses = stack.options, stack.addresses
     celery = f", celery: {options.celery_slots} processes" if options.celery_slots else ""
     topic = [f"  tasks    {addresses.broker_url}"] if addresses.pubsub else []
     return "\n".join(
         [
             "",
-            f"Ready. container: {_slots(options.container_slots)} at {addresses.container_url},"
-            f" function: {_slots(options.function_slots)} at {addresses.function_url}{celery}",
+            f"Ready. container: {counted(options.container_slots, 'slot')} at {addresses.container_url},"
+            f" function: {counted(options.function_slots, 'slot')} at {addresses.function_url}{celery}",
             *([f"  page     {addresses.page_url}"] if addresses.page else []),
             *topic,
             f"  results  {stack.store_url}",
@@ -137,11 +146,7 @@ def banner(stack: Stack) -> str:
             f"  log      {stack.log_file}",
             "Next, from another terminal in this folder:",
             f"  {program()} submit -n 64 --watch",
-            "Ctrl-C ends the stack; results and waiting tasks are kept.",
+            "Ctrl-C stops the stack; results and waiting tasks are kept.",
             "",
         ]
     )
-
-
-def _slots(number: int) -> str:
-    return "1 slot" if number == 1 else f"{number} slots"

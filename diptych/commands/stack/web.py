@@ -11,29 +11,29 @@ from diptych.commands.options import broker_option, settings_of, store_option
 
 PORT: Final = 7435
 
-_HELP: Final = {"help_option_names": ["-h", "--help"]}
 
-
-@click.command(context_settings=_HELP)
+@click.command()
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
-@click.option("--port", type=click.IntRange(1, 65535), default=PORT, show_default=True)
+@click.option(
+    "--port", type=click.IntRange(1, 65535), default=PORT, show_default=True, help="Port to listen on."
+)
 @click.option(
     "--allow-host",
     "allowed_hosts",
     multiple=True,
     metavar="NAME",
-    help="Also answer under this name, e.g. behind a proxy; may be given again.",
+    help="Also accept requests for this host name, e.g. behind a proxy; repeatable.",
 )
 @store_option
 @broker_option
 def web(
     host: str, port: int, allowed_hosts: tuple[str, ...], store_url: str | None, broker_url: str | None
 ) -> None:
-    """Serve the page: ask for images, watch both panels fill, browse what came of it.
+    """Serve the web page: submit jobs, watch both panels fill, browse the results.
 
-    It reads a folder or a bucket alike, so that results in the cloud can be browsed from a laptop. Without a
-    broker it shows what there is. Whoever can reach the address can do what you can: that is this machine
-    alone, unless --host says otherwise.
+    The store may be a folder or a bucket, so results in the cloud can be browsed from a laptop. Without a
+    broker the page is read-only. It has no login: anyone who can reach its address can use it, which is this
+    machine alone unless --host is given.
 
     \b
     diptych web
@@ -51,10 +51,10 @@ def web(
     store = open_store(settings.require_store_url())
     check_address(host, port)
     configure_logging(settings.model_copy(update={"log_format": "text"}))
-    click.echo(f"The page of {store.url} is at {_address(host, port)} (Ctrl-C ends it)")
+    click.echo(f"Serving {store.url} at {_address(host, port)} (Ctrl-C stops it)")
     if not _is_loopback(host):
         click.echo(
-            "warning: whoever can reach this address can browse the results and submit jobs; it has no login",
+            "warning: the page has no login: anyone who reaches this address can browse and submit jobs",
             err=True,
         )
     Server(partial(create_app, read_settings, allowed_hosts=allowed_hosts), host, port).run()

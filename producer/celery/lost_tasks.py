@@ -1,7 +1,7 @@
-"""Finds tasks that are published and not ended, and yet nowhere in the broker: their messages are lost.
+"""Find lost tasks: published and not ended, but with no message in the broker.
 
-kombu's Redis transport takes a message off its list and only then notes it as unacknowledged; who dies in
-between, deliverer or broker, takes it along (docs/adr/0006-lost-messages.md).
+kombu's Redis transport pops a message from its list before it records it as unacknowledged; a deliverer or
+broker that dies in between loses the message (docs/adr/0006-lost-messages.md).
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ from results.documents import Target
 from results.job_state import JobState
 from results.target_state import TaskState
 
-LOOK_PAUSE_S: Final = 2.0
-"""Between two looks: far longer than a healthy deliverer keeps a message that is noted nowhere."""
+SCAN_PAUSE_S: Final = 2.0
+"""Between two scans: far longer than a healthy deliverer holds a message before recording it."""
 
 LostTasks = dict[Target, set[int]]
 
@@ -24,37 +24,37 @@ _Part = tuple[str, Target]
 """A job's tasks on one target."""
 
 
-def pause_between_looks() -> None:
-    """Give what is on its way the time to arrive."""
-    time.sleep(LOOK_PAUSE_S)
+def pause_between_scans() -> None:
+    """Wait until messages in transit have arrived."""
+    time.sleep(SCAN_PAUSE_S)
 
 
 def find_lost(
-    states: Sequence[JobState], queue: CeleryQueue, pause: Callable[[], object] = pause_between_looks
+    states: Sequence[JobState], queue: CeleryQueue, pause: Callable[[], object] = pause_between_scans
 ) -> dict[str, LostTasks]:
     """Find the lost tasks of jobs that were published through this broker.
 
-    A message may be on its way at one look: just taken, put back, or ended. Lost is what two looks miss and
-    what a fresh look at the store still holds for published, by nobody else in the meantime. A task that is
-    taken for lost by mistake costs its work a second time, no more: delivery is at least once.
+    A message may be in transit during one scan: just popped, requeued, or acknowledged. A task is lost if two
+    scans miss it, the store still lists it as published, and nobody has published it since. A task reported
+    lost by mistake costs its work a second time, no more: delivery is at least once.
 
     Args:
         states: jobs, each refreshed before this call; they are refreshed again if anything seems lost.
         queue: the broker that they were published through.
-        pause: called between two looks.
+        pause: called between two scans.
     Returns:
-        The lost tasks of each job that lost any.
+        The lost tasks of each job that has any.
     Raises:
         BrokerError: the broker does not answer.
         StoreError, DocumentError: the store cannot be read.
     """
-    seen = _look(states, queue)
+    seen = _scan(states, queue)
     suspects = {part: tasks for part, tasks in _waiting_unseen(states, seen).items() if tasks}
     if not suspects:
         return {}
     pause()
     suspected = [state for state in states if any(job == state.manifest.job_id for job, _ in suspects)]
-    seen = _look(suspected, queue)
+    seen = _scan(suspected, queue)
     lost: dict[str, LostTasks] = {}
     for state in suspected:
         state.refresh()
@@ -72,8 +72,8 @@ def find_lost(
     return lost
 
 
-def _look(states: Sequence[JobState], queue: CeleryQueue) -> dict[_Part, bytearray]:
-    """Mark what the broker has: one byte per task, so that a million of them cost a megabyte."""
+def _scan(states: Sequence[JobState], queue: CeleryQueue) -> dict[_Part, bytearray]:
+    """Mark the tasks that the broker holds: one byte per task, so that a million cost a megabyte."""
     seen: dict[_Part, bytearray] = {
         (state.manifest.job_id, target): bytearray(state.manifest.task_count)
         for state in states
@@ -87,7 +87,7 @@ def _look(states: Sequence[JobState], queue: CeleryQueue) -> dict[_Part, bytearr
 
 
 def _waiting_unseen(states: Sequence[JobState], seen: dict[_Part, bytearray]) -> dict[_Part, dict[int, int]]:
-    """The tasks that ought to be in the broker and were not seen there, with their latest publication."""
+    """The published tasks that the scan did not see, with their latest publication."""
     return {
         (state.manifest.job_id, name): {
             task: target.publication(task)

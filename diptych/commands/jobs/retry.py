@@ -1,0 +1,32 @@
+"""`diptych retry`. What it needs is imported when it runs."""
+
+from __future__ import annotations
+
+import click
+
+from diptych.commands.jobs.output import show_republication
+from diptych.commands.options import (
+    broker_option,
+    checked_job,
+    job_argument,
+    json_option,
+    settings_of,
+    store_of,
+    store_option,
+)
+
+
+@click.command()
+@job_argument
+@json_option
+@store_option
+@broker_option
+def retry(job_id: str, as_json: bool, store_url: str | None, broker_url: str | None) -> None:
+    """Publish a job's failed and dead-lettered tasks again."""
+    from producer.open_publisher import republishing
+    from producer.republish import retry as retry_job
+
+    settings = settings_of(store_url=store_url, broker_url=broker_url)
+    store, job_id = store_of(settings), checked_job(job_id)
+    done = republishing(settings, lambda publisher: retry_job(store, publisher, job_id))
+    show_republication(job_id, done, as_json, nothing="no task has failed", again=True)

@@ -1,0 +1,37 @@
+"""`diptych status`. What it needs is imported when it runs."""
+
+from __future__ import annotations
+
+import click
+
+from diptych.commands.jobs.output import print_lines
+from diptych.commands.options import (
+    checked_job,
+    job_argument,
+    json_option,
+    print_json,
+    settings_of,
+    store_of,
+    store_option,
+)
+
+
+@click.command()
+@job_argument
+@json_option
+@store_option
+def status(job_id: str, as_json: bool, store_url: str | None) -> None:
+    """Show a job's progress, its failures with their causes, and what to do about them.
+
+    \b
+    diptych status faces-64-20261124-235512-x7k2
+    """
+    from producer.job_view import job_as_dict, job_as_lines
+    from results.job_state import JobState
+
+    settings = settings_of(store_url=store_url)
+    store = store_of(settings)
+    view = job_as_dict(store, JobState.of(store, checked_job(job_id)))
+    if as_json:
+        return print_json(view)
+    return print_lines(job_as_lines(view, settings.broker_url))

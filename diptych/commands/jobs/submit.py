@@ -1,0 +1,117 @@
+"""`diptych submit`. What it needs is imported when it runs."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, cast
+
+import click
+
+from diptych.commands.jobs.output import push_bar, show_plan, show_submission
+from diptych.commands.jobs.quote_options import CostOptions, cost_options
+from diptych.commands.jobs.watch import watch_job
+from diptych.commands.options import (
+    broker_option,
+    json_option,
+    params_option,
+    precision_option,
+    settings_of,
+    store_of,
+    store_option,
+)
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from results.documents import Target
+
+
+@click.command()
+@click.option("-n", "--count", type=int, required=True, help="Images per target: 1 to 100,000,000.")
+@click.option(
+    "-m",
+    "--model",
+    default="faces-64",
+    show_default=True,
+    help="Model to generate with; see `diptych model list`.",
+)
+@click.option(
+    "-t",
+    "--target",
+    "targets",
+    multiple=True,
+    type=click.Choice(["container", "function", "celery"]),
+    help="Target that generates; repeatable.  [default: container and function]",
+)
+@click.option("--seed", type=int, help="0 to 2**63-1; equal seeds give equal images.  [default: random]")
+@precision_option
+@params_option
+@click.option("--job", "job_id", metavar="NAME", help="Name of the job; submitting it again is idempotent.")
+@click.option("--images-per-task", type=int, help="1 to 256.  [default: about 30 s of work per task]")
+@click.option("--no-push", is_flag=True, help="Do not upload the checkpoint: every worker already has it.")
+@click.option("--dry-run", is_flag=True, help="Show the plan without writing or publishing anything.")
+@click.option("-w", "--watch", "watching", is_flag=True, help="Watch the job until it ends.")
+@cost_options
+@json_option
+@store_option
+@broker_option
+def submit(
+    targets: tuple[str, ...],
+    params: tuple[tuple[str, Any], ...],
+    no_push: bool,
+    dry_run: bool,
+    watching: bool,
+    quoting: bool,
+    max_cost: float | None,
+    prices_file: Path | None,
+    free_tier: bool,
+    as_json: bool,
+    store_url: str | None,
+    broker_url: str | None,
+    **request: Any,
+) -> None:
+    """Submit a job: N images of a model from each target.
+
+    Prints the job's name and returns. A checkpoint of your own is uploaded to the store first, where workers
+    that lack it download it.
+
+    \b
+    diptych submit -n 64 --watch
+    diptych submit -n 1000 --seed 7 --target container --job my-batch
+    diptych submit -n 1000000 --dry-run
+    diptych submit -n 1000000 --quote
+    """
+    from model.registry import Registry
+    from producer.open_publisher import check_broker_reaches, publishing
+    from producer.stack_warnings import stack_warnings
+    from producer.submit import JobRequest, draft_job
+    from producer.submit import submit as submit_draft
+
+    settings = settings_of(store_url=store_url, broker_url=broker_url)
+    chosen = cast("tuple[Target, ...]", targets or ("container", "function"))
+    draft = draft_job(
+        JobRequest(targets=chosen, params=dict(params), **request), Registry(settings.model_dir)
+    )
+    if CostOptions(quoting, max_cost, prices_file, free_tier).settle(draft, as_json):
+        return None
+    if dry_run:
+        return show_plan(draft, as_json)
+    store = store_of(settings)
+    check_broker_reaches(settings, chosen)
+    for line in filter(None, (*stack_warnings(settings, chosen), draft.plan.warning)):
+        click.echo(f"warning: {line}", err=True)
+    job_id = draft.manifest.job_id
+    bar = push_bar(draft.model)
+    try:
+        submission = publishing(
+            settings,
+            lambda publisher: submit_draft(store, publisher, draft, push=not no_push, progress=bar),
+        )
+    except KeyboardInterrupt:
+        click.echo(
+            f"if job {job_id} was created, `diptych resume {job_id}` publishes its remaining tasks", err=True
+        )
+        raise
+    show_submission(submission, as_json)
+    if watching:
+        watch_job(store, job_id, as_json)
+    return None
