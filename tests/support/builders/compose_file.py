@@ -10,7 +10,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
-ROOT: Final = Path(__file__).resolve().parents[2]
+ROOT: Final = Path(__file__).resolve().parents[3]
 PROFILES: Final = ("celery", "pubsub")
 COMMANDS: Final = ("submit-job", "diptych")
 WORKERS: Final = ("container", "function")

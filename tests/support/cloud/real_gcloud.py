@@ -36,7 +36,7 @@ class RealGcloud:
             [self.python, "-S", str(PARSER), self.root],
             input="".join(json.dumps(list(words)) + "\n" for words in lines),
             env=self.environment,
-            cwd=Path(__file__).parents[2],  # flags name files there
+            cwd=Path(__file__).parents[3],  # flags name files there
             capture_output=True,
             text=True,
             timeout=120,
