@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench.experiment.plan import Experiment, Metric, Phase
-from bench.load.sample import outcome_of
+from bench.load.generator.sample import outcome_of
 
 Cells = Mapping[str, str]
 

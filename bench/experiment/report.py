@@ -1,4 +1,4 @@
-"""The report of an experiment, and its few lines for the terminal."""
+"""The report of an experiment."""
 
 from __future__ import annotations
 
@@ -8,8 +8,17 @@ from typing import Any, Final
 
 import numpy as np
 
-from bench.cloud.report import usage_lines, usage_table
-from bench.runs.page import conditions, figures, mapping_table, page_html, paragraph, plain_table
+from bench.cloud.report import usage_table
+from bench.experiment.text import interval_text, lead_lines
+from bench.runs.page import (
+    conditions,
+    figures,
+    mapping_table,
+    method_section,
+    page_html,
+    paragraph,
+    plain_table,
+)
 from bench.runs.plots import whole_ticks
 from bench.runs.quantities import milliseconds
 from bench.runs.read import StoredRun
@@ -47,54 +56,7 @@ def method(run: StoredRun) -> str:
 def report_html(run: StoredRun) -> str:
     """One run as one file."""
     results = run.results
-    return page_html(str(results["title"]), " ".join(_lines(results, run)), _sections(run))
-
-
-def text_lines(run: StoredRun) -> list[str]:
-    """The run in a few lines."""
-    return [
-        str(run.results["title"]),
-        *_lines(run.results, run),
-        *usage_lines(run.results.get("cloud") or {}),
-    ]
-
-
-def _lines(results: Mapping[str, Any], run: StoredRun) -> Iterator[str]:
-    pairs = results["pairs"]
-    yield from run.marks
-    answer = results["question"]
-    failed = ""
-    if pairs["failed"]:
-        of = ", ".join(f"{name} in {count}" for name, count in pairs["failed_of"].items())
-        failed = f", {len(pairs['failed'])} of them failed and left out ({of})"
-    yield f"{pairs['finished']} of {pairs['planned']} pairs{failed}."
-    if pairs["failed"] and answer["verdict"]:
-        yield "What failed may be what was slowest: the verdict is of the other pairs alone."
-    if run.partial and answer["verdict"]:
-        yield "A look in the middle: ending a run where its verdict pleases makes false ones likelier."
-    asked = f"{answer['metric']}, {answer['phase']}, margin {100 * results['margin']:g}%"
-    yield f"Asked: {asked}: {_told(results, answer)}."
-    if answer["note"]:
-        yield f"{answer['note']}."
-    injected = {name: value for name, value in run.configuration["experiment"]["inject"].items() if value}
-    if injected:
-        told = ", ".join(f"{name} = {value:g}" for name, value in injected.items())
-        yield f"INJECTED, so no finding about the targets: {told}."
-    for told in (results.get("conditions") or {}).get("unequal", ()):
-        yield f"UNEQUAL, so no finding about the targets: {told}."
-
-
-def _told(results: Mapping[str, Any], answer: Mapping[str, Any]) -> str:
-    first, second = results["targets"]
-    if answer["ratio"] is None:
-        return "not measured"
-    verdict = str(answer["verdict"] or "no verdict").upper()
-    interval = f" ({_range(answer)})" if answer["low"] is not None else ""
-    return f"{verdict}; {first} / {second} = {answer['ratio']:.3f}{interval}"
-
-
-def _range(answer: Mapping[str, Any]) -> str:
-    return "–" if answer["low"] is None else f"{answer['low']:.3f} … {answer['high']:.3f}"
+    return page_html(str(results["title"]), " ".join(lead_lines(run)), _sections(run))
 
 
 def _sections(run: StoredRun) -> Iterator[str]:
@@ -108,7 +70,7 @@ def _sections(run: StoredRun) -> Iterator[str]:
     if "instances" in results:
         yield mapping_table("Fresh instances", results["instances"])
     yield usage_table(results.get("cloud") or {}) + _conditions(results.get("conditions") or {})
-    yield conditions(run) + "<h2>Method</h2>" + paragraph(method(run))
+    yield conditions(run) + method_section(method(run))
 
 
 def _conditions(found: Mapping[str, Any]) -> str:
@@ -133,7 +95,7 @@ def verdicts_table(results: Mapping[str, Any], answers: Sequence[Mapping[str, An
     first, second = results["targets"]
     rows = [
         (
-            *(f"{one['metric']}, {one['phase']}", one["pairs"], _number(one["ratio"]), _range(one)),
+            *(f"{one['metric']}, {one['phase']}", one["pairs"], _number(one["ratio"]), interval_text(one)),
             *(_number(one["p_value"]), _number(one["order_effect"]), one["verdict"] or "none"),
         )
         for one in answers

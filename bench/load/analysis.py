@@ -7,10 +7,10 @@ from datetime import datetime
 from typing import Any, Final
 
 from bench.errors import BenchError
+from bench.load.generator.sample import Sample
 from bench.load.jmeter_table import jmeter_figures
 from bench.load.jtl import jtl
 from bench.load.report import report_html
-from bench.load.sample import Sample, sample_of
 from bench.load.summary import summarise
 from bench.runs.folder import REPORT_NAME, write_text
 from bench.runs.read import StoredRun
@@ -26,7 +26,7 @@ def samples_of(run: StoredRun) -> list[Sample]:
     Raises:
         BenchError: it is no load run.
     """
-    return run.read_rows("load", sample_of)
+    return run.read_rows("load", Sample.read)
 
 
 def analyse(run: StoredRun, extra: Mapping[str, Any]) -> dict[str, Any]:

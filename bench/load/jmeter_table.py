@@ -10,7 +10,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.load.sample import Sample
+from bench.load.generator.sample import Sample
 from bench.load.summary import FEWEST
 from bench.runs.page import plain_table
 from bench.runs.quantities import milliseconds

@@ -7,7 +7,7 @@ import io
 from collections.abc import Iterable
 from typing import Final
 
-from bench.load.sample import Sample
+from bench.load.generator.sample import Sample
 
 # https://jmeter.apache.org/usermanual/listeners.html#csvlogformat
 _HEAD: Final = (

@@ -8,7 +8,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.load.sample import Sample
+from bench.load.generator.sample import Sample
 from bench.runs.plots import ecdf, legend_below, looks, plain_ticks
 from results.report.plot_style import COLD, Plot, drawn, finished, spaced
 

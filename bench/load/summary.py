@@ -9,7 +9,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.load.sample import Sample
+from bench.load.generator.sample import Sample
 from results.statistics.proportion import wilson_interval
 from results.statistics.quantiles import quantile
 

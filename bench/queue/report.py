@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from html import escape
 from typing import Final
 
 import numpy as np
 
 from bench.cloud.report import usage_table
-from bench.load.report import figure, phases, share, told
 from bench.queue.deployed import clock_lines
 from bench.queue.task_timing import TaskTiming
-from bench.runs.page import conditions, figures, mapping_table, page_html, paragraph, plain_table
+from bench.runs.page import conditions, figures, mapping_table, method_section, page_html, plain_table
+from bench.runs.phases import Phases, by_target, counts_text, figure, phases, refusals, share
 from bench.runs.plots import ecdf, legend_below
-from bench.runs.quantities import Phases, means_table, percentiles_table
+from bench.runs.quantities import means_table, percentiles_table
 from bench.runs.read import StoredRun
 from results.report.plot_style import COLD, STAGES, TARGETS, Plot, drawn, finished
 
@@ -80,9 +79,7 @@ def report_html(run: StoredRun, timings: Sequence[TaskTiming]) -> str:
 
 def _sections(run: StoredRun, timings: Sequence[TaskTiming]) -> Iterator[str]:
     found = [*phases(run)]
-    for why in sorted({str(of["percentiles_refused"]) for *_, of in found if of["percentiles_refused"]}):
-        yield f"<p><strong>No percentiles: {escape(why)}.</strong></p>"
-    yield "<h2>Tasks</h2>" + counts_table(found)
+    yield refusals(found) + "<h2>Tasks</h2>" + counts_table(found)
     yield means_table(found) + percentiles_table(found, PERCENTILES_OF)
     yield f"<h2>Plots</h2>{figures(_plots(run, timings))}"
     slots = {
@@ -90,7 +87,7 @@ def _sections(run: StoredRun, timings: Sequence[TaskTiming]) -> Iterator[str]:
         for target, of in (run.results.get("targets") or {}).items()
     }
     yield mapping_table("Slots of each target", slots) + usage_table(run.results.get("cloud") or {})
-    yield conditions(run) + "<h2>Method</h2>" + paragraph(method(run))
+    yield conditions(run) + method_section(method(run))
 
 
 def counts_table(found: Phases) -> str:
@@ -98,7 +95,7 @@ def counts_table(found: Phases) -> str:
     rows = [
         (
             *(f"{target} {phase}", *(f"{of[name]:,}" for name in _COUNTS)),
-            *(share(of["error_rate"]), figure(of["images_per_s"]), told(of["outcomes"])),
+            *(share(of["error_rate"]), figure(of["images_per_s"]), counts_text(of["outcomes"])),
         )
         for target, phase, of in found
     ]
@@ -110,9 +107,7 @@ def _plots(run: StoredRun, timings: Sequence[TaskTiming]) -> Iterator[Plot]:
     ok = [one for one in timings if one.outcome == "ok" and one.phase != "clock set"]
     if ok:
         yield _over_time(ok)
-        yield from round_trips(
-            {name: [one for one in ok if one.target == name] for name in dict.fromkeys(t.target for t in ok)}
-        )
+        yield from round_trips(by_target(ok, lambda timing: timing.target))
         yield from stages([*phases(run)])
 
 

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench.load.summary import describe, lagged
-from bench.queue.task_timing import TaskTiming, timing_of
+from bench.queue.task_timing import TaskTiming
 from bench.queue.waiting import most_at_once, waits_s
 from bench.runs.read import StoredRun
 from results.statistics.proportion import wilson_interval
@@ -25,7 +25,7 @@ def timings_of(run: StoredRun) -> list[TaskTiming]:
     Raises:
         BenchError: it is no queue run.
     """
-    return run.read_rows("queue", timing_of)
+    return run.read_rows("queue", TaskTiming.read)
 
 
 def analyse(timings: Sequence[TaskTiming], slots: int | None) -> dict[str, Any]:

@@ -74,6 +74,11 @@ def paragraph(text: str) -> str:
     return f"<p>{escape(text)}</p>"
 
 
+def method_section(*texts: str) -> str:
+    """How it was measured, a paragraph each; alike ones once."""
+    return "<h2>Method</h2>" + "".join(map(paragraph, dict.fromkeys(texts)))
+
+
 def conditions(run: StoredRun) -> str:
     """What was asked, and where it ran."""
     machine = run.environment

@@ -7,10 +7,8 @@ from html import escape
 from typing import Any
 
 from bench.runs.page import folded_away
+from bench.runs.phases import Phases
 from results.report.tables import table
-
-Phases = Sequence[tuple[str, str, Mapping[str, Any]]]
-"""Target (and run), phase, figures."""
 
 
 def means_table(found: Phases) -> str:

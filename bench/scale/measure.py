@@ -10,17 +10,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 
-from bench.load.generator import LoadGenerator
-from bench.load.pushes import Pushes
-from bench.load.sample import COLUMNS as REQUEST_COLUMNS
-from bench.load.sample import Phase, Sample, sample_of
-from bench.load.schedule import LoadPlan
+from bench.load.generator.load_generator import LoadGenerator
+from bench.load.generator.pushes import Pushes
+from bench.load.generator.sample import Phase, Sample
+from bench.load.generator.schedule import LoadPlan
 from bench.load.workers import local_worker
 from bench.runs.read import StoredRun
 from model.registry import ModelInfo
 from results.documents import Target
 
-COLUMNS = ("round", "workers", *REQUEST_COLUMNS)
+COLUMNS = ("round", "workers", *Sample.columns())
 """Of the raw file."""
 _COLD_LIMIT_S = 300.0
 Rounds = Mapping[int, Mapping[int, Sequence[Sample]]]
@@ -171,7 +170,7 @@ def ok_of(samples: Iterable[Sample]) -> list[Sample]:
 
 
 def _row(row: Mapping[str, str]) -> tuple[int, int, Sample]:
-    return int(row["round"]), int(row["workers"]), sample_of(row)
+    return int(row["round"]), int(row["workers"]), Sample.read(row)
 
 
 def _whole(requests: Sequence[Sample], whole_s: float) -> bool:

@@ -29,7 +29,7 @@ from statistics import median
 from typing import Final
 from uuid import uuid4
 
-from bench.load.pushes import Pushes
+from bench.load.generator.pushes import Pushes
 from benchmarks.containers.container_engine import ContainerEngine
 from local.errors import StackError
 from local.ports import HOST, choose_port

@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Final
 
 from bench.errors import BenchError
-from bench.load.pushes import Pushes
+from bench.load.generator.pushes import Pushes
 from bench.load.workers import local_worker
 from benchmarks.generator.figures import LIMIT, Figures, Round, agreements
 from benchmarks.generator.jmeter import jmeter, jmeter_missing

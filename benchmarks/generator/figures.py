@@ -8,7 +8,7 @@ from statistics import mean, median
 from typing import Final, NamedTuple
 
 from bench.errors import BenchError
-from bench.load.sample import outcome_of
+from bench.load.generator.sample import outcome_of
 
 LIMIT: Final = 0.05
 """Two tools agree when the median of the rounds' ratios is no further from 1."""

@@ -19,7 +19,7 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from bench.errors import BenchError
-from bench.load.server_process import server_process
+from bench.load.generator.server_process import server_process
 
 _HEAD: Final = b"HTTP/1.1 200 OK\r\nContent-Type: application/octet-stream\r\nContent-Length: %d\r\n\r\n"
 _FIRST: Final = _HEAD % 1024 + b"-" * 512

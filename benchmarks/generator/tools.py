@@ -9,9 +9,9 @@ from collections.abc import Sequence
 from typing import Final
 
 from bench.errors import BenchError
-from bench.load.generator import LoadGenerator
-from bench.load.sample import Sample
-from bench.load.schedule import LoadPlan
+from bench.load.generator.load_generator import LoadGenerator
+from bench.load.generator.sample import Sample
+from bench.load.generator.schedule import LoadPlan
 from benchmarks.generator.figures import SKIP_S, Figures, Request, figures
 from benchmarks.generator.tool import Load, run
 

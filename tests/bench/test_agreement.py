@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from bench.errors import BenchError
-from bench.load.generator import LoadGenerator
-from bench.load.sample import Sample
-from bench.load.schedule import LoadPlan
+from bench.load.generator.load_generator import LoadGenerator
+from bench.load.generator.sample import Sample
+from bench.load.generator.schedule import LoadPlan
 from benchmarks.generator.figures import Agreement, Figures, Request, Round, agreements, figures
 from benchmarks.generator.jmeter import jmeter_requests
 from benchmarks.generator.report import report

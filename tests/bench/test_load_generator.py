@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from bench.load import generator as generator_module
-from bench.load.generator import Account, LoadGenerator
-from bench.load.sample import Sample
-from bench.load.schedule import LoadPlan, fingerprint, first_due
+from bench.load.generator import load_generator as generator_module
+from bench.load.generator.load_generator import Account, LoadGenerator
+from bench.load.generator.sample import Sample
+from bench.load.generator.schedule import LoadPlan, fingerprint, first_due
 from bench.load.summary import describe, lag_told, lagged, quantities, summarise
 from tests.support.servers.http_target import http_target
 from tests.support.servers.valkey import free_port
