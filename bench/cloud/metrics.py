@@ -70,16 +70,16 @@ def read_usage(
 
     if not project or not windows:
         return {}
-    found = {name: cloud_usage(project, one, headers, ENDPOINT) for name, one in windows.items()}
-    seen_s = max(one.ended_s for one in windows.values()) + LATE_S
-    permitted = any(part["permitted"] for part in found.values())
+    usage = {name: cloud_usage(project, window, headers, ENDPOINT) for name, window in windows.items()}
+    seen_s = max(window.ended_s for window in windows.values()) + LATE_S
+    permitted = any(part["permitted"] for part in usage.values())
     if permitted and patient and seen_s > time.time():
         until = datetime.fromtimestamp(seen_s).strftime("%H:%M:%S")
         tell(f"waiting for Cloud Monitoring's last figures until {until}; Ctrl-C reads what there is")
         with suppress(KeyboardInterrupt):
             time.sleep(max(0.0, seen_s - time.time()))
-        found = {name: cloud_usage(project, one, headers, ENDPOINT) for name, one in windows.items()}
-    return found
+        usage = {name: cloud_usage(project, window, headers, ENDPOINT) for name, window in windows.items()}
+    return usage
 
 
 def cloud_usage(project: str, window: Window, headers: Headers, endpoint: str = ENDPOINT) -> dict[str, Any]:
@@ -91,18 +91,18 @@ def cloud_usage(project: str, window: Window, headers: Headers, endpoint: str = 
         headers: makes those that let us in.
         endpoint: of the API.
     """
-    found: dict[str, Any] = {"service": window.service.name, "permitted": True}
+    usage: dict[str, Any] = {"service": window.service.name, "permitted": True}
     for name, read in (("instances", _instances), ("billed", _billed)):
         try:
-            found[name] = read(_Asking(endpoint, project, window, headers()))
+            usage[name] = read(_Asking(endpoint, project, window, headers()))
         except _BAD as error:
-            found["permitted"] = False
-            found[name] = {"note": f"not available: {' '.join(str(error).split())[:300]}"}
+            usage["permitted"] = False
+            usage[name] = {"note": f"not available: {' '.join(str(error).split())[:300]}"}
     seen = window.ended_s + LATE_S < time.time()
-    found["complete"] = seen
+    usage["complete"] = seen
     if not seen:
-        found["note"] = "the last minutes may be missing: Cloud Monitoring shows them a few minutes late"
-    return found
+        usage["note"] = "the last minutes may be missing: Cloud Monitoring shows them a few minutes late"
+    return usage
 
 
 def google_headers(project: str) -> dict[str, str]:

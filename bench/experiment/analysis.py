@@ -80,7 +80,7 @@ def title(pairs: Pairs) -> str:
 
 def _judged(pairs: Pairs, questions: list[_Question]) -> list[dict[str, Any]]:
     experiment = pairs.experiment
-    values = [pairs.log_ratios(one.metric, one.phase)[0] for one in questions]
+    values = [pairs.log_ratios(question.metric, question.phase)[0] for question in questions]
     findings = find(values, margin=experiment.question.margin, seed=experiment.trials.seed)
     return [
         _answer(pairs, question, column, finding or Finding(0, float("nan"), float("nan")))
@@ -127,9 +127,9 @@ def _notes(pairs: Pairs, question: _Question, finding: Finding) -> list[str]:
     if finding.low is None:
         return ["all, or nearly all, pairs have the same value: real ones never do, so there is no interval"]
     margin = pairs.experiment.question.margin
-    told = f"with this spread about {finding.trials_needed:,} pairs" if finding.trials_needed else ""
-    notes = [f"{told} would tell a difference of {100 * margin:g}% from none"] if told else []
-    if not told:
+    needed = f"with this spread about {finding.trials_needed:,} pairs" if finding.trials_needed else ""
+    notes = [f"{needed} would tell a difference of {100 * margin:g}% from none"] if needed else []
+    if not needed:
         notes = ["as many pairs as these usually suffice for this margin: the ratio lies near its edge"]
     return notes + _unpaired(pairs, question, margin)
 

@@ -73,14 +73,14 @@ def _sections(run: StoredRun) -> Iterator[str]:
     yield conditions(run) + method_section(method(run))
 
 
-def _conditions(found: Mapping[str, Any]) -> str:
+def _conditions(noted: Mapping[str, Any]) -> str:
     """What the records tell, side by side."""
-    if not found:
+    if not noted:
         return ""
-    names = [*found["seen"]]
+    names = [*noted["seen"]]
     rows = [
-        (key, *(_seen(found["seen"][name][key]) for name in names)) for key in found["seen"][names[0]]
-    ] + [(key, *(str(found["requests"][name][key]) for name in names)) for key in found["requests"][names[0]]]
+        (key, *(_seen(noted["seen"][name][key]) for name in names)) for key in noted["seen"][names[0]]
+    ] + [(key, *(str(noted["requests"][name][key]) for name in names)) for key in noted["requests"][names[0]]]
     return plain_table("Settings and instances, as the records tell them", ("", *names), rows, words=2)
 
 
@@ -95,10 +95,15 @@ def verdicts_table(results: Mapping[str, Any], answers: Sequence[Mapping[str, An
     first, second = results["targets"]
     rows = [
         (
-            *(f"{one['metric']}, {one['phase']}", one["pairs"], _number(one["ratio"]), interval_text(one)),
-            *(_number(one["p_value"]), _number(one["order_effect"]), one["verdict"] or "none"),
+            *(
+                f"{answer['metric']}, {answer['phase']}",
+                answer["pairs"],
+                _number(answer["ratio"]),
+                interval_text(answer),
+            ),
+            *(_number(answer["p_value"]), _number(answer["order_effect"]), answer["verdict"] or "none"),
         )
-        for one in answers
+        for answer in answers
     ]
     head = ("", "pairs", f"{first} / {second}", "95% interval", "p", "order effect", "verdict")
     return plain_table(caption, head, rows, words=1) + _notes(answers)
@@ -106,23 +111,23 @@ def verdicts_table(results: Mapping[str, Any], answers: Sequence[Mapping[str, An
 
 def _notes(answers: Sequence[Mapping[str, Any]]) -> str:
     """Alike ones once, with what they are of."""
-    of: dict[str, list[str]] = {}
-    for one in answers:
-        if one["note"]:
-            of.setdefault(one["note"], []).append(f"{one['metric']}, {one['phase']}")
-    return "".join(paragraph(f"{'; '.join(names)}: {note}.") for note, names in of.items())
+    questions: dict[str, list[str]] = {}
+    for answer in answers:
+        if answer["note"]:
+            questions.setdefault(answer["note"], []).append(f"{answer['metric']}, {answer['phase']}")
+    return "".join(paragraph(f"{'; '.join(names)}: {note}.") for note, names in questions.items())
 
 
 def _samples(results: Mapping[str, Any]) -> str:
     rows = [
         (
-            f"{one['metric']}, {one['phase']}",
+            f"{answer['metric']}, {answer['phase']}",
             name,
-            of["n"],
-            *(milliseconds(of[key]) for key in ("mean", "sd", "median")),
+            sample["n"],
+            *(milliseconds(sample[key]) for key in ("mean", "sd", "median")),
         )
-        for one in (results["question"], *results["beside"])
-        for name, of in one["samples"].items()
+        for answer in (results["question"], *results["beside"])
+        for name, sample in answer["samples"].items()
     ]
     return plain_table("Single requests, milliseconds", ("", "target", "n", "mean", "SD", "median"), rows)
 
@@ -156,10 +161,10 @@ def _pairs_plot(results: Mapping[str, Any], answer: Mapping[str, Any]) -> Plot:
 def intervals_plot(asked: Sequence[tuple[str, Mapping[str, Any]]]) -> Iterator[Plot]:
     """The ratios with their intervals, of one run or of several under their names."""
     answers = [
-        (" ".join((name, f"{one['metric']}, {one['phase']}")).strip(), one)
+        (" ".join((name, f"{answer['metric']}, {answer['phase']}")).strip(), answer)
         for name, results in asked
-        for one in (results["question"], *results["beside"])
-        if one["low"] is not None
+        for answer in (results["question"], *results["beside"])
+        if answer["low"] is not None
     ][::-1]
     if not answers:
         return
@@ -168,9 +173,11 @@ def intervals_plot(asked: Sequence[tuple[str, Mapping[str, Any]]]) -> Iterator[P
     with drawn(0.8 + 0.28 * len(answers)) as (figure, axes):
         for margin in margins:
             _margin(axes.axvspan, margin)
-        for place, (_, one) in enumerate(answers):
-            axes.plot([one["low"], one["high"]], [place, place], "-", color=TARGETS["container"], linewidth=2)
-            axes.plot([one["ratio"]], [place], "o", color=TARGETS["container"], markersize=4)
+        for place, (_, answer) in enumerate(answers):
+            axes.plot(
+                [answer["low"], answer["high"]], [place, place], "-", color=TARGETS["container"], linewidth=2
+            )
+            axes.plot([answer["ratio"]], [place], "o", color=TARGETS["container"], markersize=4)
         axes.set_yticks(range(len(answers)), [name for name, _ in answers])
         axes.set_xlabel(f"{ratios.pop() if len(ratios) == 1 else 'first / second target'}, 95% interval")
         yield finished(

@@ -20,7 +20,7 @@ from bench.runs.environment import environment
 from bench.runs.folder import RAW_NAME, RunFolder, run_name
 from bench.runs.kinds import conclude
 from bench.runs.raw import RawLog
-from bench.runs.read import StoredRun, read_run
+from bench.runs.read import RUNNING, StoredRun, read_run
 from model.registry import ModelInfo, Registry
 
 COMMAND: Final = "compare"
@@ -177,28 +177,29 @@ def _open(out: Path, configuration: Mapping[str, Any], experiment: Experiment) -
     """A new folder, or one that is gone on with and the pairs that it has."""
     if not (out / "summary.json").exists():
         return RunFolder.create(out, command=COMMAND, configuration=configuration, columns=COLUMNS), set()
-    found = read_run(out)
-    _check_same(found, configuration)
-    pairs = pairs_of(found.rows, experiment)
+    stored = read_run(out)
+    _check_same(stored, configuration)
+    pairs = pairs_of(stored.rows, experiment)
     done = {*pairs.sound, *pairs.failed}
-    rows = [row for row in found.rows if int(row["pair"]) in done]
+    rows = [row for row in stored.rows if int(row["pair"]) in done]
     try:
         return RunFolder(out, COMMAND, _rewritten(out, rows)), done
     except OSError as error:
         raise BenchError(f"{out} cannot be written: {error.strerror}") from error
 
 
-def _check_same(found: StoredRun, configuration: Mapping[str, Any]) -> None:
-    """A run is gone on with under its own conditions only."""
-    if found.status == "still running":
-        raise BenchError(f"{found.path} is being written by process {found.summary.get('pid')}: wait for it")
-    if found.configuration != {"command": COMMAND, **configuration}:
-        raise BenchError(f"{found.path} holds another experiment: name another folder with --out")
+def _check_same(stored: StoredRun, configuration: Mapping[str, Any]) -> None:
+    """A run is continued under its own conditions only."""
+    path, pid = stored.path, stored.summary.get("pid")
+    if stored.status == RUNNING:
+        raise BenchError(f"{path} is being written by process {pid}: wait for it")
+    if stored.configuration != {"command": COMMAND, **configuration}:
+        raise BenchError(f"{path} holds another experiment: name another folder with --out")
     now = environment()
-    changed = [name for name in _SAME if found.environment.get(name) != now[name]]
+    changed = [name for name in _SAME if stored.environment.get(name) != now[name]]
     if changed:
         raise BenchError(
-            f"{found.path} was begun under other conditions ({', '.join(changed)}), and pairs of both are not"
+            f"{path} was begun under other conditions ({', '.join(changed)}), and pairs of both are not"
             " alike: name another folder with --out"
         )
 

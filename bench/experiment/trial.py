@@ -238,8 +238,8 @@ def _records(fresh: Fresh, job_id: str) -> dict[int, StoredRecord]:
     if not fresh.store_url:
         return {}
     try:
-        found = iter_records(open_store(fresh.store_url), job_id, fresh.worker.target)
-        return {one.record.task_index: one for one in found}
+        records = iter_records(open_store(fresh.store_url), job_id, fresh.worker.target)
+        return {stored.record.task_index: stored for stored in records}
     except ResultsError:
         return {}  # generated nothing, as the rows' statuses say; or out of reach, which the report counts
 

@@ -73,7 +73,7 @@ def side_by_side(
         for name, every in zip(names, samples, strict=True)
         for label, rows in by_target(every, _target, name).items()
     }
-    fine = not any(of["percentiles_refused"] for *_, of in found)
+    fine = not any(part["percentiles_refused"] for *_, part in found)
     yield f"<h2>Plots</h2>{figures(load_plots(series, (), percentiles=fine))}"
     yield method_section(_METHOD)
 
@@ -93,11 +93,11 @@ def _lead(run: StoredRun) -> str:
 
 def _sections(run: StoredRun, samples: Sequence[Sample]) -> Iterator[str]:
     found = [*phases(run)]
-    refused = any(of["percentiles_refused"] for *_, of in found)
+    refused = any(part["percentiles_refused"] for *_, part in found)
     yield refusals(found)
-    for target, phase, of in found:
-        if of["lag_told"] and phase == "measured":
-            yield paragraph(f"{target}: {of['lag_told']}.")
+    for target, phase, part in found:
+        if part["lag_told"] and phase == "measured":
+            yield paragraph(f"{target}: {part['lag_told']}.")
     yield "<h2>Requests</h2>" + _counts(found) + jmeter_table([("", run.results["jmeter"])])
     yield means_table(found) + percentiles_table(found, _PERCENTILES_OF)
     plots = load_plots(by_target(samples, _target), _usage_rows(run.path), percentiles=not refused)
@@ -111,9 +111,9 @@ def _generator(run: StoredRun) -> str:
     """What the generator can do, and what became of its schedule."""
     ceiling = run.results.get("ceiling")
     rows = [
-        (target, *(f"{of['account'][name]:,}" for name in _ACCOUNT), f"{of['account']['cpu_s']:.1f}")
-        for target, of in (run.results.get("targets") or {}).items()
-        if of.get("account")
+        (target, *(f"{part['account'][name]:,}" for name in _ACCOUNT), f"{part['account']['cpu_s']:.1f}")
+        for target, part in (run.results.get("targets") or {}).items()
+        if part.get("account")
     ]
     head = ("", *_ACCOUNT, "CPU seconds")
     accounts = plain_table("What became of the schedule", head, rows) if rows else ""
@@ -130,11 +130,11 @@ def _generator(run: StoredRun) -> str:
 def _counts(found: Phases) -> str:
     rows = [
         (
-            *(f"{target} {phase}", *(f"{of[name]:,}" for name in ("requests", "ok", "shed", "error"))),
-            *(share(of["error_rate"]), share(of["shed_rate"]), figure(of["ok_per_s"])),
-            *(f"{of['new_connections']:,}", counts_text(of["statuses"])),
+            *(f"{target} {phase}", *(f"{part[name]:,}" for name in ("requests", "ok", "shed", "error"))),
+            *(share(part["error_rate"]), share(part["shed_rate"]), figure(part["ok_per_s"])),
+            *(f"{part['new_connections']:,}", counts_text(part["statuses"])),
         )
-        for target, phase, of in found
+        for target, phase, part in found
     ]
     return plain_table("What became of them", _COUNTS, rows)
 

@@ -151,8 +151,8 @@ class _Run:
             yield self._deployed
             return
         if options.running:
-            found = _running_stack()
-            yield load_settings(store_url=found.store_url, broker_url=found.broker_url)
+            stack_file = _running_stack()
+            yield load_settings(store_url=stack_file.store_url, broker_url=stack_file.broker_url)
             return
         self._tell("starting a stack")
         with tempfile.TemporaryDirectory(prefix="dtq-") as name:
@@ -231,10 +231,10 @@ class _Run:
 
 
 def _running_stack() -> RunFile:
-    found = find_run_file()
-    if found is None or not found.is_alive():
+    stack_file = find_run_file()
+    if stack_file is None or not stack_file.is_alive():
         raise BenchError("no stack runs in this folder: start `diptych up`, or leave --running out")
-    return found
+    return stack_file
 
 
 class _StackGone(Exception):

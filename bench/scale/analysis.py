@@ -44,7 +44,7 @@ def simulates(run: StoredRun, rounds: Rounds) -> bool:
 def _simulated(run: StoredRun, rounds: Rounds) -> Mapping[str, Any]:
     asked, machine = run.configuration, run.environment
     images, seed = int(asked["images"]), int(asked["seed"])
-    base = [one.response_s for part in rounds[min(asked["workers"])].values() for one in ok_of(part)]
+    base = [sample.response_s for part in rounds[min(asked["workers"])].values() for sample in ok_of(part)]
     simulated = forecast(
         *(Cloud(**asked["cloud"]), asked["counts"], base, images),
         target=asked["target"],
