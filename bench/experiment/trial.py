@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import astuple, dataclass, fields, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from threading import Event
 from typing import Final, Literal
@@ -16,9 +16,10 @@ import pycurl
 from bench.cloud.targets import DeployedTarget
 from bench.experiment.instance import Fresh, fresh_instance
 from bench.experiment.plan import Experiment, Injection, Phase
-from bench.load.pushes import Pushes
-from bench.load.transfer import Times, Transfer
+from bench.load.generator.pushes import Pushes
+from bench.load.generator.transfer import Times, Transfer
 from bench.load.workers import Worker
+from bench.runs.rows import RawRow
 from model.registry import ModelInfo
 from results.errors import ResultsError
 from results.records import StoredRecord, cpu_s_per_image, is_cold, iter_records
@@ -26,7 +27,7 @@ from results.stores.open import open_store
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class Row(RawRow):
     """One request.
 
     Args:
@@ -78,12 +79,8 @@ class Row:
     isa: str = ""
     cpu_model: str = ""
 
-    def cells(self) -> tuple[str | int | float | None, ...]:
-        """In the order of COLUMNS."""
-        return astuple(self)
 
-
-COLUMNS: Final = tuple(field.name for field in fields(Row))
+COLUMNS: Final = Row.columns()
 SETTINGS: Final = COLUMNS[COLUMNS.index("instance") :]
 """Columns that runs of before have not."""
 
@@ -241,8 +238,8 @@ def _records(fresh: Fresh, job_id: str) -> dict[int, StoredRecord]:
     if not fresh.store_url:
         return {}
     try:
-        found = iter_records(open_store(fresh.store_url), job_id, fresh.worker.target)
-        return {one.record.task_index: one for one in found}
+        records = iter_records(open_store(fresh.store_url), job_id, fresh.worker.target)
+        return {stored.record.task_index: stored for stored in records}
     except ResultsError:
         return {}  # generated nothing, as the rows' statuses say; or out of reach, which the report counts
 

@@ -5,14 +5,15 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import astuple, dataclass, fields
-from typing import Final
+from dataclasses import dataclass
 
 import psutil
 
+from bench.runs.rows import RawRow
+
 
 @dataclass(frozen=True, slots=True)
-class Usage:
+class Usage(RawRow):
     """What was used since the last sample.
 
     Args:
@@ -30,13 +31,6 @@ class Usage:
     rss_bytes: int
     processes: int
     generator_cpu_cores: float
-
-    def row(self) -> tuple[str | int | float | None, ...]:
-        """Its cells, in the order of COLUMNS."""
-        return astuple(self)
-
-
-COLUMNS: Final = tuple(field.name for field in fields(Usage))
 
 
 class ResourceSampler:

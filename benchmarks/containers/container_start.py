@@ -29,7 +29,7 @@ from statistics import median
 from typing import Final
 from uuid import uuid4
 
-from bench.load.pushes import Pushes
+from bench.load.generator.pushes import Pushes
 from benchmarks.containers.container_engine import ContainerEngine
 from local.errors import StackError
 from local.ports import HOST, choose_port
@@ -153,12 +153,12 @@ class Bed:
         return Start(image, first_png_s, received - at, record["model_load_s"] or 0.0)
 
     def _run_worker(self, target: Target, *options: str) -> None:
-        told = ("--env=DIPTYCH_PUSH_AUTH=off", f"--env={_STORE}", *self._mount)
-        self._engine.run(self._engine.image(target), [*told, *options])
+        environment = ("--env=DIPTYCH_PUSH_AUTH=off", f"--env={_STORE}", *self._mount)
+        self._engine.run(self._engine.image(target), [*environment, *options])
 
     def _run_celery(self, *options: str) -> None:
-        told = ("--env=DIPTYCH_TARGET=container", "--env=DIPTYCH_CONTAINER_URL=http://container:8080/")
-        self._engine.run(self._engine.image("celery"), [*self._options(), *told, *options])
+        environment = ("--env=DIPTYCH_TARGET=container", "--env=DIPTYCH_CONTAINER_URL=http://container:8080/")
+        self._engine.run(self._engine.image("celery"), [*self._options(), *environment, *options])
 
     def _options(self) -> list[str]:
         return [f"--env={_STORE}", "--env=DIPTYCH_BROKER_URL=redis://redis:6379/0", *self._mount]

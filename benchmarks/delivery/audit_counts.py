@@ -63,8 +63,10 @@ def audit_counts(store: Store, manifest: Manifest) -> AuditCounts:
         lost=lost,
         doubled=doubled,
         duplicates=len(duplicates),
-        duplicate_images=sum(one.images_painted for one in duplicates),
-        duplicate_cpu_s=round(sum(one.cpu_user_s + one.cpu_system_s for one in duplicates), 3),
+        duplicate_images=sum(duplicate.images_painted for duplicate in duplicates),
+        duplicate_cpu_s=round(
+            sum(duplicate.cpu_user_s + duplicate.cpu_system_s for duplicate in duplicates), 3
+        ),
         found_images=found_images,
         cpu_s=round(cpu_s, 3),
     )

@@ -218,7 +218,9 @@ def _probes(
     for manifest in manifests:
         _succeeded(run.follow(manifest, limit_s=LIMIT_S, poll_s=POLL_S))
     rate = round(count / published_s, 2) if arrivals else 0.0
-    found = {target: [_records(run.store, one, target)[0] for one in manifests] for target in TARGETS}
+    found = {
+        target: [_records(run.store, manifest, target)[0] for manifest in manifests] for target in TARGETS
+    }
     return [
         _latency("busy" if arrivals else "idle", target, rate, records) for target, records in found.items()
     ]
@@ -248,11 +250,11 @@ def _succeeded(state: JobState) -> None:
 def text(report: Report) -> str:
     """The report, in lines."""
     lines = [f"{report.slots} generation slot(s) of each target"]
-    for one in report.throughput:
-        each = ", ".join(f"{target} {rate:g}" for target, rate in one.target_tasks_per_s.items())
+    for job in report.throughput:
+        each = ", ".join(f"{target} {rate:g}" for target, rate in job.target_tasks_per_s.items())
         lines.append(
-            f"{one.model}: {one.tasks} tasks of {one.images_per_task} for each target in {one.wall_s:g} s:"
-            f" {one.tasks_per_s:g} tasks/s, {one.images_per_s:g} images/s together (tasks/s alone: {each})"
+            f"{job.model}: {job.tasks} tasks of {job.images_per_task} for each target in {job.wall_s:g} s:"
+            f" {job.tasks_per_s:g} tasks/s, {job.images_per_s:g} images/s together (tasks/s alone: {each})"
         )
     for got in report.latency:
         how = f"{got.arrivals_per_s:g} arrivals/s" if got.arrivals_per_s else "one at a time"

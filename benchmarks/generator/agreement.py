@@ -22,12 +22,12 @@ from pathlib import Path
 from typing import Final
 
 from bench.errors import BenchError
-from bench.load.pushes import Pushes
+from bench.load.generator.pushes import Pushes
 from bench.load.workers import local_worker
 from benchmarks.generator.figures import LIMIT, Figures, Round, agreements
 from benchmarks.generator.jmeter import jmeter, jmeter_missing
 from benchmarks.generator.report import report
-from benchmarks.generator.server import Delays, delayed_server, told
+from benchmarks.generator.server import Delays, delayed_server, server_medians
 from benchmarks.generator.tool import Load
 from benchmarks.generator.tools import hey, ours, wrk
 from local.errors import StackError
@@ -99,10 +99,10 @@ def measure(
             figures, server = {}, {}
             for tool in order:
                 if where == "delayed":
-                    told(url)
+                    server_medians(url)
                 figures[tool] = TOOLS[tool](load)
                 if where == "delayed":
-                    server[tool] = told(url)
+                    server[tool] = server_medians(url)
             found.append(Round(tuple(order), time.perf_counter() - began_s, figures, server))
     return found
 
@@ -144,15 +144,15 @@ def main() -> None:
 def _document(rounds: Sequence[Round]) -> dict[str, object]:
     compared = [
         {
-            **asdict(one),
-            "middle": one.middle,
-            "interval": one.interval,
-            "coverage": one.coverage,
-            "agrees": one.agrees,
+            **asdict(agreement),
+            "middle": agreement.middle,
+            "interval": agreement.interval,
+            "coverage": agreement.coverage,
+            "agrees": agreement.agrees,
         }
-        for one in agreements(rounds)
+        for agreement in agreements(rounds)
     ]
-    return {"limit": LIMIT, "agreements": compared, "rounds": [asdict(one) for one in rounds]}
+    return {"limit": LIMIT, "agreements": compared, "rounds": [asdict(agreement) for agreement in rounds]}
 
 
 if __name__ == "__main__":

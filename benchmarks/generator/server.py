@@ -19,7 +19,7 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from bench.errors import BenchError
-from bench.load.server_process import server_process
+from bench.load.generator.server_process import server_process
 
 _HEAD: Final = b"HTTP/1.1 200 OK\r\nContent-Type: application/octet-stream\r\nContent-Length: %d\r\n\r\n"
 _FIRST: Final = _HEAD % 1024 + b"-" * 512
@@ -74,12 +74,12 @@ class _Answering(asyncio.Protocol):
         self._kept.append((first_s, asyncio.get_running_loop().time() - began_s))
 
     def _tell(self) -> None:
-        told: dict[str, float] = {"answers": len(self._kept)}
+        document: dict[str, float] = {"answers": len(self._kept)}
         if self._kept:
             for index, name in enumerate(("first_byte_s", "response_s")):
-                told[name] = median(one[index] for one in self._kept)
+                document[name] = median(times[index] for times in self._kept)
         self._kept.clear()
-        text = json.dumps(told).encode()
+        text = json.dumps(document).encode()
         self._transport.write(_HEAD % len(text) + text)
 
 
@@ -92,7 +92,7 @@ async def _serve(delays: Delays) -> None:
     await server.serve_forever()
 
 
-def told(url: str) -> dict[str, float]:
+def server_medians(url: str) -> dict[str, float]:
     """Medians, in seconds, of the answers since the last time, by the server's own clock."""
     address = urlsplit(url)
     connection = http.client.HTTPConnection(address.hostname or "", address.port, timeout=10)
@@ -108,9 +108,9 @@ def told(url: str) -> dict[str, float]:
 
 def delayed_server(delays: Delays) -> AbstractContextManager[str]:
     """Run it in a process of its own; gives its URL. Raises BenchError if it does not start."""
-    arguments = [f"{1000 * one:g}" for one in (delays.first_s, delays.rest_s)]
+    arguments = [f"{1000 * value:g}" for value in (delays.first_s, delays.rest_s)]
     return server_process("benchmarks.generator.server", arguments)
 
 
 if __name__ == "__main__":
-    asyncio.run(_serve(Delays(*(float(one) / 1000 for one in sys.argv[1:3]))))
+    asyncio.run(_serve(Delays(*(float(value) / 1000 for value in sys.argv[1:3]))))

@@ -12,12 +12,12 @@ import pytest
 
 from bench.cold.sample import ColdStart
 from bench.cold.starter import Starter, StartFailed, interpreter_s
-from bench.load.pushes import Pushes
-from bench.queue.command import text_lines
+from bench.load.generator.pushes import Pushes
 from bench.queue.follow import Flight, Follower
 from bench.queue.report import report_html
 from bench.queue.summary import analyse, measured_quantities
-from bench.queue.task_timing import COLUMNS, TaskTiming
+from bench.queue.task_timing import TaskTiming
+from bench.queue.text import text_lines
 from bench.runs.folder import RunFolder
 from bench.runs.read import StoredRun, read_run
 from bench.runs.wall_clock import ahead_s, was_set
@@ -121,9 +121,9 @@ def test_a_cold_start_across_a_step_has_no_times(tmp_path: Path, clock: dict[str
 
 def _run(path: Path, timings: list[TaskTiming]) -> StoredRun:
     asked = {"jobs": 3, "images": 4, "rate": 1.0, "arrivals": "constant", "targets": ["container"]}
-    folder = RunFolder.create(path, command="queue", configuration=asked, columns=COLUMNS)
+    folder = RunFolder.create(path, command="queue", configuration=asked, columns=TaskTiming.columns())
     with folder.recording():
         for one in timings:
-            folder.raw.write(one.row())
+            folder.raw.write(one.cells())
     folder.finish({"title": "Queue", "targets": analyse(timings, 1)})
     return read_run(path)

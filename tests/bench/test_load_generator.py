@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from bench.load import generator as generator_module
-from bench.load.generator import Account, LoadGenerator
-from bench.load.sample import Sample
-from bench.load.schedule import LoadPlan, fingerprint, first_due
-from bench.load.summary import describe, lag_told, lagged, quantities, summarise
+from bench.load.generator import load_generator as generator_module
+from bench.load.generator.load_generator import Account, LoadGenerator
+from bench.load.generator.sample import Sample
+from bench.load.generator.schedule import LoadPlan, fingerprint, first_due
+from bench.load.summary import describe, lag_note, lagged, quantities, summarise
 from tests.support.servers.http_target import http_target
 from tests.support.servers.valkey import free_port
 
@@ -208,8 +208,8 @@ def test_percentiles_are_refused_when_the_generator_lagged() -> None:
     values = {"lag_s": np.full(100, 0.02), "response_s": np.full(100, 0.05)}
     assert "lagged" in lagged(values, 0.2)
     assert lagged({**values, "response_s": np.full(100, 1.0)}, 0.2) == ""
-    told = lag_told({**values, "lag_s": np.full(100, 0.005)})
+    told = lag_note({**values, "lag_s": np.full(100, 0.005)})
     assert "p99 5.0 ms, is 10% of the median response" in told
-    assert lag_told({**values, "lag_s": np.full(100, 0.001)}) == ""
+    assert lag_note({**values, "lag_s": np.full(100, 0.001)}) == ""
     assert "of a core" in lagged({**values, "lag_s": np.zeros(100)}, 0.95)
     assert "percentiles" not in describe(values["response_s"], percentiles=False)

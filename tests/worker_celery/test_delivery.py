@@ -287,9 +287,9 @@ def all_garbage(sound: dict[str, Any]) -> Iterator[bytes]:
         b'{"a":' + b"9" * 5000 + b"}",
     )
     for name in ("body", "headers", "properties", "content-type", "content-encoding"):
-        for value in (None, 7, [], "x"):
-            yield json.dumps({**sound, name: value}).encode()
-    for part, name, values in (
+        for wrong in (None, 7, [], "x"):
+            yield json.dumps({**sound, name: wrong}).encode()
+    parts: tuple[tuple[str, str, tuple[Any, ...]], ...] = (
         ("headers", "eta", (9999, "9999", "9999-12-31T23:59:59+00:00", "x", [])),
         ("headers", "expires", (9999, "1999-01-01", {})),
         ("headers", "task", (None, 7, [], "diptych.other")),
@@ -300,7 +300,8 @@ def all_garbage(sound: dict[str, Any]) -> Iterator[bytes]:
         ("properties", "delivery_tag", (None, 7, [])),
         ("properties", "body_encoding", (None, "x")),
         ("properties", "priority", ("x", [])),
-    ):
+    )
+    for part, name, values in parts:
         for value in values:
             yield json.dumps({**sound, part: {**sound[part], name: value}}).encode()
     bodies = (

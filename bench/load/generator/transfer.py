@@ -72,15 +72,15 @@ class Transfer:
         opened = ask(pycurl.NUM_CONNECTS) > 0
         looked_up, connected = ask(pycurl.NAMELOOKUP_TIME), ask(pycurl.CONNECT_TIME)
         secured, first = ask(pycurl.APPCONNECT_TIME), ask(pycurl.STARTTRANSFER_TIME)
-        told = opened and connected > 0
+        fresh = opened and connected > 0
         retry_s = ask(pycurl.RETRY_AFTER)
         return Times(
             status=0 if error else ask(pycurl.RESPONSE_CODE),
             response_s=ask(pycurl.TOTAL_TIME),
             first_byte_s=None if error or not first else first,
-            dns_s=looked_up if told else None,
-            connect_s=connected - looked_up if told else None,
-            tls_s=secured - connected if told and self._tls and secured else None,
+            dns_s=looked_up if fresh else None,
+            connect_s=connected - looked_up if fresh else None,
+            tls_s=secured - connected if fresh and self._tls and secured else None,
             new_connection=int(opened),
             retry_after_s=float(retry_s) if retry_s else None,
             bytes=self._bytes,

@@ -1,6 +1,6 @@
 """A server that does next to nothing: what limits a run against it is the generator.
 
-python -m bench.load.trivial_server      prints the port that it listens on, on 127.0.0.1
+python -m bench.load.generator.trivial_server      prints the port that it listens on, on 127.0.0.1
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ import asyncio
 from contextlib import AbstractContextManager
 from typing import Final
 
-from bench.load.server_process import server_process
+from bench.load.generator.server_process import server_process
 
 _ANSWER: Final = b"HTTP/1.1 204 No Content\r\n\r\n"
 _LENGTH: Final = b"content-length:"
@@ -44,7 +44,7 @@ async def _serve() -> None:
 
 def trivial_server() -> AbstractContextManager[str]:
     """Run it in a process of its own; gives its URL. Raises BenchError if it does not start."""
-    return server_process("bench.load.trivial_server")
+    return server_process("bench.load.generator.trivial_server")
 
 
 if __name__ == "__main__":
