@@ -15,7 +15,7 @@ from bench.cold.sample import Asked, ColdStart
 from bench.load.generator.pushes import Pushes
 from bench.load.generator.transfer import Transfer
 from results.errors import ResultsError
-from results.records import StoredRecord, read_record
+from results.records import StoredRecord, is_cold, read_record
 from results.stores.base import Store
 
 
@@ -91,7 +91,7 @@ def _take_record(start: ColdStart, stored: StoredRecord, sent_at_s: float) -> No
     start.take_durations(record)
     start.prior_requests = record.prior_requests
     start.instance, start.revision = record.instance_id, record.worker_revision
-    if record.cold_start:
+    if is_cold(record):
         start.phase = "cold" if start.began_s > -sample.READY_S else "ready"
     else:
         start.phase = "warm"

@@ -273,6 +273,9 @@ def test_garbage_waits_for_a_store_that_cannot_be_written(
     wait_until(lambda: [*store.list("rejected/")], "the rejection")
 
 
+NO_OBJECTS: tuple[Any, ...] = (None, 7, [], "x")
+
+
 def all_garbage(sound: dict[str, Any]) -> Iterator[bytes]:
     """What somebody may have put into a queue: bytes, other JSON, and messages that are not whole."""
     yield from (
@@ -287,7 +290,7 @@ def all_garbage(sound: dict[str, Any]) -> Iterator[bytes]:
         b'{"a":' + b"9" * 5000 + b"}",
     )
     for name in ("body", "headers", "properties", "content-type", "content-encoding"):
-        for wrong in (None, 7, [], "x"):
+        for wrong in NO_OBJECTS:
             yield json.dumps({**sound, name: wrong}).encode()
     parts: tuple[tuple[str, str, tuple[Any, ...]], ...] = (
         ("headers", "eta", (9999, "9999", "9999-12-31T23:59:59+00:00", "x", [])),
