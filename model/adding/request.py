@@ -67,8 +67,6 @@ class AddRequest:
             if value is None or (isinstance(value, float) and not math.isfinite(value)):
                 raise FormError(f"option {name[:64]} must be text, a number, true or false")
             if len(name) > 64 or (isinstance(value, str) and len(value) > 2000):
-                raise FormError(
-                    f"option {name[:64]} is too long: at most 64 characters, values 2,000"
-                )
+                raise FormError(f"option {name[:64]} is too long: at most 64 characters, values 2,000")
             options[name] = value
         return options

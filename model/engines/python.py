@@ -64,7 +64,8 @@ def load_python(descriptor: Descriptor, *, precision: str, threads: int) -> Pyth
     engine = make_engine(descriptor.source, descriptor.options, precision=precision, threads=threads)
     if engine.resolution != descriptor.resolution:
         raise EngineError(
-            f"{descriptor.source} generates {engine.resolution} px, but was added with {descriptor.resolution}"
+            f"{descriptor.source} generates {engine.resolution} px, but was added with"
+            f" {descriptor.resolution}"
         )
     return PythonEngine(engine, descriptor.source)
 
@@ -93,9 +94,7 @@ def make_engine(source: str, options: Mapping[str, OptionValue], *, precision: s
 def check_engine(engine: Any, source: str) -> Engine:
     """Raise EngineError if an object is not a `model.protocol.Engine`, naming what is missing."""
     if not callable(getattr(engine, "generate", None)):
-        raise EngineError(
-            f"{source} returned {type(engine).__name__}, not an Engine: it has no generate()"
-        )
+        raise EngineError(f"{source} returned {type(engine).__name__}, not an Engine: it has no generate()")
     for field in ("name", "version", "precision", "isa"):
         value = getattr(engine, field, None)
         if not isinstance(value, str) or not 0 < len(value) <= MAX_NAME:

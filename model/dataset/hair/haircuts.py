@@ -1,4 +1,4 @@
-"""Haircuts that a barber knows, each with a little chance in it."""
+"""Haircuts, each with some random variation."""
 
 from __future__ import annotations
 
