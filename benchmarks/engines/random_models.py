@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from model.checkpoint import save_checkpoint
 from model.config import GeneratorConfig
-from model.engines.measure_precision import measure_gate
+from model.engines.measure_precision import measure_precision_gate
 from model.registry import ModelInfo, Registry
 
 CHANNELS: Final = {
@@ -46,7 +46,7 @@ def random_model(folder: Path, resolution: int, seeds: int, report: Callable[[st
             training_data="none: random weights",
         )
         weights = random_weights(config)
-        gate = measure_gate(weights, config, seeds=seeds, report=report)
+        gate = measure_precision_gate(weights, config, seeds=seeds, report=report)
         save_checkpoint(folder / f"{name}.safetensors", weights, config.model_copy(update={"gate": gate}))
     return registry.get(name)
 

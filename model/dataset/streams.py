@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 
 
-class Stream(np.random.RandomState):
+class RandomStream(np.random.RandomState):
     """numpy's frozen generator, with the draws that a portrait is made of."""
 
     def between(self, low: float, high: float) -> float:
@@ -29,7 +29,7 @@ class Stream(np.random.RandomState):
         return int(np.searchsorted(cumulative, self.random_sample() * cumulative[-1], side="right"))
 
 
-def stream(seed: int, noun: str) -> Stream:
+def stream(seed: int, noun: str) -> RandomStream:
     """The stream of one noun of one face.
 
     Args:
@@ -39,4 +39,4 @@ def stream(seed: int, noun: str) -> Stream:
         A generator whose numbers numpy has frozen for ever (`RandomState`).
     """
     digest = hashlib.sha256(f"diptych/faces:{seed}:{noun}".encode()).digest()
-    return Stream(np.frombuffer(digest[:16], dtype="<u4"))
+    return RandomStream(np.frombuffer(digest[:16], dtype="<u4"))

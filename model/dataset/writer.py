@@ -34,7 +34,7 @@ Progress = Callable[[int], None]
 
 @dataclass(frozen=True)
 class Written:
-    """What a run did: pictures that it rendered and pictures that it found there."""
+    """The result of a run: images rendered, and images that existed already."""
 
     rendered: int
     found: int
@@ -50,9 +50,9 @@ def write_faces(folder: Path, asked: FacesConfig, jobs: int, progress: Progress)
         folder: where `{index:08d}.png` and `manifest.json` go.
         asked: the set.
         jobs: processes, at least 1; the pictures do not depend on it.
-        progress: told of every advance.
+        progress: called with the number of finished images.
     Returns:
-        How many pictures were rendered and found.
+        Number of images rendered and of existing ones.
     Raises:
         AssetsError: the 3D data is not installed.
         FacesError: the folder holds another set or cannot be written, or a process died.

@@ -40,7 +40,7 @@ SEED: Final = 1
 Progress = Callable[[str], None]
 
 
-def measure_gate(
+def measure_precision_gate(
     weights: Weights, config: GeneratorConfig, *, seeds: int = 256, report: Progress = lambda _: None
 ) -> PrecisionGate:
     """Measure a checkpoint's lower precisions on this machine.

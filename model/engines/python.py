@@ -64,7 +64,8 @@ def load_python(descriptor: Descriptor, *, precision: str, threads: int) -> Pyth
     engine = make_engine(descriptor.source, descriptor.options, precision=precision, threads=threads)
     if engine.resolution != descriptor.resolution:
         raise EngineError(
-            f"{descriptor.source} makes {engine.resolution} px, but was added with {descriptor.resolution}"
+            f"{descriptor.source} generates {engine.resolution} px, but was added with"
+            f" {descriptor.resolution}"
         )
     return PythonEngine(engine, descriptor.source)
 

@@ -183,7 +183,7 @@ def test_status_tells_what_failed_and_why(run: Run, store: DirectoryStore) -> No
     view = document(run("status", "j", "--json"))
     assert view["problems"] == []
     assert view["targets"]["container"]["published"] == 2
-    assert run("retry", "j").stdout == "job j: nothing has failed\n"
+    assert run("retry", "j").stdout == "job j: no task has failed\n"
 
 
 def test_a_damaged_failure_does_not_hide_the_state(run: Run, store: DirectoryStore) -> None:

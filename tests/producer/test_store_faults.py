@@ -160,7 +160,7 @@ def test_a_lost_answer_to_cancel_does_not_show(run: Run, proxy: GcsFaultProxy) -
     assert run(*SUBMIT).exit_code == 0
     proxy.order("lose_answer", method="POST", part="cancelled.json")
     assert run("cancel", "j").output == "job j cancelled\n"
-    assert run("cancel", "j").output == "job j was cancelled before\n"
+    assert run("cancel", "j").output == "job j was already cancelled\n"
 
 
 def test_a_store_that_fails_between_publishing_and_marking(

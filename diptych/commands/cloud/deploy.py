@@ -99,7 +99,9 @@ def deploy(dry_run: bool, yes: bool, env_file: Path | None, **options: Any) -> N
 @place_options
 @click.option("--delete-data", is_flag=True, help="Also delete the bucket with all images and records.")
 def destroy(dry_run: bool, yes: bool, delete_data: bool, **options: Any) -> None:
-    """Remove a deployment. The bucket and all results are kept, unless --delete-data is given.
+    """Remove a deployment.
+
+    The bucket and all results are kept, unless --delete-data is given.
 
     \b
     diptych destroy --project my-project --region us-central1 --dry-run

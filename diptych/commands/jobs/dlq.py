@@ -48,11 +48,11 @@ def dlq() -> None:
     \b
     diptych dlq list                           list the dead letters of all jobs
     diptych dlq show my-batch 12               show why a task was dead-lettered
-    diptych dlq redrive my-batch --task 12     publish it again, once the cause is fixed
+    diptych dlq redrive my-batch --task 12     publish it again
     """
 
 
-@dlq.command("list")
+@dlq.command("list", short_help="List dead letters.")
 @click.argument("job_id", metavar="[JOB]", required=False)
 @click.option("--settled", is_flag=True, help="Include tasks that were since completed or published again.")
 @click.option(
@@ -103,7 +103,7 @@ def list_letters(
     return None
 
 
-@dlq.command()
+@dlq.command(short_help="Show one dead-lettered task.")
 @job_argument
 @click.argument("task_index", metavar="TASK", type=click.IntRange(0))
 @json_option
@@ -116,7 +116,7 @@ def show(job_id: str, task_index: int, as_json: bool, store_url: str | None, bro
     diptych dlq show my-batch 12
     diptych dlq show my-batch 12 --json
     """
-    from diptych.commands.jobs.dlq_output import Case, log_hints
+    from diptych.commands.jobs.dlq_output import DeadTask, log_hints
     from pipeline.errors import RequestError
     from producer.dead_letters import failures_of, letters_of, read_letters
     from results.job_state import JobState
@@ -131,8 +131,8 @@ def show(job_id: str, task_index: int, as_json: bool, store_url: str | None, bro
             f"job {job_id} has no dead letter for task {task_index}: see `diptych dlq list {job_id}`"
         )
     letters = [*read_letters(store, infos)]
-    cases = [
-        Case(
+    dead_tasks = [
+        DeadTask(
             state.manifest,
             [letter for letter in letters if letter.info.target == target],
             failures_of(store, job_id, target, task_index),
@@ -141,14 +141,16 @@ def show(job_id: str, task_index: int, as_json: bool, store_url: str | None, bro
     ]
     hints = log_hints(job_id, task_index, settings.broker_url)
     if as_json:
-        return print_json({"job_id": job_id, "cases": [case.as_dict() for case in cases], "logs": hints})
+        return print_json(
+            {"job_id": job_id, "cases": [dead_task.as_dict() for dead_task in dead_tasks], "logs": hints}
+        )
     click.echo(f"job      {job_id}, task {task_index}")
-    for case in cases:
-        print_lines(case.as_lines())
+    for dead_task in dead_tasks:
+        print_lines(dead_task.as_lines())
     return print_lines(f"log      {hint}" for hint in hints)
 
 
-@dlq.command()
+@dlq.command(short_help="Publish dead-lettered tasks again.")
 @job_argument
 @click.option("--task", "tasks", multiple=True, type=click.IntRange(0), help="Task to redrive; repeatable.")
 @click.option("--all", "whole", is_flag=True, help="Redrive all dead-lettered tasks.")

@@ -16,7 +16,7 @@ from results.target_state import TaskState
 
 
 @dataclass(frozen=True, slots=True)
-class Case:
+class DeadTask:
     """A dead-lettered task on one target, with its dead letters and failures.
 
     Args:

@@ -34,10 +34,12 @@ def gate(checkpoint: Path, output: Path | None, seeds: int) -> None:
     The figures become part of the checkpoint and change its digest: run this before submitting jobs.
     """
     from model.checkpoint import read_tensors, save_checkpoint
-    from model.engines.measure_precision import measure_gate
+    from model.engines.measure_precision import measure_precision_gate
 
     weights, config = read_tensors(checkpoint)
-    measured = measure_gate(weights, config, seeds=seeds, report=lambda line: click.echo(line, err=True))
+    measured = measure_precision_gate(
+        weights, config, seeds=seeds, report=lambda line: click.echo(line, err=True)
+    )
     output = output or checkpoint
     half = weights["to_rgb.weight"].itemsize == 2
     digest = save_checkpoint(output, weights, config.model_copy(update={"gate": measured}), half=half)

@@ -24,18 +24,22 @@ model_dir_option = click.option(
     type=click.Path(path_type=Path),
     help="Folder of your own models.  [default: DIPTYCH_MODEL_DIR, or a folder of the user's]",
 )
-seed_option = click.option("--seed", type=click.IntRange(0, 2**63 - 1), default=7, show_default=True)
+seed_option = click.option(
+    "--seed", type=click.IntRange(0, 2**63 - 1), default=7, show_default=True, help="Seed of the job."
+)
 
 
 def engine_options(command: Command) -> Command:
     """Add the options that choose an engine."""
     for option in (
-        click.option("--threads", type=click.IntRange(1, 64), default=1, show_default=True),
+        click.option(
+            "--threads", type=click.IntRange(1, 64), default=1, show_default=True, help="Inference threads."
+        ),
         precision_option,
         click.option(
             "--engine",
             type=click.Choice(["openvino", "torch"]),
-            help="[default: DIPTYCH_ENGINE, or openvino]",
+            help="Inference engine.  [default: DIPTYCH_ENGINE, or openvino]",
         ),
         model_dir_option,
     ):

@@ -26,8 +26,17 @@ ANY_PATH = click.Path(path_type=Path)
 @click.option(
     "--data", type=ANY_PATH, required=True, help="Real images, preferably not those it was trained on."
 )
-@click.option("-n", "--count", type=click.IntRange(16, 50_000), default=1000, show_default=True)
-@click.option("--seed", type=click.IntRange(0, 2**63 - 1), default=0, show_default=True)
+@click.option(
+    "-n",
+    "--count",
+    type=click.IntRange(16, 50_000),
+    default=1000,
+    show_default=True,
+    help="Images to measure.",
+)
+@click.option(
+    "--seed", type=click.IntRange(0, 2**63 - 1), default=0, show_default=True, help="Seed of the job."
+)
 @click.option(
     "--neighbours", type=ANY_PATH, help="A .png file to write: generated images beside the nearest real ones."
 )

@@ -34,7 +34,7 @@ def grow_strands(
     low: Floats,
     step: float,
 ) -> tuple[Floats, Floats, Ints]:
-    """Grow N strands of `count` points; the arguments are the fields of `strands.Growth` and of `BustField`.
+    """Grow N strands of `count` points; the arguments are fields of `strands.HairGrowth` and `BustField`.
 
     Args:
         rest: roots [N, 3]. pulls: weight, cling, swept, pull. distance: [X, Y, Z, 1].

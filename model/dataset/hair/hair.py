@@ -7,9 +7,9 @@ import numpy as np
 from model.dataset.assets import Floats, Ints, load_assets
 from model.dataset.hair.hair_style import SHORT, HairStyle
 from model.dataset.hair.scalp import GUIDES, Hairline, Roots, beard_roots, scalp_roots
-from model.dataset.hair.strands import Growth, Strands, curl, gather, grow, wear
+from model.dataset.hair.strands import HairGrowth, Strands, curl, gather, grow, wear
 from model.dataset.head.mesh import ramp, unit
-from model.dataset.streams import Stream
+from model.dataset.streams import RandomStream
 
 WHORL = np.array([0.10, 8.38, -0.10], dtype=np.float32)
 TIES = {0: (0.0, 7.7, -1.0), 1: (0.0, 8.62, -0.25), 2: (0.0, 7.65, -0.72)}
@@ -17,7 +17,7 @@ STRAND_RADIUS = 0.015
 NEVER = np.float32(-1e9)
 
 
-def make_hair(stream: Stream, style: HairStyle, line: Hairline, vertices: Floats) -> Strands | None:
+def make_hair(stream: RandomStream, style: HairStyle, line: Hairline, vertices: Floats) -> Strands | None:
     """Grow a head of hair.
 
     Args:
@@ -57,7 +57,7 @@ def make_hair(stream: Stream, style: HairStyle, line: Hairline, vertices: Floats
     return hair
 
 
-def make_beard(stream: Stream, length: float, cover: Floats, vertices: Floats) -> Strands:
+def make_beard(stream: RandomStream, length: float, cover: Floats, vertices: Floats) -> Strands:
     """Grow a beard.
 
     Args:
@@ -70,7 +70,7 @@ def make_beard(stream: Stream, length: float, cover: Floats, vertices: Floats) -
     chosen = np.flatnonzero(cover > 0.4 + 0.35 * roots.dice[:, 3])
     down = np.array([0.0, -1.0, 0.1], dtype=np.float32) + 0.4 * np.sign(roots.rest[chosen]) * [1, 0, 0]
     count = len(chosen)
-    growth = Growth(
+    growth = HairGrowth(
         start=unit(_along(down, roots.normal[chosen]) + 0.7 * roots.normal[chosen]),
         length=length
         * (0.6 + 0.5 * roots.dice[chosen, 0])
@@ -111,7 +111,7 @@ def _leaders(roots: Roots, chosen: Ints, group: Floats) -> Ints:
     return np.where(alike, leader, np.arange(len(chosen)))
 
 
-def _growth(style: HairStyle, roots: Roots, chosen: Ints, inside: Floats) -> Growth:
+def _growth(style: HairStyle, roots: Roots, chosen: Ints, inside: Floats) -> HairGrowth:
     """Turn a haircut into directions, lengths, heights and cuts for every strand."""
     rest, normal, dice = roots.rest[chosen], roots.normal[chosen], roots.dice[chosen]
     polar, azimuth = roots.polar[chosen], np.abs(roots.azimuth[chosen])
@@ -135,7 +135,7 @@ def _growth(style: HairStyle, roots: Roots, chosen: Ints, inside: Floats) -> Gro
     )
     jitter = 0.18 * (dice[:, 1:4] - 0.5).astype(np.float32)
     clear = np.where(front | (style.top < SHORT), 0.0, style.clear)
-    return Growth(
+    return HairGrowth(
         start=unit(unit(direction) + lift[:, None] * normal + jitter),
         length=(length * (0.8 + 0.4 * dice[:, 0]) * (0.35 + 0.65 * edge)).astype(np.float32),
         height=(height * (0.15 + 0.85 * edge)).astype(np.float32),
@@ -189,7 +189,7 @@ def _radius(points: Floats, thickest: float) -> Floats:
     return np.broadcast_to(thickest * taper, points.shape[:2]).astype(np.float32)
 
 
-def _bun(stream: Stream, centre: Floats) -> Strands:
+def _bun(stream: RandomStream, centre: Floats) -> Strands:
     """Hair wound into a ball."""
     count, length = 500, 12
     size = stream.between(0.2, 0.27)

@@ -13,7 +13,7 @@ class HairStyle:
     """One haircut. Lengths in decimetres.
 
     Attributes:
-        name: what a barber would call it.
+        name: name of the haircut.
         strands: how many of the scalp's roots are used.
         points: points per strand.
         top, side, back: length of hair by where it grows.

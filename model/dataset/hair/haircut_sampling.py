@@ -8,7 +8,7 @@ from model.dataset.hair.hair_style import HairStyle
 from model.dataset.hair.haircuts import HAIRCUTS
 from model.dataset.hair.scalp import Hairline
 from model.dataset.head.identity import Identity
-from model.dataset.streams import Stream
+from model.dataset.streams import RandomStream
 
 FEMALE_STYLES = {"crop": 0.06, "curly": 0.07, "afro": 0.0, "bob": 0.27, "long": 0.40, "tied": 0.16}
 MALE_STYLES = {
@@ -17,7 +17,7 @@ MALE_STYLES = {
 }
 
 
-def draw_style(stream: Stream, who: Identity) -> HairStyle:
+def draw_style(stream: RandomStream, who: Identity) -> HairStyle:
     """Choose a haircut that the person might wear."""
     styles = dict(MALE_STYLES if who.is_male else FEMALE_STYLES)
     african = who.ancestry[0]
@@ -33,7 +33,7 @@ def draw_style(stream: Stream, who: Identity) -> HairStyle:
     return style
 
 
-def draw_hairline(stream: Stream, who: Identity, style: HairStyle) -> Hairline:
+def draw_hairline(stream: RandomStream, who: Identity, style: HairStyle) -> Hairline:
     """Choose a hairline: higher and with corners on older men."""
     recede = max(0.0, stream.near(0.1, 0.25) + 0.5 * who.old) * float(who.is_male and not who.is_child)
     bald = 0.0

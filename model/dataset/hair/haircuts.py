@@ -1,23 +1,23 @@
-"""Haircuts that a barber knows, each with a little chance in it."""
+"""Haircuts, each with some random variation."""
 
 from __future__ import annotations
 
 from model.dataset.hair.hair_style import HairStyle
-from model.dataset.streams import Stream
+from model.dataset.streams import RandomStream
 
 
-def _bald(_: Stream) -> HairStyle:
+def _bald(_: RandomStream) -> HairStyle:
     return HairStyle("bald", strands=0)
 
 
-def _buzz(stream: Stream) -> HairStyle:
+def _buzz(stream: RandomStream) -> HairStyle:
     length = stream.between(0.035, 0.08)
     return HairStyle(
         "buzz", points=3, top=length, side=length * 0.8, back=length * 0.8, layer=0.03, lift=0.5, clump=0.0
     )
 
 
-def _crop(stream: Stream) -> HairStyle:
+def _crop(stream: RandomStream) -> HairStyle:
     top = stream.between(0.18, 0.4)
     fringe = stream.between(7.78, 7.98) if stream.chance(0.55) else 0.0
     return HairStyle(
@@ -33,7 +33,7 @@ def _crop(stream: Stream) -> HairStyle:
     )
 
 
-def _side(stream: Stream) -> HairStyle:
+def _side(stream: RandomStream) -> HairStyle:
     return HairStyle(
         "side",
         points=10,
@@ -49,7 +49,7 @@ def _side(stream: Stream) -> HairStyle:
     )
 
 
-def _back(stream: Stream) -> HairStyle:
+def _back(stream: RandomStream) -> HairStyle:
     return HairStyle(
         "back",
         points=10,
@@ -64,7 +64,7 @@ def _back(stream: Stream) -> HairStyle:
     )
 
 
-def _curly(stream: Stream) -> HairStyle:
+def _curly(stream: RandomStream) -> HairStyle:
     length = stream.between(0.25, 0.6)
     return HairStyle(
         "curly",
@@ -82,7 +82,7 @@ def _curly(stream: Stream) -> HairStyle:
     )
 
 
-def _afro(stream: Stream) -> HairStyle:
+def _afro(stream: RandomStream) -> HairStyle:
     length = stream.between(0.12, 0.5)
     return HairStyle(
         "afro",
@@ -101,7 +101,7 @@ def _afro(stream: Stream) -> HairStyle:
     )
 
 
-def _mid(stream: Stream) -> HairStyle:
+def _mid(stream: RandomStream) -> HairStyle:
     return HairStyle(
         "mid",
         strands=6000,
@@ -121,7 +121,7 @@ def _mid(stream: Stream) -> HairStyle:
     )
 
 
-def _bob(stream: Stream) -> HairStyle:
+def _bob(stream: RandomStream) -> HairStyle:
     fringed = stream.chance(0.35)
     wavy = stream.chance(0.4)
     return HairStyle(
@@ -147,7 +147,7 @@ def _bob(stream: Stream) -> HairStyle:
     )
 
 
-def _long(stream: Stream) -> HairStyle:
+def _long(stream: RandomStream) -> HairStyle:
     kind = stream.pick((0.45, 0.35, 0.2))
     fringed = stream.chance(0.25)
     curl = stream.between(0.04, 0.07) if kind == 2 else 0.0
@@ -175,7 +175,7 @@ def _long(stream: Stream) -> HairStyle:
     )
 
 
-def _tied(stream: Stream) -> HairStyle:
+def _tied(stream: RandomStream) -> HairStyle:
     return HairStyle(
         "tied",
         strands=7000,

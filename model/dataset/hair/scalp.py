@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from model.dataset.assets import Floats, Ints, load_assets
 from model.dataset.head.mesh import bump, ramp, unit, vertex_normals
 from model.dataset.rendering.occlusion import ambient_occlusion
-from model.dataset.streams import Stream, stream
+from model.dataset.streams import RandomStream, stream
 
 SKULL_CENTRE = np.array([0.0, 7.55, 0.5], dtype=np.float32)
 ROOTS = 16000
@@ -155,7 +155,7 @@ def _scatter(count: int, wanted: Callable[[Floats], NDArray[np.bool_]]) -> Roots
     return Roots(faces[chosen], blend, rest, normal, polar, azimuth, guide, numbers)
 
 
-def _blends(dice: Stream, count: int) -> Floats:
+def _blends(dice: RandomStream, count: int) -> Floats:
     """Corner weights [count, 3] that are uniform over a triangle."""
     first = np.sqrt(dice.random_sample(count))
     second = dice.random_sample(count)

@@ -13,7 +13,7 @@ from model.dataset.hair.scalp import Roots
 
 
 @dataclass(frozen=True)
-class Growth:
+class HairGrowth:
     """How each of N strands grows.
 
     Attributes:
@@ -76,7 +76,7 @@ class Strands:
         )
 
 
-def grow(roots: Roots, chosen: Ints, growth: Growth, points: int) -> tuple[Floats, Floats, Ints]:
+def grow(roots: Roots, chosen: Ints, growth: HairGrowth, points: int) -> tuple[Floats, Floats, Ints]:
     """Grow strands from the chosen roots on the bust at rest.
 
     Args:

@@ -8,7 +8,7 @@ import numpy as np
 
 from model.dataset.assets import Floats
 from model.dataset.head.identity import Identity
-from model.dataset.streams import Stream
+from model.dataset.streams import RandomStream
 
 SKIN_TONES = np.array(
     [[0.84, 0.585, 0.465], [0.60, 0.350, 0.220], [0.32, 0.165, 0.098], [0.10, 0.049, 0.032]]
@@ -74,7 +74,7 @@ class Complexion:
     offset: float
 
 
-def draw_complexion(stream: Stream, who: Identity) -> Complexion:
+def draw_complexion(stream: RandomStream, who: Identity) -> Complexion:
     """Choose colours that go together: fair hair and eyes go with fair skin.
 
     Args:
@@ -111,12 +111,12 @@ def draw_complexion(stream: Stream, who: Identity) -> Complexion:
     )
 
 
-def _skin(stream: Stream, melanin: float) -> Floats:
+def _skin(stream: RandomStream, melanin: float) -> Floats:
     tone = np.array([np.interp(melanin, (0.0, 0.35, 0.65, 1.0), SKIN_TONES[:, c]) for c in range(3)])
     return np.clip(tone * (1 + stream.near(0.0, 0.04)) * (1 + stream.uniform(-0.03, 0.03, 3)), 0.01, 0.95)
 
 
-def _hair(stream: Stream, who: Identity) -> Floats:
+def _hair(stream: RandomStream, who: Identity) -> Floats:
     fair = max(0.0, 1.0 - 1.7 * who.melanin) ** 1.5 * (0.25 + 0.75 * who.ancestry[2])
     weights = (
         0.12 + 1.6 * who.melanin,
@@ -130,6 +130,6 @@ def _hair(stream: Stream, who: Identity) -> Floats:
     return mixed
 
 
-def _iris(stream: Stream, who: Identity) -> int:
+def _iris(stream: RandomStream, who: Identity) -> int:
     fair = max(0.0, 1.0 - 1.9 * who.melanin) * who.ancestry[2]
     return stream.pick((0.5 + 2 * who.melanin, 0.6, 0.5 * fair, 0.5 * fair, 0.9 * fair))

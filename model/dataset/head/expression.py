@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from model.dataset.streams import Stream
+from model.dataset.streams import RandomStream
 
 
-def draw_expression(stream: Stream) -> dict[str, float]:
+def draw_expression(stream: RandomStream) -> dict[str, float]:
     """Draw an expression for a portrait: mostly friendly, never extreme.
 
     A smile that lifts the corners alone looks smug, so the corners are also stretched, the upper lip lifted,
@@ -34,7 +34,7 @@ def draw_expression(stream: Stream) -> dict[str, float]:
     return weights
 
 
-def _open_smile(stream: Stream, weights: dict[str, float]) -> None:
+def _open_smile(stream: RandomStream, weights: dict[str, float]) -> None:
     strength = stream.between(0.6, 1.0)
     _both(weights, "mouthSmile", 0.92 * strength, stream)
     _both(weights, "mouthStretch", 0.18 * strength, stream)
@@ -45,7 +45,7 @@ def _open_smile(stream: Stream, weights: dict[str, float]) -> None:
     weights["face:jawOpen"] = stream.between(0.0, 0.04) * strength
 
 
-def _closed_smile(stream: Stream, weights: dict[str, float]) -> None:
+def _closed_smile(stream: RandomStream, weights: dict[str, float]) -> None:
     strength = stream.between(0.2, 0.8)
     _both(weights, "mouthSmile", 0.75 * strength, stream)
     _both(weights, "mouthStretch", 0.20 * strength, stream)
@@ -53,7 +53,7 @@ def _closed_smile(stream: Stream, weights: dict[str, float]) -> None:
     _both(weights, "eyeSquint", 0.10 * strength, stream)
 
 
-def _calm(stream: Stream, weights: dict[str, float]) -> None:
+def _calm(stream: RandomStream, weights: dict[str, float]) -> None:
     _both(weights, "mouthSmile", stream.between(0.0, 0.18), stream)
     if stream.chance(0.2):
         weights["face:jawOpen"] = stream.between(0.03, 0.14)
@@ -62,7 +62,7 @@ def _calm(stream: Stream, weights: dict[str, float]) -> None:
 
 
 def _both(
-    weights: dict[str, float], unit: str, strength: float, stream: Stream, uneven: float = 0.06
+    weights: dict[str, float], unit: str, strength: float, stream: RandomStream, uneven: float = 0.06
 ) -> None:
     """The same unit left and right, a little uneven as faces are."""
     tilt = stream.near(0.0, uneven)

@@ -9,7 +9,7 @@ import numpy as np
 from model.dataset.assets import Floats
 from model.dataset.head.mesh import ramp, unit
 from model.dataset.rendering.light import Light
-from model.dataset.streams import Stream
+from model.dataset.streams import RandomStream
 
 WHITE = np.array([0.66, 0.62, 0.59], dtype=np.float32)
 
@@ -22,7 +22,7 @@ class Gaze:
     pupil: float
 
 
-def draw_gaze(stream: Stream, turn: Floats) -> Gaze:
+def draw_gaze(stream: RandomStream, turn: Floats) -> Gaze:
     """Look near the lens, or straight ahead of a turned head.
 
     Args:

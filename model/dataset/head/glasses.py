@@ -9,7 +9,7 @@ import numpy as np
 from model.dataset.assets import Floats
 from model.dataset.hair.strands import Strands
 from model.dataset.head.identity import Identity
-from model.dataset.streams import Stream
+from model.dataset.streams import RandomStream
 
 FRAMES = np.array(
     [[0.012, 0.012, 0.013], [0.06, 0.03, 0.015], [0.20, 0.19, 0.18], [0.14, 0.02, 0.03], [0.02, 0.04, 0.09]]
@@ -24,7 +24,9 @@ class Glasses:
     colour: Floats
 
 
-def draw_glasses(stream: Stream, who: Identity, left: Floats, right: Floats, nose_z: float) -> Glasses | None:
+def draw_glasses(
+    stream: RandomStream, who: Identity, left: Floats, right: Floats, nose_z: float
+) -> Glasses | None:
     """Choose spectacles, or none for most.
 
     Args:

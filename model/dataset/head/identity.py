@@ -8,7 +8,7 @@ from functools import lru_cache
 import numpy as np
 
 from model.dataset.head.shapes import ShapeBank, load_shapes
-from model.dataset.streams import Stream
+from model.dataset.streams import RandomStream
 
 ANCESTRIES = ("african", "asian", "caucasian")
 """The mesh's own names for its three sets of head shapes; a face is a mix of them."""
@@ -107,7 +107,7 @@ class Identity:
         return self.years["old"]
 
 
-def draw_identity(stream: Stream) -> Identity:
+def draw_identity(stream: RandomStream) -> Identity:
     """Invent a person.
 
     Args:
@@ -142,7 +142,7 @@ def _stage_weights(
     return weights
 
 
-def _walk(stream: Stream, male: float, old: float) -> list[tuple[str, float]]:
+def _walk(stream: RandomStream, male: float, old: float) -> list[tuple[str, float]]:
     """Small random steps along every detail of the face, left and right alike, and a little asymmetry."""
     bank = load_shapes()
     steps: list[tuple[str, float]] = []

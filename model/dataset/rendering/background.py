@@ -7,14 +7,14 @@ import math
 import numpy as np
 
 from model.dataset.assets import Floats
-from model.dataset.streams import Stream
+from model.dataset.streams import RandomStream
 
 TINTS = np.array(
     [[0, 0, 0], [0.035, 0.008, -0.03], [-0.03, 0.0, 0.04], [-0.015, 0.018, -0.004], [0.02, -0.004, 0.01]]
 )
 
 
-def draw_background(stream: Stream, size: int) -> Floats:
+def draw_background(stream: RandomStream, size: int) -> Floats:
     """Paint a backdrop.
 
     Args:

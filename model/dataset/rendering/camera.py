@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from model.dataset.assets import Floats
-from model.dataset.streams import Stream
+from model.dataset.streams import RandomStream
 
 DISTANCE = 15.0
 """Decimetres between the lens and the eyes: a portrait lens' perspective."""
@@ -60,7 +60,7 @@ def rotation(yaw: float, pitch: float, roll: float) -> Floats:
     return turn
 
 
-def aim(stream: Stream, left_eye: Floats, right_eye: Floats, mouth: Floats, size: int) -> Camera:
+def aim(stream: RandomStream, left_eye: Floats, right_eye: Floats, mouth: Floats, size: int) -> Camera:
     """Draw a pose and frame the face.
 
     The eyes' midpoint is put at the same place in every picture, the eyes level but for a degree or so. The

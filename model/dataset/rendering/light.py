@@ -9,7 +9,7 @@ import numpy as np
 
 from model.dataset.assets import Floats, Ints
 from model.dataset.rendering.rasteriser import Layer
-from model.dataset.streams import Stream
+from model.dataset.streams import RandomStream
 
 SHADOW_SIDE, SHADOW_SPAN = 224, 4.8
 SHADOW_CENTRE = np.array([0.0, -0.25], dtype=np.float32)
@@ -68,7 +68,7 @@ class ShadowMap:
         return share / len(TAPS)
 
 
-def draw_light(stream: Stream) -> Light:
+def draw_light(stream: RandomStream) -> Light:
     """Set the lamps: the key from the front half, never from straight above or below.
 
     Args:

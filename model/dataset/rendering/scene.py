@@ -12,7 +12,7 @@ from model.dataset.head.mesh import ramp, unit, vertex_normals
 from model.dataset.rendering.jit import compiled
 from model.dataset.rendering.occlusion import ambient_occlusion
 from model.dataset.rendering.rasteriser import Layer
-from model.dataset.streams import Stream
+from model.dataset.streams import RandomStream
 
 MATERIALS = ("skin", "eyes", "lashes", "teeth", "tongue", "cloth")
 SKIN, EYES, LASHES, TEETH, TONGUE, CLOTH = range(6)
@@ -66,7 +66,7 @@ class Seen:
     open_sky: Floats
 
 
-def draw_neckline(stream: Stream) -> Neckline:
+def draw_neckline(stream: RandomStream) -> Neckline:
     """Choose a crew neck, or a V."""
     return Neckline(stream.between(5.62, 5.88), stream.between(0.1, 0.5) if stream.chance(0.4) else 0.0)
 
