@@ -12,7 +12,7 @@ from pipeline.errors import SettingsError
 from producer.open_publisher import publishing
 from producer.stack_warnings import stack_warnings
 from producer.submit import JobRequest, draft_job, submit
-from results.naming import TARGETS
+from results.targets import TARGETS
 
 if TYPE_CHECKING:
     from webpage.app_state import AppState

@@ -21,6 +21,7 @@ from bench.runs.read import StoredRun, read_run
 from model.registry import Registry
 from pipeline.config.settings import load_settings
 from results.documents import Target
+from results.targets import TARGET_INFO
 
 Tell = Callable[[str], None]
 
@@ -99,8 +100,8 @@ class _Run:
         """Write the figures and the report."""
         out = self._options.out
         starts = starts_of(read_run(out))
-        names = {"container": "gunicorn", "function": "functions-framework"}
-        title = f"Cold starts of {' and '.join(names[one] for one in self._options.targets)} on this machine"
+        servers = " and ".join(TARGET_INFO[target].server for target in self._options.targets)
+        title = f"Cold starts of {servers} on this machine"
         self._folder.finish({"title": title, **analyse(starts, self._imports)})
         stored = read_run(out)
         self._folder.write_report(report_html(stored, starts))

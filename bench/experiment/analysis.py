@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from math import ceil, exp, isnan
 from statistics import NormalDist
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,8 +16,7 @@ from bench.experiment.pairs import Pairs
 from bench.experiment.plan import METRICS, PHASES, Metric, Phase
 from results.statistics.power import POWER
 from results.statistics.verdict import CONFIDENCE, MIN_TRIALS, Finding, Verdict, find
-
-_SERVERS: Final = {"container": "gunicorn", "function": "functions-framework"}
+from results.targets import TARGET_INFO
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +72,7 @@ def title(pairs: Pairs) -> str:
         a, b = (kinds[name] for name in pairs.experiment.names)
         names = f"{a} against {b}" if a != b else f"{a} against {a} ({' and '.join(pairs.experiment.names)})"
         return deployed_title(names, stand_ins([*deployed.urls.values()], deployed.store))
-    first, second = (_SERVERS[kinds[name]] for name in pairs.experiment.names)
+    first, second = (TARGET_INFO[kinds[name]].server for name in pairs.experiment.names)
     if first != second:
         return f"{first} against {second} on this machine"
     return f"{first} against itself on this machine ({' and '.join(pairs.experiment.names)})"

@@ -35,6 +35,7 @@ from producer.submit import JobRequest, draft_job
 from results.documents import Target
 from results.stores.base import Store
 from results.stores.open import open_store
+from results.targets import TARGET_INFO
 
 POLL_S: Final = 0.05
 Tell = Callable[[str], None]
@@ -251,12 +252,7 @@ class _StackGone(Exception):
 
 def _title(options: QueueOptions) -> str:
     through = {"celery": "Celery on Valkey", "pubsub": "the Pub/Sub emulator"}[options.broker]
-    what: dict[Any, str] = {
-        "container": "gunicorn",
-        "function": "functions-framework",
-        "celery": "a Celery worker",
-    }
-    names = " and ".join(what[target] for target in options.targets)
+    names = " and ".join(TARGET_INFO[target].server for target in options.targets)
     if options.running:
         return f"Jobs through the running stack to {names}"
     return f"Jobs through {through} to {names} on this machine"

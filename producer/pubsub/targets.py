@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from pipeline.config.pubsub_settings import PUBSUB_TARGETS, RETENTION_DAYS, is_pubsub
+from pipeline.config.pubsub_settings import RETENTION_DAYS, is_pubsub
 from pipeline.errors import RequestError
-from results.documents import Target
+from producer.text import listed
+from results.targets import PUSHED_TARGETS, Target
 
 
 def check_targets(wanted: Iterable[Iterable[Target]]) -> None:
     """Raise RequestError if Pub/Sub cannot reach one of the targets: a Celery worker listens to a Redis."""
-    if any(target not in PUBSUB_TARGETS for targets in wanted for target in targets):
+    beyond = [target for targets in wanted for target in targets if target not in PUSHED_TARGETS]
+    if beyond:
         raise RequestError(
-            "target celery cannot be reached through Pub/Sub, only container and function can: leave it out,"
-            " or give the --broker of a Redis"
+            f"target {beyond[0]} cannot be reached through Pub/Sub, only {listed(PUSHED_TARGETS)} can:"
+            " leave it out, or give the --broker of a Redis"
         )
 
 

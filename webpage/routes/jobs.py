@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pipeline.errors import RequestError
 from results.documents import Manifest, Params, Precision, Target
 from results.job_state import load_manifest
+from results.targets import DEFAULT_TARGETS
 from webpage.app_state import page
 from webpage.submission import form_options, submit_form
 from webpage.views.comparison import comparison_view, trials_view
@@ -32,7 +33,7 @@ class JobForm(BaseModel):
     model: str = Field(max_length=100)
     # As text: beyond 2**53 JavaScript's numbers are not whole.
     seed: str | None = Field(None, pattern=r"^[0-9]{1,19}$")
-    targets: tuple[Target, ...] = ("container", "function")
+    targets: tuple[Target, ...] = DEFAULT_TARGETS
     precision: Precision = "auto"
     images_per_task: int | None = Field(None, strict=True)
     params: Params = Field(default_factory=dict, max_length=32)
