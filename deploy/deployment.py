@@ -21,7 +21,6 @@ READY_PATH: Final = "/health/ready"
 DEAD_LETTER_PATH: Final = "/dead-letter"
 PYTHON: Final = "3.12"
 """Python version of the Dockerfile and of the function."""
-TARGETS: Final[tuple[Target, ...]] = ("container", "function")
 
 APIS: Final = (
     "artifactregistry.googleapis.com",

@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
+from results.targets import PUSHED_TARGETS
+
 Broker = Literal["celery", "pubsub"]
 """Who brings the tasks: Celery on an embedded Valkey, or Google's Pub/Sub emulator, with a bucket."""
 
@@ -46,7 +48,7 @@ class StackOptions:
     @property
     def targets(self) -> tuple[str, ...]:
         """Who generates in this stack."""
-        return ("container", "function", *(("celery",) if self.celery_slots else ()))
+        return (*PUSHED_TARGETS, *(("celery",) if self.celery_slots else ()))
 
 
 def default_slots() -> int:

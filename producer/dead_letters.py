@@ -18,6 +18,7 @@ from results.job_state import JobState
 from results.parallel import map_in_order
 from results.stores.base import Store
 from results.target_state import TaskState
+from results.targets import TARGETS
 
 _LETTER: Final = re.compile(r"(\d{6})-(\d{3})\.json")
 TASKS_NAMED: Final = 5
@@ -76,7 +77,7 @@ def jobs_with_letters(store: Store) -> Iterator[str]:
     """Yield the jobs that have dead letters, open or settled: a few listings per job, no reads."""
     for job_id in store.list_folders(naming.jobs_prefix()):
         try:
-            prefixes = [naming.deadletters_prefix(job_id, target) for target in naming.TARGETS]
+            prefixes = [naming.deadletters_prefix(job_id, target) for target in TARGETS]
         except ValueError:
             continue  # not a job's folder
         if any(next(iter(store.list(prefix)), None) is not None for prefix in prefixes):

@@ -23,6 +23,7 @@ from results.job_state import JobState, load_manifest
 from results.naming import check_name, manifest_name
 from results.stores.base import Progress, Store
 from results.target_state import TaskState
+from results.targets import TARGETS
 
 _BASE36: Final = "0123456789abcdefghijklmnopqrstuvwxyz"
 _RANDOM_SEEDS: Final = 2**31  # short enough to type again
@@ -242,7 +243,7 @@ def _seed(seed: int | None) -> int:
 def _targets(targets: tuple[Target, ...]) -> tuple[Target, ...]:
     """Each target once, in the order given."""
     if not targets:
-        raise RequestError("no target: give --target container, function or celery")
+        raise RequestError(f"no target: give --target {', '.join(TARGETS[:-1])} or {TARGETS[-1]}")
     return tuple(dict.fromkeys(targets))
 
 

@@ -12,11 +12,12 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationErro
 
 from results.errors import DocumentError
 from results.naming import DIGEST_PATTERN, MAX_INDEX, MAX_PUBLICATION, MAX_TASK, NAME_PATTERN
+from results.targets import TARGETS
+from results.targets import Target as Target
 
 if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
 
-Target = Literal["container", "function", "celery"]
 Precision = Literal["auto", "fp32", "bf16", "int8"]
 Name = Annotated[str, Field(pattern=rf"^{NAME_PATTERN}$", max_length=63)]
 Digest = Annotated[str, Field(pattern=rf"^{DIGEST_PATTERN}$")]
@@ -85,7 +86,7 @@ class Manifest(Document):
     seed: Seed
     params: Params = Field(default_factory=dict)
     precision: Precision = "auto"
-    targets: tuple[Target, ...] = Field(min_length=1, max_length=3)
+    targets: tuple[Target, ...] = Field(min_length=1, max_length=len(TARGETS))
     images_per_task: int = Field(ge=1, le=256)
     submitted_at: AwareDatetime
     submitted_with: str = ""

@@ -9,7 +9,7 @@ import hashlib
 import re
 from typing import Final
 
-TARGETS: Final = ("container", "function", "celery")
+from results.targets import TARGETS
 
 NAME_PATTERN: Final = r"[a-z0-9][a-z0-9-]{0,62}"
 """Job and model names. No dot, slash or NUL: no path can be smuggled through them."""

@@ -6,6 +6,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from pipeline.errors import RequestError
 from results.documents import Params, Precision, Target
+from results.targets import DEFAULT_TARGETS
 
 
 class JobForm(BaseModel):
@@ -17,7 +18,7 @@ class JobForm(BaseModel):
     model: str = Field(max_length=100)
     # As text: beyond 2**53 JavaScript's numbers are not whole.
     seed: str | None = Field(None, pattern=r"^[0-9]{1,19}$")
-    targets: tuple[Target, ...] = ("container", "function")
+    targets: tuple[Target, ...] = DEFAULT_TARGETS
     precision: Precision = "auto"
     images_per_task: int | None = Field(None, strict=True)
     params: Params = Field(default_factory=dict, max_length=32)

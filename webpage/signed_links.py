@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import logging
-import os
 from datetime import timedelta
 from threading import Lock
 from typing import Any, Final
 from urllib.parse import urlsplit
 
 from results.stores.base import Store
+from results.stores.gcs import GcsStore
 from results.stores.object_names import check_object_name
 
 LIFETIME: Final = timedelta(minutes=15)
@@ -27,8 +27,7 @@ class Signer:
 
     def __init__(self, store: Store, client: Any = None) -> None:
         parts = urlsplit(store.url)
-        emulated = "endpoint=" in parts.query or "STORAGE_EMULATOR_HOST" in os.environ
-        self._is_real_bucket = parts.scheme == "gs" and not emulated
+        self._is_real_bucket = isinstance(store, GcsStore) and not store.is_emulated
         self._bucket, self._prefix = parts.netloc, parts.path.strip("/")
         self._client = client
         self._lock = Lock()

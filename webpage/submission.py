@@ -12,8 +12,8 @@ from pipeline.errors import SettingsError
 from producer.open_publisher import publishing
 from producer.stack_warnings import stack_warnings
 from producer.submit import JobRequest, draft_job, submit
-from results.naming import TARGETS
 from results.stores.base import Store
+from results.targets import TARGETS
 from webpage.job_form import JobForm
 from webpage.views.job_index import JobIndex
 

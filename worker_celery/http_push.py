@@ -13,10 +13,8 @@ from typing import Final
 import requests
 
 from pipeline.config.settings import Settings
-from pipeline.errors import SettingsError
 from pipeline.protocol.clock import utc_now
 from pipeline.protocol.envelope import push_body
-from results.documents import Target
 from worker_celery.push_response import PushResponse, PushResponseKind
 from worker_celery.queued_delivery import QueuedDelivery
 
@@ -33,10 +31,7 @@ class HttpPush:
     """
 
     def __init__(self, settings: Settings) -> None:
-        self._urls: dict[Target, str] = {
-            "container": settings.container_url,
-            "function": settings.function_url,
-        }
+        self._settings = settings
         self._timeouts = (CONNECT_TIMEOUT_S, settings.push_timeout_s)
         self._local = threading.local()
 
@@ -46,12 +41,7 @@ class HttpPush:
         Raises:
             SettingsError: the target's URL is not known.
         """
-        url = self._urls.get(queued_delivery.target)
-        if not url:
-            raise SettingsError(
-                f"where is the {queued_delivery.target} worker?"
-                f" set DIPTYCH_{queued_delivery.target.upper()}_URL"
-            )
+        url = self._settings.require_push_url(queued_delivery.target)
         subscription = f"projects/local/subscriptions/diptych-{queued_delivery.target}"
         body = push_body(queued_delivery.message, subscription, queued_delivery.delivery_number)
         try:

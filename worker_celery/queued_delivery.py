@@ -9,7 +9,7 @@ from typing import Any, Final, cast
 
 from pipeline.errors import MessageError
 from results.documents import Target
-from results.naming import TARGETS
+from results.targets import TARGETS
 
 MAX_ERROR_CHARS: Final = 500
 _MAX_COUNT: Final = 10**6

@@ -6,7 +6,7 @@ from collections.abc import Collection
 
 from pipeline.config.celery_settings import queue_name
 from pipeline.config.settings import Settings
-from pipeline.errors import SettingsError
+from results.targets import PUSHED_TARGETS, TARGETS
 
 
 def check_targets(settings: Settings, queues: Collection[str]) -> None:
@@ -15,18 +15,17 @@ def check_targets(settings: Settings, queues: Collection[str]) -> None:
     Raises:
         SettingsError: one has no URL: each of its tasks would be given back for ever.
     """
-    urls = {"container": settings.container_url, "function": settings.function_url}
-    for target in ("container", "function"):
-        if queue_name(target) in queues and not urls[target]:
-            raise SettingsError(f"where is the {target} worker? set DIPTYCH_{target.upper()}_URL")
+    for target in PUSHED_TARGETS:
+        if queue_name(target) in queues:
+            settings.require_push_url(target)
 
 
 def caution(settings: Settings, queues: Collection[str]) -> str:
     """Say if the broker would give a task out again while it is still in hand; "" if all is well."""
-    paints = queue_name("celery") in queues
+    generates = any(queue_name(target) in queues for target in TARGETS if target not in PUSHED_TARGETS)
     name, longest_s = (
         ("DIPTYCH_DEADLINE_S", settings.deadline_s)
-        if paints
+        if generates
         else ("DIPTYCH_PUSH_TIMEOUT_S", settings.push_timeout_s)
     )
     if longest_s + settings.backoff_max_s < settings.visibility_timeout_s:

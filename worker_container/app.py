@@ -12,7 +12,7 @@ from model.errors import ModelError
 from pipeline.auth.push_auth import PushAuth, push_auth_of
 from pipeline.config.settings import Settings, load_settings
 from pipeline.protocol.envelope import MAX_BODY_BYTES
-from pipeline.protocol.http_status import push_response
+from pipeline.protocol.http_response import http_response
 from pipeline.protocol.outcomes import Result
 from pipeline.protocol.trace_ids import trace_id_of
 from pipeline.telemetry.logs import configure_logging
@@ -96,20 +96,20 @@ def push() -> Response:
     body = request.get_data()
     runtime = serving(current_app).runtime.get()
     wait_s = runtime.settings.slot_wait_s
-    return _answer(handle_push(body, runtime, trace=trace_id_of(request.headers), wait_s=wait_s))
+    return _response(handle_push(body, runtime, trace=trace_id_of(request.headers), wait_s=wait_s))
 
 
 def dead_letter() -> Response:
     """`POST /dead-letter`: what Pub/Sub has given up delivering, to either target."""
     body = request.get_data()
     runtime = serving(current_app).runtime.get()
-    return _answer(handle_dead_letter(body, runtime, trace=trace_id_of(request.headers)))
+    return _response(handle_dead_letter(body, runtime, trace=trace_id_of(request.headers)))
 
 
 def oversize(error: RequestEntityTooLarge) -> Response:  # noqa: ARG001 (Flask's signature)
     """A body over the limit, refused by its length before it is read."""
     length = request.content_length or MAX_BODY_BYTES + 1
-    response = _answer(handle_oversize(length, serving(current_app).runtime.get()))
+    response = _response(handle_oversize(length, serving(current_app).runtime.get()))
     # The rest of the body is on its way still: do not wait for it.
     response.headers["Connection"] = "close"
     return response
@@ -136,6 +136,6 @@ def _unready(reason: str) -> Response:
     return Response(f"not ready: {reason}\n", 503, mimetype="text/plain")
 
 
-def _answer(result: Result) -> Response:
-    answer = push_response(result)
-    return Response(answer.body, answer.status, answer.headers, mimetype="text/plain")
+def _response(result: Result) -> Response:
+    response = http_response(result)
+    return Response(response.body, response.status, response.headers, mimetype="text/plain")

@@ -20,7 +20,7 @@ from werkzeug.exceptions import BadRequest, RequestEntityTooLarge, UnsupportedMe
 
 from pipeline.config.settings import load_settings
 from pipeline.protocol.envelope import MAX_BODY_BYTES
-from pipeline.protocol.http_status import push_response
+from pipeline.protocol.http_response import http_response
 from pipeline.protocol.outcomes import Result
 from pipeline.protocol.trace_ids import trace_id_of
 from pipeline.telemetry.logs import configure_logging
@@ -71,9 +71,9 @@ def _acknowledge_or_raise(result: Result) -> None:
         raise DeliverAgain(result)
 
 
-def _answer(result: Result) -> flask.Response:
-    answer = push_response(result)
-    return flask.Response(answer.body, answer.status, answer.headers, mimetype="text/plain")
+def _response(result: Result) -> flask.Response:
+    response = http_response(result)
+    return flask.Response(response.body, response.status, response.headers, mimetype="text/plain")
 
 
 def _not_an_event(error: Exception) -> flask.Response:  # noqa: ARG001 (Flask's signature)
@@ -84,18 +84,18 @@ def _not_an_event(error: Exception) -> flask.Response:  # noqa: ARG001 (Flask's 
     runtime = _runtime.get()
     trace = trace_id_of(flask.request.headers)
     wait_s = runtime.settings.deadline_s
-    return _answer(handle_push(flask.request.get_data(), runtime, trace=trace, wait_s=wait_s))
+    return _response(handle_push(flask.request.get_data(), runtime, trace=trace, wait_s=wait_s))
 
 
 def _oversize(error: Exception) -> flask.Response:  # noqa: ARG001 (Flask's signature)
-    response = _answer(handle_oversize(flask.request.content_length or MAX_BODY_BYTES + 1, _runtime.get()))
+    response = _response(handle_oversize(flask.request.content_length or MAX_BODY_BYTES + 1, _runtime.get()))
     response.headers["Connection"] = "close"
     return response
 
 
 def _deliver_again(error: DeliverAgain) -> flask.Response:
     """Not acknowledged, in the container's own words (503 or 500) and without a traceback."""
-    return _answer(error.result)
+    return _response(error.result)
 
 
 def _without_a_body(response: flask.Response) -> flask.Response:

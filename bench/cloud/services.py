@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Final
 from urllib.parse import urlsplit
 
-from pipeline.config.pubsub_settings import PUBSUB_TARGETS, PubSubAddress
-from results.documents import Target
+from pipeline.config.pubsub_settings import PubSubAddress
+from results.targets import PUSHED_TARGETS, Target
 
 # https://cloud.google.com/run/docs/triggering/https-request#urls: a service has an address of either form,
 # with a tag's name before it or not. A function of the second generation has one of its own as well.
@@ -46,4 +46,4 @@ def service_of_url(url: str) -> Service | None:
 
 def services_of_topic(address: PubSubAddress) -> dict[Target, Service]:
     """The services that a deployment's topic feeds: each has the name of its push subscription."""
-    return {target: Service(address.push_subscription(target)) for target in PUBSUB_TARGETS}
+    return {target: Service(address.push_subscription(target)) for target in PUSHED_TARGETS}

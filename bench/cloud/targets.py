@@ -76,11 +76,11 @@ def deployed_store(url: str) -> Store:
             "--cloud needs the deployed store: --store gs://BUCKET or DIPTYCH_STORE_URL, as `diptych deploy`"
             " prints it"
         )
-    if not url.startswith("gs://"):
+    store = open_store(url)
+    if store.is_local:
         raise BenchError(
             f"{url} is a store of this machine, which nothing deployed writes to: give gs://BUCKET"
         )
-    store = open_store(url)
     try:
         next(iter(store.list("models/")), None)
     except StoreError as error:

@@ -14,9 +14,9 @@ from bench.cloud.targets import deployed_title, stand_ins
 from bench.experiment.conditions import conditions_of
 from bench.experiment.pairs import Pairs
 from bench.experiment.plan import METRICS, PHASES, Metric, Phase
-from bench.runs.title import SERVERS
 from results.statistics.power import POWER
 from results.statistics.verdict import CONFIDENCE, MIN_TRIALS, Finding, Verdict, find
+from results.targets import TARGET_INFO
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +72,7 @@ def title(pairs: Pairs) -> str:
         a, b = (kinds[name] for name in pairs.experiment.names)
         names = f"{a} against {b}" if a != b else f"{a} against {a} ({' and '.join(pairs.experiment.names)})"
         return deployed_title(names, stand_ins([*deployed.urls.values()], deployed.store))
-    first, second = (SERVERS[kinds[name]] for name in pairs.experiment.names)
+    first, second = (TARGET_INFO[kinds[name]].server for name in pairs.experiment.names)
     if first != second:
         return f"{first} against {second} on this machine"
     return f"{first} against itself on this machine ({' and '.join(pairs.experiment.names)})"

@@ -22,7 +22,7 @@ from bench.queue.task_timing import TaskTiming
 from bench.runs.folder import RunFolder, run_name
 from bench.runs.kinds import conclude
 from bench.runs.read import StoredRun
-from bench.runs.title import SERVERS, title_of
+from bench.runs.title import title_of
 from local.options import Broker, StackOptions
 from local.stack import Stack, running
 from model.registry import Registry
@@ -34,6 +34,7 @@ from producer.submit import JobRequest, draft_job
 from results.documents import Target
 from results.stores.base import Store
 from results.stores.open import open_store
+from results.targets import TARGET_INFO
 
 POLL_S: Final = 0.05
 _THROUGH: Final = {"celery": "Celery on Valkey", "pubsub": "the Pub/Sub emulator"}
@@ -243,6 +244,6 @@ class _StackGone(Exception):
 
 def _title(options: QueueOptions) -> str:
     if options.running:
-        names = " and ".join(SERVERS[target] for target in options.targets)
+        names = " and ".join(TARGET_INFO[target].server for target in options.targets)
         return f"Jobs through the running stack to {names}"
     return title_of(f"Jobs through {_THROUGH[options.broker]} to", {"targets": options.targets})

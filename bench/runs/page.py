@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from html import escape
-from importlib.resources import files
 from typing import Any, Final
 
 from bench.runs.read import StoredRun
-from results.report.plot_style import Plot
+from results.report.plot_style import Plot, report_css
 from results.report.tables import table
 
 _POLICY: Final = (
@@ -24,13 +23,12 @@ def page_html(title: str, lead: str, sections: Iterable[str]) -> str:
         lead: text below it.
         sections: markup.
     """
-    style = files("results.report").joinpath("report.css").read_text(encoding="utf-8")
     return (
         '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
         f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
         '<meta name="referrer" content="no-referrer"><meta name="color-scheme" content="light dark">'
-        f"<title>{escape(title)}</title><style>{style}</style></head>\n<body><header><h1>{escape(title)}</h1>"
+        f"<title>{escape(title)}</title><style>{report_css()}</style></head>\n<body><header><h1>{escape(title)}</h1>"
         f'<p class="lead">{escape(lead)}</p></header><main>{"".join(sections)}</main></body></html>\n'
     )
 

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Any, cast
 
 from bench.cloud.targets import deployed_title, stand_ins
+from results.targets import TARGET_INFO, Target
 
-SERVERS: Final[Mapping[str, str]] = {
-    "container": "gunicorn",
-    "function": "functions-framework",
-    "celery": "a Celery worker",
-}
+
+def server_of(target: str) -> str:
+    """What took a target's tasks; the target itself, if this version knows no such one."""
+    info = TARGET_INFO.get(cast("Target", target))
+    return info.server if info else target
 
 
 def title_of(what: str, configuration: Mapping[str, Any]) -> str:
@@ -25,4 +26,4 @@ def title_of(what: str, configuration: Mapping[str, Any]) -> str:
     if configuration.get("cloud"):
         urls, store_url = configuration.get("urls") or {}, configuration.get("store_url") or ""
         return deployed_title(f"{what} {' and '.join(names)}", stand_ins([*urls.values()], store_url))
-    return f"{what} {' and '.join(SERVERS.get(name, name) for name in names)} on this machine"
+    return f"{what} {' and '.join(server_of(name) for name in names)} on this machine"

@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from bench.runs.read import StoredRun
-from bench.runs.title import SERVERS
 from bench.scale.forecast import check, forecast
 from bench.scale.growth import growth_of
 from bench.scale.measure import Rounds, ok_of, rates_of, rounds_of, sizes_of
 from bench.scale.simulate import Cloud
 from results.cost.prices import load_prices
+from results.targets import TARGET_INFO
 
 
 def analyse(run: StoredRun) -> dict[str, Any]:
@@ -27,7 +27,7 @@ def analyse(run: StoredRun) -> dict[str, Any]:
     rounds, images = rounds_of(run), int(asked["images"])
     sizes = sizes_of(rounds, images)
     return {
-        "title": f"Scaling of {SERVERS[asked['target']]} on this machine",
+        "title": f"Scaling of {TARGET_INFO[asked['target']].server} on this machine",
         "measured": [asdict(size) for size in sizes],
         "growth": asdict(growth_of(rates_of(rounds, images), sizes)),
         **(_simulated(run, rounds) if simulates(run, rounds) else {}),

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from deploy.command import Command, gcloud
-from deploy.deployment import CONCURRENCY, READY_PATH, REQUEST_TIMEOUT_S, TARGETS, Deployment
+from deploy.deployment import CONCURRENCY, READY_PATH, REQUEST_TIMEOUT_S, Deployment
 from deploy.doctor.check import Check, fail, ok, skipped, warn
 from deploy.doctor.cloud_plan import again
 from deploy.errors import GcloudError, NotThere
@@ -25,6 +25,7 @@ from deploy.plan.container import PROBE, describe_service
 from deploy.steps import JSON
 from pipeline.config.pubsub_settings import ACK_DEADLINE_S
 from results.documents import Target
+from results.targets import PUSHED_TARGETS
 
 EVERYBODY: Final = ("allUsers", "allAuthenticatedUsers")
 INVOKER: Final = "roles/run.invoker"
@@ -61,7 +62,7 @@ def worker_checks(runner: Runner, deployment: Deployment) -> Iterator[Check]:
     yield resources_check(deployment, service, function, below)
     yield time_limits_check(deployment, service)
     documents: Mapping[Target, Document | str] = {"container": service, "function": below}
-    for target in TARGETS:
+    for target in PUSHED_TARGETS:
         yield private_check(runner, deployment, target, documents[target])
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from deploy.deployment import TARGETS, Deployment
+from deploy.deployment import Deployment
 from deploy.doctor.check import Check, skipped
 from deploy.doctor.cloud_plan import learn_checks, step_checks
 from deploy.doctor.cloud_store import expiry_check
@@ -19,6 +19,7 @@ from pipeline.config.settings import Settings
 from results.documents import Target
 from results.stores.base import Store
 from results.stores.open import open_store
+from results.targets import PUSHED_TARGETS, TARGETS
 
 
 def examine_stack(run_file: RunFile | None, settings: Settings, model: str) -> Iterator[Check]:
@@ -30,8 +31,7 @@ def examine_stack(run_file: RunFile | None, settings: Settings, model: str) -> I
         model: name of the model that jobs use.
     """
     yield from stack_checks(run_file, settings)
-    targets: tuple[Target, ...] = ("container", "function", "celery")
-    served = tuple(target for target in targets if run_file and target in run_file.targets)
+    served = tuple(target for target in TARGETS if run_file and target in run_file.targets)
     yield from _store_and_model(
         settings.store_url, model, settings, served, delivery_deadline_s(run_file, settings)
     )
@@ -48,7 +48,7 @@ def examine_cloud(runner: Runner, deployment: Deployment, settings: Settings, mo
     """
     yield from cloud_checks(runner, deployment)
     if "PROJECT_NUMBER" in runner.variables:
-        yield from _store_and_model(deployment.store_url, model, settings, TARGETS, ACK_DEADLINE_S)
+        yield from _store_and_model(deployment.store_url, model, settings, PUSHED_TARGETS, ACK_DEADLINE_S)
 
 
 def cloud_checks(runner: Runner, deployment: Deployment) -> Iterator[Check]:

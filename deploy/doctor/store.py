@@ -9,10 +9,11 @@ from collections.abc import Iterator
 from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import Final
-from urllib.parse import unquote, urlsplit
+from urllib.parse import urlsplit
 
 from deploy.doctor.check import Check, fail, ok, skipped, warn
 from results.errors import StoreError
+from results.stores.base import local_folder
 from results.stores.open import open_store
 
 FULL_BYTES: Final = 200 * 2**20
@@ -46,7 +47,7 @@ def store_checks(url: str) -> Iterator[Check]:
         yield skipped(CLOCK, "the store cannot be used")
         return
     yield ok(STORE, f"{store.url} is writable")
-    folder = Path(unquote(urlsplit(url).path)) if url.startswith("file://") else None
+    folder = local_folder(store)
     if folder:
         yield disk_check(folder)
     yield clock_check(_folder_skew_s(folder) if folder else _http_skew_s(_endpoint(url)))

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, Final
 
 from deploy.command import PYTHON_PROGRAM, Command, Variables, gcloud
-from deploy.deployment import APIS, TARGETS, Deployment
+from deploy.deployment import APIS, Deployment
 from deploy.facts import bucket_facts, differences, last_part
 from deploy.plan.subscriptions import dead_letter_pull_subscription
 from deploy.steps import JSON, Ensure, Learn, Step, grant, under_condition
+from results.targets import PUSHED_TARGETS
 
-ACCOUNTS: Final = {
-    "container": "Diptych: the container worker",
-    "function": "Diptych: the function worker",
+ACCOUNTS: Final[Mapping[str, str]] = {
+    **{target: f"Diptych: the {target} worker" for target in PUSHED_TARGETS},
     "push": "Diptych: identity of pushes to the workers",
     "build": "Diptych: builds images",
 }
@@ -45,7 +46,7 @@ def foundation_steps(deployment: Deployment) -> list[Step]:
         ),
         dead_letter_pull_subscription(deployment),
         *_bucket(deployment),
-        *(_worker_role(deployment, target, role) for target in TARGETS for role in WORKER_ROLES),
+        *(_worker_role(deployment, target, role) for target in PUSHED_TARGETS for role in WORKER_ROLES),
         *_repository(deployment),
     ]
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from deploy.command import gcloud
-from deploy.deployment import TARGETS, Deployment
+from deploy.deployment import Deployment
 from deploy.plan.foundation import ACCOUNTS, WORKER_ROLES
 from deploy.steps import JSON, Remove, revoke
+from results.targets import PUSHED_TARGETS
 
 
 def destroy_steps(deployment: Deployment, *, delete_data: bool) -> list[Remove]:
@@ -89,7 +90,7 @@ def _grants(deployment: Deployment, *, bucket_kept: bool) -> list[Remove]:
                 deployment.account(target),
                 role,
             )
-            for target in TARGETS
+            for target in PUSHED_TARGETS
             for role in WORKER_ROLES
         ]
     return grants

@@ -11,8 +11,8 @@ from typing import Any, Final
 
 from local.addresses import Addresses
 from local.http_call import call
-from pipeline.config.pubsub_settings import ACK_DEADLINE_S, MAX_DELIVERY_ATTEMPTS, PUBSUB_TARGETS, RETENTION_S
-from results.documents import Target
+from pipeline.config.pubsub_settings import ACK_DEADLINE_S, MAX_DELIVERY_ATTEMPTS, RETENTION_S
+from results.targets import PUSHED_TARGETS, Target
 
 PUSHES_AT_ONCE: Final = 2
 """The emulator has at most so many pushes of a subscription in flight (measured)."""
@@ -37,7 +37,7 @@ def topology(addresses: Addresses) -> Iterator[_Resource]:
     topic = addresses.topic
     yield topic.topic_path, {}
     yield topic.dead_letter_topic_path, {}
-    for target in PUBSUB_TARGETS:
+    for target in PUSHED_TARGETS:
         name = topic.push_subscription(target)
         yield topic.subscription_path(name), _task_push(addresses, target)
     for name, endpoint in (

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 from pipeline.config.settings import Settings
-from results.documents import Target
+from results.targets import TARGET_INFO, Target
 
 DELIVER_TASK: Final = "diptych.deliver"
 """Plays the push subscription: the arguments of worker_celery.queued_delivery.QueuedDelivery."""
@@ -25,7 +25,7 @@ def queue_name(target: Target) -> str:
 
 def task_name(target: Target) -> str:
     """The Celery task that serves a target."""
-    return IN_PROCESS_TASK if target == "celery" else DELIVER_TASK
+    return DELIVER_TASK if TARGET_INFO[target].pushed else IN_PROCESS_TASK
 
 
 def celery_config(settings: Settings) -> dict[str, Any]:
@@ -68,7 +68,7 @@ def worker_argv(target: Target, concurrency: int) -> list[str]:
         target: whose queue.
         concurrency: deliveries at once (one per generation slot of the target), or worker processes.
     """
-    pool = "prefork" if target == "celery" else "threads"
+    pool = "threads" if TARGET_INFO[target].pushed else "prefork"
     quiet = ["--without-gossip", "--without-mingle", "--without-heartbeat"]
     return [
         *(

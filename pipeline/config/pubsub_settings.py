@@ -13,7 +13,7 @@ from typing import Final
 from urllib.parse import parse_qsl, urlsplit
 
 from pipeline.errors import SettingsError
-from results.documents import Target
+from results.targets import Target
 
 PUBSUB_SCHEME: Final = "pubsub://"
 EMULATOR_VARIABLE: Final = "PUBSUB_EMULATOR_HOST"
@@ -27,9 +27,6 @@ MAX_DELIVERY_ATTEMPTS: Final = 100
 """The most that Pub/Sub offers: being busy counts as an attempt there, and healthy work must not be lost."""
 RETENTION_DAYS: Final = 7
 RETENTION_S: Final = RETENTION_DAYS * 24 * 3600
-
-PUBSUB_TARGETS: Final[tuple[Target, ...]] = ("container", "function")
-"""Who can be reached there; `celery` is a pool of workers on a Redis."""
 
 _PROJECT: Final = re.compile(r"(?:[a-z0-9][a-z0-9.-]*:)?[a-z][a-z0-9-]{3,28}[a-z0-9]")
 """Old projects have a domain before a colon."""

@@ -8,6 +8,8 @@ from typing import Final
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from results.targets import DEFAULT_TARGETS
+
 RUN_FOLDER: Final = ".diptych"
 RUN_FILE: Final = "run.json"
 
@@ -24,7 +26,7 @@ class RunFile(BaseModel):
     container_url: str
     function_url: str
     log_file: str = ""
-    targets: tuple[str, ...] = ("container", "function")
+    targets: tuple[str, ...] = DEFAULT_TARGETS
     store_folder: str = ""
     """Where the store's objects lie as files, if it has a server that ends with the stack."""
 

@@ -16,6 +16,7 @@ from pipeline.config.pubsub_settings import PubSubAddress, is_pubsub
 from pipeline.config.run_file import RUN_FOLDER, RunFile, find_run_file
 from pipeline.errors import SettingsError
 from results.documents import Target
+from results.stores.open import STORE_FORMS
 
 GOOGLE_CERTS_URL: Final = "https://www.googleapis.com/oauth2/v1/certs"
 _BROKER_SCHEMES: Final = ("redis://", "rediss://", "redis+socket://")
@@ -27,7 +28,7 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="DIPTYCH_", frozen=True, extra="ignore")
 
     # Where things are
-    store_url: str = Field("", description="file:///path or gs://bucket/prefix")
+    store_url: str = Field("", description=STORE_FORMS)
     broker_url: str = Field("", description="redis://host:port/0 for Celery, or pubsub://project/topic")
     container_url: str = Field("", description="push endpoint of the container worker")
     function_url: str = Field("", description="push endpoint of the function worker")
@@ -96,6 +97,13 @@ class Settings(BaseSettings):
                 or "no store: start the local stack with `diptych up`, or give --store or DIPTYCH_STORE_URL"
             )
         return self.store_url
+
+    def require_push_url(self, target: Target) -> str:
+        """Return the endpoint of a target that tasks are pushed to. Raises SettingsError if it is not set."""
+        url = str(getattr(self, f"{target}_url", ""))
+        if not url:
+            raise SettingsError(f"where is the {target} worker? set DIPTYCH_{target.upper()}_URL")
+        return url
 
     def require_broker_url(self) -> str:
         """Return the broker's URL. Raises SettingsError, saying how to give one."""

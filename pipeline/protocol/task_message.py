@@ -23,6 +23,7 @@ from results.documents import (
     TaskIndex,
 )
 from results.naming import MAX_INDEX
+from results.targets import TARGETS
 
 MAX_MESSAGE_BYTES: Final = 8 * 1024
 MAX_IMAGES_PER_TASK: Final = 256
@@ -44,7 +45,7 @@ class TaskMessage(Document):
     seed: Seed
     params: Params = Field(default_factory=dict)
     precision: Precision = "auto"
-    targets: tuple[Target, ...] = Field(min_length=1, max_length=3)
+    targets: tuple[Target, ...] = Field(min_length=1, max_length=len(TARGETS))
     submitted_at: AwareDatetime
 
     model_config = ConfigDict(

@@ -106,8 +106,8 @@ class Regenerator:
     def _registered(self, origin: Provenance) -> str | None:
         registry = Registry(self._settings.model_dir)
         for name in sorted(registry.names(), key=lambda name: name != origin.model):
-            found = _describe(registry, name)
-            if found and found.digest == origin.model_digest:
+            info = _describe(registry, name)
+            if info and info.digest == origin.model_digest:
                 return name
         return None
 

@@ -27,7 +27,7 @@ BATCH: Final = 8
 """Images generated at a time; pixels do not depend on it."""
 
 
-class Finding(StrEnum):
+class ImageFinding(StrEnum):
     """What came of one picture. The first two are good."""
 
     SAME = "same"
@@ -41,11 +41,11 @@ class Finding(StrEnum):
     @property
     def good(self) -> bool:
         """True if the picture is what it says it is."""
-        return self in (Finding.SAME, Finding.ALIKE)
+        return self in (ImageFinding.SAME, ImageFinding.ALIKE)
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class VerifiedImage:
     """What is said of one picture.
 
     Args:
@@ -56,7 +56,7 @@ class Verdict:
     """
 
     name: str
-    finding: Finding
+    finding: ImageFinding
     detail: str
     psnr_db: float | None = None
 
@@ -90,20 +90,20 @@ class Verifier:
     """Verifies pictures, a batch at a time.
 
     Args:
-        repainter: generates them again.
+        regenerator: generates them again.
     """
 
     def __init__(self, regenerator: Regenerator) -> None:
         self._regenerator = regenerator
 
-    def verify(self, candidates: Iterable[Candidate]) -> Iterator[Verdict]:
-        """Yield a verdict on each candidate, in order; a few are held in memory at a time.
+    def verify(self, candidates: Iterable[Candidate]) -> Iterator[VerifiedImage]:
+        """Yield what is said of each candidate, in order; a few are held in memory at a time.
 
         Raises:
             StoreError: the store failed as a pushed model was fetched.
             CacheError: a pushed model can be kept nowhere here.
         """
-        held: list[_Sound | Verdict] = []
+        held: list[_Sound | VerifiedImage] = []
         for candidate in candidates:
             held.append(_inspect(candidate))
             if len(held) == BATCH:
@@ -111,53 +111,61 @@ class Verifier:
                 held = []
         yield from self._settle(held)
 
-    def _settle(self, held: Sequence[_Sound | Verdict]) -> Iterator[Verdict]:
+    def _settle(self, held: Sequence[_Sound | VerifiedImage]) -> Iterator[VerifiedImage]:
         for _, group in groupby(held, key=_kind):
             together = [*group]
-            sound = [one for one in together if isinstance(one, _Sound)]
+            sound = [item for item in together if isinstance(item, _Sound)]
             if sound:
                 yield from self._regenerate(sound)
             else:
-                yield from (one for one in together if isinstance(one, Verdict))
+                yield from (item for item in together if isinstance(item, VerifiedImage))
 
-    def _regenerate(self, sound: Sequence[_Sound]) -> Iterator[Verdict]:
+    def _regenerate(self, sound: Sequence[_Sound]) -> Iterator[VerifiedImage]:
         origin = sound[0].origin
-        seeds = [image_seed(one.origin.seed, one.origin.index) for one in sound]
+        seeds = [image_seed(picture.origin.seed, picture.origin.index) for picture in sound]
         try:
             regenerated = self._regenerator.generate(origin, seeds)
         except ModelError as error:
-            for one in sound:
-                yield Verdict(one.candidate.name, Finding.UNCHECKED, f"cannot be generated again: {error}")
+            for picture in sound:
+                yield VerifiedImage(
+                    picture.candidate.name, ImageFinding.UNCHECKED, f"cannot be generated again: {error}"
+                )
             return
-        for one, image in zip(sound, regenerated.images, strict=True):
-            yield _compare(one, image, regenerated)
+        for picture, image in zip(sound, regenerated.images, strict=True):
+            yield _compare(picture, image, regenerated)
 
 
-def _kind(one: _Sound | Verdict) -> tuple[object, ...]:
+def _kind(item: _Sound | VerifiedImage) -> tuple[object, ...]:
     """Neighbours of one kind are generated together. Params as text: 1, 1.0 and true are not the same."""
-    if isinstance(one, Verdict):
+    if isinstance(item, VerifiedImage):
         return ()
-    origin = one.origin
+    origin = item.origin
     fields = (origin.model_digest, origin.model, origin.engine, origin.precision, repr(origin.params))
-    return (*fields, one.pixels.shape)
+    return (*fields, item.pixels.shape)
 
 
-def _inspect(candidate: Candidate) -> _Sound | Verdict:
+def _inspect(candidate: Candidate) -> _Sound | VerifiedImage:
     """What can be told without generating."""
     name, png, entry = candidate.name, candidate.png, candidate.entry
     if png is None:
-        return Verdict(name, Finding.MISSING, "it is not there, though its task's record tells of it")
+        return VerifiedImage(
+            name, ImageFinding.MISSING, "it is not there, though its task's record tells of it"
+        )
     if entry and hashlib.sha256(png).hexdigest() != entry.sha256:
-        return Verdict(name, Finding.CHANGED, "its SHA-256 is not the one in its task's record")
+        return VerifiedImage(name, ImageFinding.CHANGED, "its SHA-256 is not the one in its task's record")
     try:
         pixels, origin = decode(png), read_provenance(png)
     except ImageError as error:
-        return Verdict(name, Finding.DAMAGED, str(error))
+        return VerifiedImage(name, ImageFinding.DAMAGED, str(error))
     if entry and pixel_sha256(pixels) != entry.pixel_sha256:
-        return Verdict(name, Finding.CHANGED, "the SHA-256 of its pixels is not the one in its task's record")
+        return VerifiedImage(
+            name, ImageFinding.CHANGED, "the SHA-256 of its pixels is not the one in its task's record"
+        )
     difference = _difference(candidate, origin)
     if difference:
-        return Verdict(name, Finding.CHANGED, f"it says another origin than its task's record: {difference}")
+        return VerifiedImage(
+            name, ImageFinding.CHANGED, f"it says another origin than its task's record: {difference}"
+        )
     return _Sound(candidate, pixels, origin)
 
 
@@ -176,28 +184,30 @@ def _difference(candidate: Candidate, origin: Provenance) -> str:
     return origin.difference(expected)
 
 
-def _compare(one: _Sound, image: NDArray[np.uint8], regenerated: Regenerated) -> Verdict:
-    name = one.candidate.name
-    if one.pixels.shape != image.shape:
-        height, width, _ = one.pixels.shape
+def _compare(picture: _Sound, image: NDArray[np.uint8], regenerated: Regenerated) -> VerifiedImage:
+    name = picture.candidate.name
+    if picture.pixels.shape != image.shape:
+        height, width, _ = picture.pixels.shape
         size = f"{width}x{height} pixels, generated again {image.shape[1]}x{image.shape[0]}"
-        return Verdict(name, Finding.DIFFERENT, size)
-    decibels = psnr_db(one.pixels, image)
+        return VerifiedImage(name, ImageFinding.DIFFERENT, size)
+    decibels = psnr_db(picture.pixels, image)
     if isinf(decibels):
-        return Verdict(name, Finding.SAME, "equal, pixel for pixel", decibels)
-    other = _other_conditions(one, regenerated)
+        return VerifiedImage(name, ImageFinding.SAME, "equal, pixel for pixel", decibels)
+    other = _other_conditions(picture, regenerated)
     text = f"{decibels:.1f} dB PSNR"
     if decibels < MIN_PSNR_DB:
-        return Verdict(name, Finding.DIFFERENT, f"{text}, under {MIN_PSNR_DB:g}: another picture", decibels)
+        return VerifiedImage(
+            name, ImageFinding.DIFFERENT, f"{text}, under {MIN_PSNR_DB:g}: another picture", decibels
+        )
     if not other:
         detail = f"{text}, but engine, its version, precision and CPU agree: it should be equal"
-        return Verdict(name, Finding.DIFFERENT, detail, decibels)
-    return Verdict(name, Finding.ALIKE, f"{text} ({other})", decibels)
+        return VerifiedImage(name, ImageFinding.DIFFERENT, detail, decibels)
+    return VerifiedImage(name, ImageFinding.ALIKE, f"{text} ({other})", decibels)
 
 
-def _other_conditions(one: _Sound, regenerated: Regenerated) -> str:
+def _other_conditions(picture: _Sound, regenerated: Regenerated) -> str:
     """What differs between then and now, so that last bits may; "" if all is known to be equal."""
-    origin, record, entry = one.origin, one.candidate.record, one.candidate.entry
+    origin, record, entry = picture.origin, picture.candidate.record, picture.candidate.entry
     # An image that was found was generated by an engine whose version this record does not tell.
     then = record.engine_version if record and entry and not entry.found else ""
     pairs = (

@@ -46,13 +46,13 @@ class ImageGenerator:
     Args:
         attempt: the delivery in hand.
         loaded: the engine; this image generator owns it meanwhile.
-        watch: what may end it early.
+        stop_conditions: what may end it early.
     """
 
     def __init__(self, attempt: Attempt, loaded: Loaded, stop_conditions: StopConditions) -> None:
         self._attempt = attempt
         self._loaded = loaded
-        self._watch = stop_conditions
+        self._stop_conditions = stop_conditions
         self._task = attempt.task
         self._meter = attempt.meter
         self._in_flight: deque[Future[ImageEntry]] = deque()
@@ -82,7 +82,9 @@ class ImageGenerator:
         try:
             for done in range(0, len(indices), size):
                 batch = indices[done : done + size]
-                stop = self._watch.before_batch(done, pace.batch_s, pace.rest_s(len(indices) - done))
+                stop = self._stop_conditions.before_batch(
+                    done, pace.batch_s, pace.rest_s(len(indices) - done)
+                )
                 if stop:
                     break
                 started_s = time.monotonic()

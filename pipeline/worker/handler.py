@@ -109,7 +109,7 @@ def handle_dead_letter(body: bytes, runtime: Runtime, *, trace: str | None = Non
     level = logging.ERROR if names else logging.INFO
     labels = {"message": envelope.message_id}
     _log.log(level, "%s", text, extra=fields(labels, trace or trace_id(envelope.trace)))
-    return Result(Outcome.DONE, "buried" if names else "not_dead")
+    return Result(Outcome.DONE, "dead_lettered" if names else "not_dead")
 
 
 def handle_oversize(body_bytes: int, runtime: Runtime) -> Result:

@@ -96,10 +96,10 @@ def _run(attempt: Attempt) -> Result:
     task, runtime, meter = attempt.task, attempt.runtime, attempt.meter
     stop_conditions = StopConditions(task, runtime, attempt.arrived_s)
     cancelled = runtime.io.submit(stop_conditions.cancelled)
-    found = _stored_indices(attempt)
+    stored = _stored_indices(attempt)
     if cancelled.result():
         return CANCELLED
-    if found and _is_recorded(attempt):
+    if stored and _is_recorded(attempt):
         return Result(Outcome.DUPLICATE, "already_recorded")
 
     attempt.watchdog.check()
@@ -111,8 +111,8 @@ def _run(attempt: Attempt) -> Result:
     prior_tasks = runtime.count_task()
 
     image_generator = ImageGenerator(attempt, loaded, stop_conditions)
-    entries = image_generator.read(found)
-    generated = image_generator.generate([index for index in task.indices if index not in set(found)])
+    entries = image_generator.read(stored)
+    generated = image_generator.generate([index for index in task.indices if index not in set(stored)])
     if generated.stop:
         return generated.stop
     work = meter.work()

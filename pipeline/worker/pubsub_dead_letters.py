@@ -10,13 +10,13 @@ import base64
 import re
 from typing import Any, Final
 
-from pipeline.config.pubsub_settings import PUBSUB_TARGETS
 from pipeline.protocol.clock import rfc3339, utc_now
 from pipeline.protocol.envelope import Envelope
 from pipeline.protocol.task_message import TaskMessage, decode_task
 from pipeline.worker.dead_letters import write_dead_letter
 from results.documents import DeadLetter, Target
 from results.stores.base import Store
+from results.targets import PUSHED_TARGETS
 
 SOURCE_ATTRIBUTE: Final = "CloudPubSubDeadLetterSourceSubscription"
 COUNT_ATTRIBUTE: Final = "CloudPubSubDeadLetterSourceDeliveryCount"
@@ -56,7 +56,7 @@ def dead_targets(task: TaskMessage, subscription: str) -> tuple[Target, ...]:
     """
     # A trigger's own subscription may be called after a function of any name.
     parts = ["function"] if subscription.startswith(TRIGGER_PREFIX) else subscription.split("-")
-    named = tuple(target for target in PUBSUB_TARGETS if target in parts)
+    named = tuple(target for target in PUSHED_TARGETS if target in parts)
     return tuple(target for target in task.targets if target in named or len(named) != 1)
 
 

@@ -13,7 +13,7 @@ from pipeline.protocol.clock import utc_now
 from pipeline.protocol.envelope import queued_message
 from pipeline.protocol.task_message import TaskMessage
 from producer.celery.connection import JOBS_KEY, connect, errors_of, is_redis, reason
-from results.documents import Target
+from results.targets import TARGET_INFO, Target
 
 BATCH_COMMANDS: Final = 500
 """Commands in one round trip to the broker; 2.5 times the rate of one at a time (measured)."""
@@ -71,7 +71,7 @@ class CeleryPublisher:
         narrowed = task.model_copy(update={"targets": (target,)})
         message_id = uuid4().hex
         message = queued_message(narrowed, message_id, utc_now())
-        address = {"target": target} if target != "celery" else {}
+        address = {"target": target} if TARGET_INFO[target].pushed else {}
         self._app.send_task(
             task_name(target),
             kwargs={**address, "message": message, "attempt": 0, "busy": 0, "not_before": 0.0},

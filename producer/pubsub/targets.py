@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from pipeline.config.pubsub_settings import PUBSUB_TARGETS, RETENTION_DAYS, is_pubsub
+from pipeline.config.pubsub_settings import RETENTION_DAYS, is_pubsub
 from pipeline.errors import RequestError
-from results.documents import Target
+from producer.text import listed
+from results.targets import PUSHED_TARGETS, Target
 
 
 def check_targets(requested: Iterable[Iterable[Target]]) -> None:
     """Raise RequestError if Pub/Sub cannot reach one of the targets: Celery workers need Redis."""
-    if any(target not in PUBSUB_TARGETS for targets in requested for target in targets):
+    beyond = [target for targets in requested for target in targets if target not in PUSHED_TARGETS]
+    if beyond:
         raise RequestError(
-            "Pub/Sub reaches the targets container and function, not celery: leave celery out,"
+            f"Pub/Sub reaches the targets {listed(PUSHED_TARGETS)}, not {beyond[0]}: leave {beyond[0]} out,"
             " or give a Redis --broker"
         )
 

@@ -11,12 +11,13 @@ from results.comparison.metrics import CONDITIONS
 from results.comparison.parity import Parity, measure_parity
 from results.comparison.ratios import job_ratios, trial_ratios
 from results.comparison.schema import ONE_RUN, ComparedJob, Comparison
-from results.comparison.summary import SERVERS, summarise
+from results.comparison.summary import summarise
 from results.documents import Manifest, Target
 from results.errors import ResultsError
 from results.job_state import JobStatus, load_manifest
 from results.statistics.verdict import MIN_TRIALS
 from results.stores.base import Store
+from results.targets import TARGET_INFO
 
 MARGIN: Final = 0.05
 SEED: Final = 0
@@ -95,7 +96,7 @@ def compare(
     mixed = _mixes_preloaded([*of_targets.values()])
     several = len(jobs) > 1
     return Comparison(
-        title=_title(store.url, manifest),
+        title=_title(store, manifest),
         note=_note(len(jobs)),
         jobs=tuple(_compared(job) for job in jobs),
         model=manifest.model,
@@ -112,11 +113,13 @@ def compare(
     )
 
 
-def _title(store_url: str, manifest: Manifest) -> str:
+def _title(store: Store, manifest: Manifest) -> str:
     """Only a store on this machine tells for sure that all ran on it."""
-    here = store_url.startswith("file:") or any(place in store_url for place in _LOOPBACK)
+    here = store.is_local or any(place in store.url for place in _LOOPBACK)
     if here:
-        return " against ".join(SERVERS[target] for target in manifest.targets) + " on this machine"
+        return (
+            " against ".join(TARGET_INFO[target].server for target in manifest.targets) + " on this machine"
+        )
     return " against ".join(manifest.targets)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from statistics import median
 from typing import Final
 
@@ -12,15 +12,10 @@ from numpy.typing import NDArray
 from results.comparison import metrics
 from results.comparison.columns import TargetColumns
 from results.comparison.schema import Errors, Percentile, Spread, TargetSummary, TaskGroup, Throughput
-from results.documents import Target
 from results.statistics.proportion import wilson_interval
 from results.statistics.quantiles import quantile, sample_needed
+from results.targets import TARGET_INFO
 
-SERVERS: Final[Mapping[Target, str]] = {
-    "container": "gunicorn",
-    "function": "functions-framework",
-    "celery": "Celery worker",
-}
 PERCENTILES: Final = (0.50, 0.90, 0.95, 0.99)
 
 
@@ -37,7 +32,7 @@ def summarise(of_target: Sequence[TargetColumns]) -> TargetSummary:
     instances = {instance for columns in of_target for instance in columns.instances}
     return TargetSummary(
         target=target,
-        server=SERVERS[target],
+        server=TARGET_INFO[target].server,
         tasks=kept + left_out,
         left_out=left_out,
         unreadable=sum(columns.unreadable for columns in of_target),

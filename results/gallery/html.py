@@ -9,6 +9,7 @@ from typing import Final
 
 from results.documents import Manifest, Target
 from results.gallery.tile import GalleryTile
+from results.targets import TARGET_INFO, target_css
 
 PAGE_LINKS: Final = 4
 """Pages on either side of the present one that are linked to, beside the first and the last."""
@@ -30,7 +31,7 @@ def page_html(job: Manifest, panels: Mapping[Target, Sequence[GalleryTile]], pag
         page: 0..pages-1.
         pages: how many there are.
     """
-    css = files("results.gallery").joinpath("gallery.css").read_text(encoding="utf-8")
+    css = files("results.gallery").joinpath("gallery.css").read_text(encoding="utf-8") + target_css()
     title = escape(job.job_id)
     facts = f"{job.count:,} images · {job.model} · seed {job.seed} · {job.submitted_at:%d %b %Y, %H:%M} UTC"
     links = _links(page, pages)
@@ -47,10 +48,10 @@ def page_html(job: Manifest, panels: Mapping[Target, Sequence[GalleryTile]], pag
 
 def _panel(target: Target, tiles: Sequence[GalleryTile]) -> str:
     shown = sum(tile.state == "ok" for tile in tiles)
-    name = escape(target.title())
+    name = escape(TARGET_INFO[target].label)
     body = "\n".join(_tile(target, tile) for tile in tiles)
     return (
-        f'<section class="{escape(target)}" aria-label="{name}">\n'
+        f'<section data-target="{escape(target)}" aria-label="{name}">\n'
         f"<h2>{name} <small>{shown:,} of {len(tiles):,} on this page</small></h2>\n"
         f'<div class="tiles">\n{body}\n</div>\n</section>'
     )

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from html import escape
-from importlib.resources import files
 from itertools import chain
 from typing import Final
 
@@ -15,7 +14,7 @@ from results.comparison.metrics import metric
 from results.comparison.schema import Comparison, Ratio, TrialRatio
 from results.report import tables
 from results.report.method import method_section
-from results.report.plot_style import Plot
+from results.report.plot_style import Plot, report_css
 from results.report.plots import box_plots, ecdf_plots, trials_plot
 from results.report.plots_time import timeline_plot, waterfall_plots
 from results.statistics.verdict import MIN_TRIALS
@@ -36,7 +35,6 @@ def report_html(
         made_at: when, aware; now if not given.
     """
     made_at = made_at or datetime.now(UTC)
-    style = files("results.report").joinpath("report.css").read_text(encoding="utf-8")
     body = "".join(_sections(comparison, jobs, made_at))
     return (
         '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
@@ -44,7 +42,7 @@ def report_html(
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
         '<meta name="referrer" content="no-referrer"><meta name="color-scheme" content="light dark">'
         f"<title>{escape(comparison.title)}: {escape(_names(comparison))}</title>"
-        f"<style>{style}</style></head>\n<body>{body}</body></html>\n"
+        f"<style>{report_css()}</style></head>\n<body>{body}</body></html>\n"
     )
 
 
@@ -121,7 +119,7 @@ def _trial_answer(ratio: TrialRatio) -> tuple[str, str, str]:
 def _answer(quantity: str, says: str, kind: str, below: str) -> str:
     return (
         f'<li><span class="what">{escape(metric(quantity).label)}, warm</span>'
-        f'<span class="says {escape(kind)}">{escape(says)}</span>'
+        f'<span class="says" data-target="{escape(kind)}">{escape(says)}</span>'
         f'<span class="small">{escape(below)}</span></li>'
     )
 

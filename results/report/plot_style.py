@@ -8,10 +8,13 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from html import escape
+from importlib.resources import files
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
+
+from results.targets import TARGET_INFO, target_css
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -20,7 +23,7 @@ if TYPE_CHECKING:
 INK: Final = "#101112"
 MUTED: Final = "#707172"
 GRID: Final = "#d0d1d2"
-TARGETS: Final[Mapping[str, str]] = {"container": "#2050a1", "function": "#c05002", "celery": "#107043"}
+TARGETS: Final[Mapping[str, str]] = {name: info.colour for name, info in TARGET_INFO.items()}
 STAGES: Final[Mapping[str, str]] = {
     "queue": "#b0b1b4",
     "load": "#8030a5",
@@ -68,6 +71,11 @@ _GEOMETRY: Final = re.compile(r' (?:d|x|y)="[^"]*"')
 _DECIMALS: Final = re.compile(r"(\.\d\d)\d+")
 _BREAK: Final = re.compile(r" *\n *")
 _SIZE: Final = re.compile(r' (?:width|height)="[\d.]+pt"')
+
+
+def report_css() -> str:
+    """The style sheet of a report, which plots take their colours from."""
+    return files("results.report").joinpath("report.css").read_text(encoding="utf-8") + target_css()
 
 
 @dataclass(frozen=True, slots=True)

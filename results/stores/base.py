@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from pathlib import Path
 from typing import Protocol
+from urllib.parse import unquote, urlsplit
 
 Progress = Callable[[int], None]
 """Told how many bytes are through so far; after a failed try it may fall back."""
@@ -32,6 +34,11 @@ class Store(Protocol):
     @property
     def url(self) -> str:
         """`file:///…` or `gs://bucket/prefix`, without a trailing slash."""
+        ...
+
+    @property
+    def is_local(self) -> bool:
+        """True if its objects are files on this machine, below the path of its URL."""
         ...
 
     def create(
@@ -82,3 +89,8 @@ class Store(Protocol):
     def check(self) -> None:
         """Raise StoreError, with words a user can act on, unless the store can be written to."""
         ...
+
+
+def local_folder(store: Store) -> Path | None:
+    """The folder that a local store's objects are in; None for a store elsewhere."""
+    return Path(unquote(urlsplit(store.url).path)) if store.is_local else None

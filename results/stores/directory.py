@@ -66,6 +66,11 @@ class DirectoryStore:
         return self._root.as_uri().rstrip("/")
 
     @property
+    def is_local(self) -> bool:
+        """See Store."""
+        return True
+
+    @property
     def root(self) -> Path:
         """The folder."""
         return self._root

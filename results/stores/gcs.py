@@ -90,6 +90,16 @@ class GcsStore:
         query = f"?endpoint={self._endpoint}" if self._endpoint else ""
         return f"gs://{self._bucket_name}/{self._prefix}".rstrip("/") + query
 
+    @property
+    def is_local(self) -> bool:
+        """See Store."""
+        return False
+
+    @property
+    def is_emulated(self) -> bool:
+        """True if an emulator plays the service."""
+        return bool(emulator_of(self._endpoint))
+
     def create(
         self, name: str, data: bytes, content_type: str, progress: Progress | None = None
     ) -> ObjectInfo:

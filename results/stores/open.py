@@ -1,9 +1,46 @@
-"""Opens the store that a URL names."""
+"""Opens the store that a URL names: the table of the kinds of stores that there are."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Final
+
 from results.errors import StoreError
 from results.stores.base import Store
+
+
+def _open_directory(url: str) -> Store:
+    from results.stores.directory import DirectoryStore
+
+    return DirectoryStore.from_url(url)
+
+
+def _open_gcs(url: str) -> Store:
+    from results.stores.gcs import GcsStore
+
+    return GcsStore.from_url(url)
+
+
+@dataclass(frozen=True, slots=True)
+class StoreKind:
+    """A kind of store.
+
+    Args:
+        form: of its URLs, for messages and help.
+        open: makes one of a URL; imports what it needs only then.
+    """
+
+    form: str
+    open: Callable[[str], Store]
+
+
+STORE_KINDS: Final[Mapping[str, StoreKind]] = {
+    "file": StoreKind("file:///absolute/path", _open_directory),
+    "gs": StoreKind("gs://bucket/prefix", _open_gcs),
+}
+"""By the scheme of their URLs."""
+STORE_FORMS: Final = " or ".join(kind.form for kind in STORE_KINDS.values())
 
 
 def open_store(url: str) -> Store:
@@ -12,17 +49,9 @@ def open_store(url: str) -> Store:
     `gs://bucket/prefix?endpoint=http://host:port` is one in an emulator.
 
     Raises:
-        StoreError: the URL is of neither form.
+        StoreError: the URL is of no kind in STORE_KINDS.
     """
-    if url.startswith("file://"):
-        from results.stores.directory import DirectoryStore
-
-        return DirectoryStore.from_url(url)
-    if url.startswith("gs://"):
-        from results.stores.gcs import GcsStore
-
-        return GcsStore.from_url(url)
-    raise StoreError(
-        f"bad store URL {url[:200]!r}: use file:///absolute/path or gs://bucket/prefix",
-        transient=False,
-    )
+    scheme, separator, _ = url.partition("://")
+    if separator and scheme in STORE_KINDS:
+        return STORE_KINDS[scheme].open(url)
+    raise StoreError(f"bad store URL {url[:200]!r}: use {STORE_FORMS}", transient=False)

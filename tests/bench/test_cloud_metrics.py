@@ -11,8 +11,9 @@ from bench.cloud import metrics as cloud_metrics
 from bench.cloud.metrics import Window, cloud_usage, read_usage
 from bench.cloud.report import usage_lines, usage_table
 from bench.cloud.services import Service, service_of_url, services_of_topic
-from deploy.deployment import TARGETS, Deployment
+from deploy.deployment import Deployment
 from deploy.plan.function import function_steps
+from results.targets import PUSHED_TARGETS
 from tests.support.cloud.monitoring import BILLED, INSTANCES, Monitoring, monitoring
 
 STARTED_S = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC).timestamp()
@@ -32,8 +33,8 @@ def test_services_are_called_as_deploy_calls_them(prefix: str) -> None:
     url = deployment.container_url.replace("${PROJECT_NUMBER}", "123456789")
     assert service_of_url(url) == Service(deployment.service("container"), deployment.region)
     of_topic = services_of_topic(deployment.queue)
-    assert {target: of_topic[target].name for target in TARGETS} == {
-        target: deployment.service(target) for target in TARGETS
+    assert {target: of_topic[target].name for target in PUSHED_TARGETS} == {
+        target: deployment.service(target) for target in PUSHED_TARGETS
     }
     # The function is a Cloud Run service of its own name: what is deployed has that name.
     titles = [step.title for step in function_steps(deployment)]

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from pipeline.protocol.clock import utc_now
 from pipeline.protocol.envelope import push_body, queued_message
-from pipeline.protocol.http_status import push_response
+from pipeline.protocol.http_response import http_response
 from pipeline.protocol.outcomes import Outcome, Result
 from pipeline.worker.handler import handle_cloud_event, handle_oversize, handle_push
 from results.documents import Rejection, load
@@ -69,7 +69,7 @@ def test_junk_is_rejected_once_and_acknowledged(
     assert rejection.body_bytes == len(junk)
     assert len(rejection.body_text) <= 2048
     assert rejection.message_id.startswith("body-")
-    assert push_response(result).status == 204
+    assert http_response(result).status == 204
 
 
 def test_bad_task_in_a_good_envelope_keeps_its_id(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -125,7 +125,7 @@ def test_busy_slot_is_refused_at_once_or_waited_for(tmp_path: Path, monkeypatch:
     runtime.slot.acquire()
     result = handle_push(body(), runtime)
     assert (result.outcome, result.reason, result.at_fault) == (Outcome.RETRY, "busy", False)
-    answer = push_response(result)
+    answer = http_response(result)
     assert (answer.status, answer.headers) == (503, {"Retry-After": "1"})
     assert handle_push(body(), runtime, wait_s=0.01).reason == "busy"
 
@@ -144,7 +144,7 @@ def test_a_bug_neither_escapes_nor_loses_the_task(
     with caplog.at_level(logging.ERROR):
         result = handle_push(body(), runtime)
     assert (result.outcome, result.reason, result.at_fault) == (Outcome.RETRY, "unexpected_error", True)
-    assert push_response(result).status == 500
+    assert http_response(result).status == 500
     assert caplog.records[0].exc_info
     # The slot is free again.
     engine.before = lambda _seeds: None
@@ -166,7 +166,7 @@ def test_one_line_for_each_delivery_with_labels_and_trace(
 
 @pytest.mark.parametrize("outcome", list(Outcome))
 def test_every_outcome_has_a_status(outcome: Outcome) -> None:
-    answer = push_response(Result(outcome, "why", "detail", retry_after_s=0.2))
+    answer = http_response(Result(outcome, "why", "detail", retry_after_s=0.2))
     assert answer.status == (503 if outcome is Outcome.RETRY else 204)
     assert bool(answer.body) is (outcome is Outcome.RETRY)
 

@@ -9,7 +9,7 @@ import pytest
 
 from pipeline.protocol.clock import utc_now
 from pipeline.protocol.envelope import push_body, queued_message
-from pipeline.protocol.http_status import PushResponse, push_response
+from pipeline.protocol.http_response import HttpResponse, http_response
 from pipeline.worker.handler import handle_dead_letter, handle_push
 from pipeline.worker.runtime import Runtime
 from results.documents import Target, load
@@ -37,9 +37,9 @@ class Worker:
     def __init__(self, runtime: Runtime) -> None:
         self.runtime = runtime
 
-    def push(self) -> PushResponse:
+    def push(self) -> HttpResponse:
         body = push_body(queued_message(a_task(image_count=IMAGES), "m1", utc_now()), "s", 1)
-        return push_response(handle_push(body, self.runtime))
+        return http_response(handle_push(body, self.runtime))
 
 
 @pytest.fixture(params=TARGETS)
@@ -142,4 +142,4 @@ def test_rejections_and_dead_letters_wait_for_the_store(worker: Worker, proxy: G
     proxy.order("status", times=ALWAYS)
     letter = push_body(queued_message(a_task(), "m1", utc_now()), "s", 1)
     for result in (handle_push(b"junk", worker.runtime), handle_dead_letter(letter, worker.runtime)):
-        assert push_response(result).status == 503
+        assert http_response(result).status == 503

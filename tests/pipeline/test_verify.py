@@ -20,7 +20,7 @@ from pipeline.models.push import push_model
 from pipeline.protocol.outcomes import Delivery
 from pipeline.verification.job_images import JobPictures
 from pipeline.verification.regenerator import Regenerator
-from pipeline.verification.verifier import Candidate, Finding, Verdict, Verifier
+from pipeline.verification.verifier import Candidate, ImageFinding, VerifiedImage, Verifier
 from pipeline.worker.process import process_task
 from pipeline.worker.runtime import Runtime
 from producer.publish import task_message
@@ -64,7 +64,7 @@ def verifier(store: Store | None, models: Path | None, cache: Path) -> Verifier:
     return Verifier(Regenerator(settings, store))
 
 
-def verdicts(store: Store, manifest: Manifest, models: Path | None, cache: Path) -> list[Verdict]:
+def verdicts(store: Store, manifest: Manifest, models: Path | None, cache: Path) -> list[VerifiedImage]:
     return [
         *verifier(store, models, cache).verify(JobPictures(store, manifest, manifest.targets).candidates())
     ]
@@ -79,14 +79,14 @@ def test_what_was_generated_is_generated_the_same(store: Store, models: Path, tm
     manifest = generate_job(store, models)
     found = verdicts(store, manifest, models, tmp_path / "cache")
     assert [one.name for one in found] == [image_name(JOB, "container", index) for index in range(6)]
-    assert {one.finding for one in found} == {Finding.SAME}
+    assert {one.finding for one in found} == {ImageFinding.SAME}
 
 
 def test_the_model_comes_from_the_store_if_it_is_not_here(store: Store, models: Path, tmp_path: Path) -> None:
     manifest = generate_job(store, models)
     push_model(store, Registry(models).get("tiny"))
     found = verdicts(store, manifest, None, tmp_path / "cache")
-    assert {one.finding for one in found} == {Finding.SAME}
+    assert {one.finding for one in found} == {ImageFinding.SAME}
     assert list((tmp_path / "cache").glob("*.safetensors"))
 
 
@@ -100,7 +100,7 @@ def test_the_digest_finds_a_model_under_another_name(
     # And one of the old name that is another model now.
     save_tiny(other, width=12)
     assert {one.finding for one in verdicts(directory_store, manifest, other, tmp_path / "c")} == {
-        Finding.SAME
+        ImageFinding.SAME
     }
 
 
@@ -127,9 +127,9 @@ def test_everything_that_can_be_wrong_is_told_apart(
     rewrite_entry(store, 2, 6, pngs[7])
     found = verdicts(store, manifest, models, tmp_path / "cache")
     assert [one.finding for one in found] == [
-        Finding.CHANGED, Finding.CHANGED, Finding.MISSING,
-        Finding.SAME, Finding.DIFFERENT, Finding.CHANGED,
-        Finding.CHANGED, Finding.SAME, Finding.SAME,
+        ImageFinding.CHANGED, ImageFinding.CHANGED, ImageFinding.MISSING,
+        ImageFinding.SAME, ImageFinding.DIFFERENT, ImageFinding.CHANGED,
+        ImageFinding.CHANGED, ImageFinding.SAME, ImageFinding.SAME,
     ]  # fmt: skip
     assert "another picture" in found[4].detail
     assert "seed 8 / 7" in found[5].detail
@@ -161,13 +161,13 @@ def test_one_pixel_is_found_where_the_machine_is_the_same(
     replace(directory_store, name, png)
     rewrite_entry(directory_store, 0, 0, png)
     first = verdicts(directory_store, manifest, models, tmp_path / "cache")[0]
-    assert first.finding is Finding.DIFFERENT
+    assert first.finding is ImageFinding.DIFFERENT
     assert "it should be equal" in first.detail
     assert first.psnr_db is not None
     assert first.psnr_db > 40
     # Without a record the engine's version is not known, so that it could be another one.
     (alone,) = verifier(None, models, tmp_path / "cache").verify([Candidate("x.png", png)])
-    assert alone.finding is Finding.ALIKE
+    assert alone.finding is ImageFinding.ALIKE
     assert "engine version not told" in alone.detail
 
 
@@ -183,7 +183,7 @@ def test_another_machine_may_differ_in_the_last_bits(directory_store: DirectoryS
     regenerator = Regenerator(settings, directory_store, lambda info, **_: OtherMachine(resolution=16))  # noqa: ARG005
     candidates = JobPictures(directory_store, manifest, manifest.targets).candidates()
     found = [*Verifier(regenerator).verify(candidates)]
-    assert {one.finding for one in found} == {Finding.ALIKE}
+    assert {one.finding for one in found} == {ImageFinding.ALIKE}
     assert "engine openvino, here quick" in found[0].detail
 
 
@@ -199,7 +199,7 @@ def test_files_on_their_own(models: Path, tmp_path: Path) -> None:
             ]
         )
     ]
-    assert [one.finding for one in found] == [Finding.DAMAGED] * 3 + [Finding.UNCHECKED]
+    assert [one.finding for one in found] == [ImageFinding.DAMAGED] * 3 + [ImageFinding.UNCHECKED]
     assert "but the job needs sha256:abab" in found[3].detail
 
 
@@ -209,7 +209,7 @@ def test_a_damaged_checkpoint_in_the_store_is_told(
     manifest = generate_job(directory_store, models, count=3)
     directory_store.create(model_name(manifest.model_digest), b"nonsense", "application/octet-stream")
     found = verdicts(directory_store, manifest, None, tmp_path / "cache")
-    assert Counter(one.finding for one in found) == {Finding.UNCHECKED: 3}
+    assert Counter(one.finding for one in found) == {ImageFinding.UNCHECKED: 3}
     assert "is not what its name says" in found[0].detail
 
 

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from results import naming
 from results.errors import StoreError
 from results.stores.object_names import check_object_name
+from results.targets import TARGETS
 
 NAME = "[a-z0-9][a-z0-9-]{0,62}"
 TARGET = "(container|function|celery)"
@@ -59,9 +60,7 @@ BUILDERS: tuple[Callable[[Asked], str], ...] = (
 
 @given(
     build=st.sampled_from(BUILDERS),
-    asked=st.builds(
-        Asked, TEXTS | DATES_AND_DIGESTS, st.sampled_from(naming.TARGETS) | TEXTS, NUMBERS, TEXTS
-    ),
+    asked=st.builds(Asked, TEXTS | DATES_AND_DIGESTS, st.sampled_from(TARGETS) | TEXTS, NUMBERS, TEXTS),
 )
 @example(build=BUILDERS[3], asked=Asked("a\n", "container", 0, ""))
 @example(build=BUILDERS[8], asked=Asked("2026-11-25\n", "", 0, "x"))

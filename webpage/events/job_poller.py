@@ -43,7 +43,7 @@ class JobPoller:
         self.over = False
         """The poller has stopped: there will be no more versions."""
         self._progress = JobProgress(store, manifest)
-        self._poll_s = POLL_LOCAL_S if store.url.startswith("file:") else POLL_REMOTE_S
+        self._poll_s = POLL_LOCAL_S if store.is_local else POLL_REMOTE_S
         self._state: dict[str, Any] = {}
         self._state_json = "{}"
         self._row_count = 0

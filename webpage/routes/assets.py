@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import gzip
 import hashlib
-from dataclasses import dataclass
+import json
+from dataclasses import asdict, dataclass
 from functools import cache
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Final
+
+from results.targets import TARGET_INFO, target_css
 
 FOLDER: Final = Path(__file__).parents[1] / "static"
 
@@ -48,9 +51,21 @@ class Assets:
 def assets() -> Assets:
     """Read the files of kinds that are served; there are no others to be had, whatever a path says."""
     digest, files = hashlib.sha256(), {}
-    for path in sorted(FOLDER.rglob("*")):
-        if path.suffix in _TYPES:
-            name, content = path.relative_to(FOLDER).as_posix(), path.read_bytes()
-            digest.update(f"{name}\0{len(content)}\0".encode() + content)
-            files[name] = Asset(_TYPES[path.suffix], content, gzip.compress(content, 9, mtime=0))
+    for name, content in sorted({**_read(), **_generated()}.items()):
+        digest.update(f"{name}\0{len(content)}\0".encode() + content)
+        files[name] = Asset(_TYPES[PurePath(name).suffix], content, gzip.compress(content, 9, mtime=0))
     return Assets(digest.hexdigest()[:16], files)
+
+
+def _read() -> dict[str, bytes]:
+    paths = [path for path in FOLDER.rglob("*") if path.suffix in _TYPES]
+    return {path.relative_to(FOLDER).as_posix(): path.read_bytes() for path in paths}
+
+
+def _generated() -> dict[str, bytes]:
+    """What style sheets and scripts know of the targets."""
+    table = json.dumps({name: asdict(info) for name, info in TARGET_INFO.items()}, indent=2)
+    return {
+        "css/targets.css": target_css().encode(),
+        "js/targets.js": f"export const TARGETS = {table};\n".encode(),
+    }

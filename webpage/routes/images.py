@@ -12,7 +12,8 @@ from results.errors import ObjectNotFound
 from results.imaging.png import PNG_TYPE, decode
 from results.imaging.thumbnails import THUMBNAIL_TYPE, thumbnail
 from results.job_state import load_manifest
-from results.naming import TARGETS, image_name
+from results.naming import image_name
+from results.targets import TARGETS
 from webpage.app_state import current_state
 from webpage.views.image_detail import image_detail
 from webpage.views.similarity import difference_png

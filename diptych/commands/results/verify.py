@@ -17,7 +17,7 @@ from producer.text import counted
 
 if TYPE_CHECKING:
     from pipeline.verification.job_images import JobPictures
-    from pipeline.verification.verifier import Candidate, Finding, Verdict
+    from pipeline.verification.verifier import Candidate, ImageFinding, VerifiedImage
 
 MISMATCH_EXIT: Final = 1
 
@@ -98,14 +98,16 @@ def _job_pictures(
     return JobPictures(store, manifest, chosen_targets(manifest, targets), sample, seed)
 
 
-def _report(verdicts: Iterator[Verdict], pictures: JobPictures | None, exact: bool, as_json: bool) -> bool:
+def _report(
+    verdicts: Iterator[VerifiedImage], pictures: JobPictures | None, exact: bool, as_json: bool
+) -> bool:
     """Print a line for each file, or each bad picture of a job, then a summary; True if all are good."""
-    from pipeline.verification.verifier import Finding
+    from pipeline.verification.verifier import ImageFinding
 
-    counts: Counter[Finding] = Counter()
+    counts: Counter[ImageFinding] = Counter()
     bad = 0
     for verdict in _with_progress(verdicts, pictures):
-        good = verdict.finding.good and not (exact and verdict.finding is Finding.ALIKE)
+        good = verdict.finding.good and not (exact and verdict.finding is ImageFinding.ALIKE)
         counts[verdict.finding] += 1
         bad += not good
         if as_json:
@@ -121,7 +123,7 @@ def _report(verdicts: Iterator[Verdict], pictures: JobPictures | None, exact: bo
 
 
 def _summary(
-    counts: Counter[Finding], checked: int, damaged: int, pictures: JobPictures | None, as_json: bool
+    counts: Counter[ImageFinding], checked: int, damaged: int, pictures: JobPictures | None, as_json: bool
 ) -> None:
     from diptych.commands.results.output import json_line
 
@@ -144,7 +146,7 @@ def _summary(
     return click.echo(f"{counted(checked, 'picture')}: {', '.join(parts) or 'nothing to verify'}")
 
 
-def _json(verdict: Verdict, good: bool) -> str:
+def _json(verdict: VerifiedImage, good: bool) -> str:
     from diptych.commands.results.output import json_line
 
     decibels = verdict.psnr_db
@@ -160,7 +162,9 @@ def _json(verdict: Verdict, good: bool) -> str:
     )
 
 
-def _with_progress(verdicts: Iterator[Verdict], pictures: JobPictures | None) -> Iterator[Verdict]:
+def _with_progress(
+    verdicts: Iterator[VerifiedImage], pictures: JobPictures | None
+) -> Iterator[VerifiedImage]:
     with progress_bar("pictures", shown=pictures is not None) as advance:
         for verdict in verdicts:
             advance(total=pictures.total if pictures else None)

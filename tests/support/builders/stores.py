@@ -23,6 +23,10 @@ class FaultyStore:
     def url(self) -> str:
         return self.inner.url
 
+    @property
+    def is_local(self) -> bool:
+        return self.inner.is_local
+
     def create(
         self, name: str, data: bytes, content_type: str, progress: Progress | None = None
     ) -> ObjectInfo:

@@ -3,10 +3,11 @@
 import { get, jobPath, post } from "./api.js";
 import { el, replace, show } from "./dom.js";
 import { about, counted, title } from "./format.js";
+import { TARGETS } from "./targets.js";
 
 const MAX_COUNT = 1e8;
 const PRECISIONS = ["auto", "fp32", "bf16", "int8"];
-const DEFAULT_TARGETS = ["container", "function"];
+export const DEFAULT_TARGETS = Object.keys(TARGETS).filter((name) => TARGETS[name].default);
 const TASK_WORK_S = 30;
 const MAX_PER_TASK = 256;
 

@@ -1,5 +1,7 @@
 // How numbers and times are written. Times are milliseconds throughout the page.
 
+import { TARGETS } from "./targets.js";
+
 const whole = new Intl.NumberFormat("en", { maximumFractionDigits: 0 });
 const tenth = new Intl.NumberFormat("en", { minimumFractionDigits: 1, maximumFractionDigits: 1 });
 const moment = new Intl.DateTimeFormat("en-GB", { dateStyle: "medium", timeStyle: "short" });
@@ -50,5 +52,5 @@ export function about(seconds) {
 }
 
 export function title(target) {
-  return target[0].toUpperCase() + target.slice(1);
+  return TARGETS[target].label;
 }

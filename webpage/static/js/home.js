@@ -1,8 +1,9 @@
 // The front page: the form, two empty panels that wait for images, and the latest jobs.
 
 import { get } from "./api.js";
-import { goForm } from "./form.js";
+import { DEFAULT_TARGETS, goForm } from "./form.js";
 import { el, replace } from "./dom.js";
+import { title } from "./format.js";
 import { jobRow } from "./jobs.js";
 
 const LATEST = 5;
@@ -20,7 +21,7 @@ export function homeView(go, found) {
       el("p", {}, "By a container and by a serverless function, side by side, each timed from the queue to the store."),
     ),
     goForm(go),
-    el("div", { class: "panels waiting", "aria-hidden": "true" }, ["Container", "Function"].map(emptyPanel)),
+    el("div", { class: "panels waiting", "aria-hidden": "true" }, DEFAULT_TARGETS.map(emptyPanel)),
     latest,
   );
   const stop = new AbortController();
@@ -37,12 +38,12 @@ export function homeView(go, found) {
   return { element, title: "New job", leave: () => stop.abort() };
 }
 
-function emptyPanel(name) {
+function emptyPanel(target) {
   const tiles = Array.from({ length: 16 }, () => el("div", { class: "tile" }));
   return el(
     "section",
-    { class: "panel", "data-target": name.toLowerCase() },
-    el("header", {}, el("h2", {}, name), el("span", { class: "count" }, "waits for its first job")),
+    { class: "panel", "data-target": target },
+    el("header", {}, el("h2", {}, title(target)), el("span", { class: "count" }, "waits for its first job")),
     el("div", { class: "tiles ghost" }, tiles),
   );
 }

@@ -3,10 +3,10 @@
 import { get, jobPath } from "./api.js";
 import { announce, el, replace, show } from "./dom.js";
 import { counted, number, title, when } from "./format.js";
+import { TARGETS } from "./targets.js";
 
 const PAGE = 50;
 const OUTCOMES = ["queued", "running", "succeeded", "partial", "failed", "cancelled", "unreadable"];
-const TARGETS = ["container", "function", "celery"];
 const TYPING_MS = 250;
 
 export function jobsView(go) {
@@ -15,7 +15,7 @@ export function jobsView(go) {
     text: el("input", { id: "f-text", type: "search", placeholder: "part of its name", value: chosen.get("text") }),
     model: select("f-model", "any model", [], chosen.get("model")),
     seed: el("input", { id: "f-seed", inputmode: "numeric", placeholder: "any", value: chosen.get("seed"), size: 8 }),
-    target: select("f-target", "any", TARGETS, chosen.get("target")),
+    target: select("f-target", "any", Object.keys(TARGETS), chosen.get("target")),
     outcome: select("f-outcome", "any", OUTCOMES, chosen.get("outcome")),
     from: el("input", { id: "f-from", type: "date", value: chosen.get("from") }),
     to: el("input", { id: "f-to", type: "date", value: chosen.get("to") }),

@@ -3,12 +3,12 @@
 import { el, perFrame, replace, show } from "./dom.js";
 import { number, title } from "./format.js";
 import { panelFigures } from "./figures.js";
+import { TARGETS } from "./targets.js";
 import { Tiles } from "./tiles.js";
 
 const GAP = 4;
 const WINDOW = 20000; // images between two pages: browsers cannot scroll through hundreds of millions of pixels
 const SIZES = { small: 48, medium: 84, large: 140 };
-const SERVERS = { container: "Flask on gunicorn", function: "functions-framework", celery: "Celery workers" };
 
 export class Panels {
   /**
@@ -124,7 +124,7 @@ export class Panels {
     const element = el(
       "section",
       { class: "panel", "data-target": target, "aria-label": title(target) },
-      el("header", {}, el("h2", {}, title(target)), el("small", {}, SERVERS[target] ?? ""), count, bar),
+      el("header", {}, el("h2", {}, title(target)), el("small", {}, TARGETS[target].server), count, bar),
       figures.element,
       tiles.element,
     );

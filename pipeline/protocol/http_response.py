@@ -1,4 +1,4 @@
-"""From an outcome to the HTTP status that a queue understands; the same for every HTTP worker."""
+"""From an outcome to the HTTP response that a queue understands; the same for every HTTP worker."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ AT_FAULT: Final = 500
 
 
 @dataclass(frozen=True, slots=True)
-class PushResponse:
+class HttpResponse:
     """What to answer a push with.
 
     Args:
@@ -29,12 +29,12 @@ class PushResponse:
     body: str
 
 
-def push_response(result: Result) -> PushResponse:
-    """The answer for an outcome (the design's table of what is promised)."""
+def http_response(result: Result) -> HttpResponse:
+    """The response for an outcome."""
     if result.outcome.acknowledged:
-        return PushResponse(ACKNOWLEDGED, {}, "")
+        return HttpResponse(ACKNOWLEDGED, {}, "")
     headers = {}
     if result.retry_after_s is not None:
         headers["Retry-After"] = str(math.ceil(result.retry_after_s))
     status = AT_FAULT if result.at_fault else COME_BACK
-    return PushResponse(status, headers, f"{result.reason}: {result.detail}\n")
+    return HttpResponse(status, headers, f"{result.reason}: {result.detail}\n")
