@@ -42,7 +42,7 @@ _BROKERS: Final = ("", "celery", "pubsub")
 @click.option(
     "--broker", default="", help="Use celery or pubsub [celery]; with --cloud: pubsub://PROJECT/TOPIC."
 )
-@number_option("--slots", 1, 64, None, "Give each target so many slots [half the cores; of a running stack: as seen].")
+@number_option("--slots", 1, 64, None, "Give each target so many slots [half the cores; --running: as seen].")
 @model_option
 @seed_option("schedule and the images")
 @duration_option("--timeout", "10m", "Stop waiting so long after the last submission.")
