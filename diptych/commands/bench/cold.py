@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from diptych.commands.bench.options import (
-    DURATION,
     account_option,
     check_cloud,
     cloud_option,
+    duration_option,
     fail_if_option,
     model_option,
+    number_option,
     out_option,
     owned_option,
     project_option,
@@ -33,32 +34,24 @@ _SAME: Final = ("out", "repeats", "targets", "model", "seed", "timeout_s")
 
 
 @click.command()
-@click.option(
-    "--repeats",
-    type=click.IntRange(1, 1000),
-    default=20,
-    show_default=True,
-    help="Start each target so many times.",
-)
+@number_option("--repeats", 1, 1000, 20, "Start each target so many times.")
 @target_option("container", "function")
 @model_option
 @seed_option("images")
-@click.option(
-    "--timeout", "timeout_s", type=DURATION, default="60s", help="Give up a start after this time [60s]."
-)
+@duration_option("--timeout", "60s", "Give up a start after this time.")
 @click.option(
     "--imports/--no-imports",
     default=True,
     show_default=True,
-    help="Profile the imports of one more start of each target.",
+    help="Profile the imports of one more start each.",
 )
 @fail_if_option("median(png_s) > 5")
 @out_option("cold")
 @cloud_option
 @click.option("--container-url", help="With --cloud: measure the container at this URL.")
 @click.option("--function-url", help="With --cloud: measure the function at this URL.")
-@click.option("--idle", "idle_s", type=DURATION, help="With --cloud: wait so long between repeats [20m].")
-@click.option("--burst", type=click.IntRange(1, 100), help="With --cloud: send so many requests at once [1].")
+@duration_option("--idle", None, "With --cloud: wait so long between repeats [20m].")
+@number_option("--burst", 1, 100, None, "With --cloud: send so many requests at once [1].")
 @store_option
 @owned_option
 @account_option

@@ -8,13 +8,17 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from diptych.commands.bench.options import (
-    DURATION,
     RATE,
+    account_option,
     arrivals_option,
     check_cloud,
+    duration_option,
     fail_if_option,
     model_option,
+    number_option,
     out_option,
+    owned_option,
+    project_option,
     read_thresholds,
     seed_option,
     target_option,
@@ -29,60 +33,25 @@ _SAME: Final = ("out", "targets", "images", "slots", "model", "cloud", "account"
 
 
 @click.command()
-@click.option(
-    "--users", type=click.IntRange(1, 800), help="Closed load: users, each waiting for its response."
-)
+@number_option("--users", 1, 800, None, "Closed load: users, each waiting for its response.")
 @click.option("--rate", type=RATE, help="Open load: requests per second, such as 5/s.")
 @arrivals_option
-@click.option(
-    "--duration", "duration_s", type=DURATION, default="1m", help="Send load at each target for so long [1m]."
-)
-@click.option(
-    "--warm-up",
-    "warm_up_s",
-    type=DURATION,
-    default="5s",
-    help="Report the first part of the duration separately [5s].",
-)
-@click.option(
-    "--ramp", "ramp_s", type=DURATION, default="0s", help="Start the users evenly over this time [0s]."
-)
+@duration_option("--duration", "1m", "Send load at each target for so long.")
+@duration_option("--warm-up", "5s", "Report the first part of the duration separately.")
+@duration_option("--ramp", "0s", "Start the users evenly over this time.")
 @target_option("container", "function")
 @click.option("--container-url", help="Measure the container at this URL instead of starting one.")
 @click.option("--function-url", help="Measure the function at this URL instead of starting one.")
-@click.option(
-    "--i-own-this-host", "owned", multiple=True, metavar="HOST", help="Allow load on this other machine."
-)
+@owned_option
 @click.option("--cloud", is_flag=True, help="Send ID tokens to the deployed URLs.")
-@click.option("--as-account", "account", default="", help="With --cloud: impersonate this service account.")
-@click.option(
-    "--project", default="", help="With --cloud: read instance counts and billed time of this project."
-)
+@account_option
+@project_option
 @model_option
-@click.option(
-    "--images",
-    type=click.IntRange(1, 256),
-    default=1,
-    show_default=True,
-    help="Request so many images at a time.",
-)
-@click.option(
-    "--slots",
-    type=click.IntRange(1, 64),
-    default=1,
-    show_default=True,
-    help="Start workers with so many slots.",
-)
+@number_option("--images", 1, 256, 1, "Request so many images at a time.")
+@number_option("--slots", 1, 64, 1, "Start workers with so many slots.")
 @seed_option("arrivals and the images")
-@click.option(
-    "--timeout", "timeout_s", type=DURATION, default="60s", help="Give up a request after this time [60s]."
-)
-@click.option(
-    "--sample",
-    "sample_s",
-    type=DURATION,
-    help="Sample CPU and memory at this interval [1m or a tenth of the duration].",
-)
+@duration_option("--timeout", "60s", "Give up a request after this time.")
+@duration_option("--sample", None, "Sample CPU and memory at this interval [1m or a tenth of the duration].")
 @fail_if_option("p99(response_s) > 2")
 @out_option("load")
 @click.pass_context

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from results.documents import Target
 
 Command = TypeVar("Command", bound=Callable[..., Any])
+Option = Callable[[Command], Command]
 _UNITS: Final = {"": 1.0, "ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
 _FLAGS: Final = {
     "owned": "--i-own-this-host",
@@ -58,7 +59,22 @@ DURATION: Final = Quantity("duration", r"(\d+(?:\.\d+)?)(ms|s|m|h|)", "90s, 10m 
 RATE: Final = Quantity("rate", r"(\d+(?:\.\d+)?)(?:/(s|m|h))?", "5/s or 300/m", inverse=True)
 
 
-def target_option(*names: str) -> Callable[[Command], Command]:
+def number_option(flag: str, least: int, most: int | None, default: int | None, text: str) -> Option[Command]:
+    """A whole number from `least` to `most`."""
+    shown = default is not None
+    return click.option(
+        flag, type=click.IntRange(least, most), default=default, show_default=shown, help=text
+    )
+
+
+def duration_option(flag: str, default: str | None, text: str) -> Option[Command]:
+    """A duration; the parameter is named after the flag, in seconds."""
+    name = f"{flag.removeprefix('--').replace('-', '_')}_s"
+    shown = default is not None
+    return click.option(flag, name, type=DURATION, default=default, show_default=shown, help=text)
+
+
+def target_option(*names: str) -> Option[Command]:
     """--target, once for each; the container and the function by default."""
 
     def chosen(_context: click.Context, _param: click.Parameter, value: tuple[str, ...]) -> tuple[str, ...]:
@@ -74,13 +90,13 @@ def target_option(*names: str) -> Callable[[Command], Command]:
     )
 
 
-def fail_if_option(example: str) -> Callable[[Command], Command]:
+def fail_if_option(example: str) -> Option[Command]:
     """--fail-if, once for each condition."""
     text = f"Exit with status 3 if the condition holds, such as '{example}'."
     return click.option("--fail-if", multiple=True, metavar="CONDITION", help=text)
 
 
-def out_option(command: str, more: str = "") -> Callable[[Command], Command]:
+def out_option(command: str, more: str = "") -> Option[Command]:
     """--out, by default a new folder named after command and time."""
     return click.option(
         "--out",
@@ -102,19 +118,13 @@ model_option = click.option(
 )
 cloud_option = click.option("--cloud", is_flag=True, help="Measure the deployed targets (docs/benchmark.md).")
 owned_option = click.option(
-    "--i-own-this-host",
-    "owned",
-    multiple=True,
-    metavar="HOST",
-    help="With --cloud: allow load on this host.",
+    "--i-own-this-host", "owned", multiple=True, metavar="HOST", help="Allow load on this other machine."
 )
 account_option = click.option(
     "--as-account", "account", default="", help="With --cloud: impersonate this service account."
 )
 project_option = click.option(
-    "--project",
-    default="",
-    help="With --cloud: read instance counts and billed time of this project.",
+    "--project", default="", help="With --cloud: read instance counts and billed time of this project."
 )
 store_option = click.option(
     "--store",
@@ -124,11 +134,9 @@ store_option = click.option(
 )
 
 
-def seed_option(what: str) -> Callable[[Command], Command]:
+def seed_option(what: str) -> Option[Command]:
     """--seed of something."""
-    return click.option(
-        "--seed", type=click.IntRange(0), default=1, show_default=True, help=f"Seed the {what}."
-    )
+    return number_option("--seed", 0, None, 1, f"Seed the {what}.")
 
 
 def check_cloud(given: Mapping[str, Any], *names: str) -> None:

@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from diptych.commands.bench.options import (
-    DURATION,
     RATE,
     arrivals_option,
     check_cloud,
     cloud_option,
+    duration_option,
     fail_if_option,
     model_option,
+    number_option,
     out_option,
     project_option,
     read_thresholds,
@@ -30,56 +31,21 @@ _BROKERS: Final = ("", "celery", "pubsub")
 
 
 @click.command()
-@click.option(
-    "--jobs",
-    type=click.IntRange(1, 100_000),
-    default=100,
-    show_default=True,
-    help="Submit so many jobs.",
-)
-@click.option(
-    "--images",
-    type=click.IntRange(1, 10_000),
-    default=4,
-    show_default=True,
-    help="Request so many images in each job.",
-)
-@click.option(
-    "--images-per-task",
-    type=click.IntRange(1, 256),
-    help="Generate so many images per task [as `diptych submit` plans].",
-)
+@number_option("--jobs", 1, 100_000, 100, "Submit so many jobs.")
+@number_option("--images", 1, 10_000, 4, "Request so many images in each job.")
+@number_option("--images-per-task", 1, 256, None, "Generate so many images per task [as `submit` plans].")
 @click.option("--rate", type=RATE, default="2/s", show_default=True, help="Submit jobs at this rate.")
 @arrivals_option
-@click.option(
-    "--warm-up",
-    "warm_up",
-    type=click.IntRange(0),
-    default=0,
-    show_default=True,
-    help="Report the first so many jobs separately.",
-)
+@number_option("--warm-up", 0, None, 0, "Report the first so many jobs separately.")
 @target_option("container", "function", "celery")
 @click.option("--running", is_flag=True, help="Use the stack that runs in this folder, not a fresh one.")
 @click.option(
-    "--broker",
-    default="",
-    help="Use celery or pubsub [celery]; with --cloud: pubsub://PROJECT/TOPIC.",
+    "--broker", default="", help="Use celery or pubsub [celery]; with --cloud: pubsub://PROJECT/TOPIC."
 )
-@click.option(
-    "--slots",
-    type=click.IntRange(1, 64),
-    help="Give each target so many slots [half the cores; of a running stack: as observed].",
-)
+@number_option("--slots", 1, 64, None, "Give each target so many slots [half the cores; --running: as seen].")
 @model_option
 @seed_option("schedule and the images")
-@click.option(
-    "--timeout",
-    "timeout_s",
-    type=DURATION,
-    default="10m",
-    help="Stop waiting so long after the last submission [10m].",
-)
+@duration_option("--timeout", "10m", "Stop waiting so long after the last submission.")
 @fail_if_option("p99(round_trip_s) > 2")
 @out_option("queue")
 @cloud_option

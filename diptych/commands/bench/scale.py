@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from diptych.commands.bench.options import (
-    DURATION,
+    duration_option,
     fail_if_option,
     model_option,
+    number_option,
     out_option,
     read_thresholds,
     seed_option,
@@ -49,11 +50,7 @@ class Numbers(click.ParamType[tuple[int, ...]]):
 
 @click.command()
 @click.option(
-    "--workers",
-    type=Numbers(),
-    default="1,2,4,8",
-    show_default=True,
-    help="Measure these numbers of workers.",
+    "--workers", type=Numbers(), default="1,2,4,8", show_default=True, help="Measure so many workers."
 )
 @click.option(
     "--counts",
@@ -70,49 +67,12 @@ class Numbers(click.ParamType[tuple[int, ...]]):
     help="Measure this target.",
 )
 @model_option
-@click.option(
-    "--images",
-    type=click.IntRange(1, 256),
-    default=16,
-    show_default=True,
-    help="Request so many images per task.",
-)
-@click.option(
-    "--duration",
-    "duration_s",
-    type=DURATION,
-    default="10s",
-    show_default=True,
-    help="Measure each number for so long.",
-)
-@click.option(
-    "--warm-up",
-    "warm_up_s",
-    type=DURATION,
-    default="5s",
-    show_default=True,
-    help="Send load for so long before measuring.",
-)
-@click.option(
-    "--rounds",
-    type=click.IntRange(1, 100),
-    default=3,
-    show_default=True,
-    help="Measure all numbers so many times.",
-)
-@click.option(
-    "--max-instances",
-    type=click.IntRange(1, 1000),
-    default=10,
-    show_default=True,
-    help="Simulate at most so many instances.",
-)
-@click.option(
-    "--cold-start",
-    "cold_start_s",
-    type=DURATION,
-    help="Simulate cold starts of this length [the price table's assumption].",
-)
+@number_option("--images", 1, 256, 16, "Request so many images per task.")
+@duration_option("--duration", "10s", "Measure each number of workers for so long.")
+@duration_option("--warm-up", "5s", "Send load for so long before measuring.")
+@number_option("--rounds", 1, 100, 3, "Measure all numbers of workers so many times.")
+@number_option("--max-instances", 1, 1000, 10, "Simulate at most so many instances.")
+@duration_option("--cold-start", None, "Simulate cold starts of this length [the price table's assumption].")
 @click.option(
     "--slowness",
     type=click.FloatRange(0.01, 1000),
