@@ -12,8 +12,9 @@ from model.errors import ModelError
 from pipeline.auth.push_auth import PushAuth, push_auth_of
 from pipeline.config.settings import Settings, load_settings
 from pipeline.protocol.envelope import MAX_BODY_BYTES
-from pipeline.protocol.http_status import push_response
+from pipeline.protocol.http_status import PushResponse, push_response
 from pipeline.protocol.outcomes import Result
+from pipeline.protocol.request_body import UNREADABLE, ImpatientReading, malformed_request
 from pipeline.protocol.trace_ids import trace_id_of
 from pipeline.telemetry.logs import configure_logging
 from pipeline.worker.handler import handle_dead_letter, handle_oversize, handle_push
@@ -54,6 +55,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     configure_logging(settings)
     app = Flask(__name__)
     app.config["MAX_CONTENT_LENGTH"] = MAX_BODY_BYTES
+    app.wsgi_app = ImpatientReading(app.wsgi_app)  # type: ignore[method-assign]
     shutdown = Shutdown(settings.drain_s)
     target = settings.target or "container"
     runtime = LazyRuntime(lambda: Runtime(settings, target, shutdown=shutdown))
@@ -64,6 +66,8 @@ def create_app(settings: Settings | None = None) -> Flask:
     app.add_url_rule("/health/live", view_func=live)
     app.add_url_rule("/health/ready", view_func=ready)
     app.register_error_handler(RequestEntityTooLarge, oversize)
+    for kind in UNREADABLE:
+        app.register_error_handler(kind, malformed)
     return app
 
 
@@ -95,8 +99,8 @@ def push() -> Response:
     """`POST /`: one delivery."""
     body = request.get_data()
     runtime = serving(current_app).runtime.get()
-    wait_s = runtime.settings.slot_wait_s
-    return _answer(handle_push(body, runtime, trace=trace_id_of(request.headers), wait_s=wait_s))
+    trace, wait_s = trace_id_of(request.headers), runtime.settings.slot_wait_s
+    return _answer(handle_push(body, runtime, headers=request.headers, trace=trace, wait_s=wait_s))
 
 
 def dead_letter() -> Response:
@@ -104,6 +108,11 @@ def dead_letter() -> Response:
     body = request.get_data()
     runtime = serving(current_app).runtime.get()
     return _answer(handle_dead_letter(body, runtime, trace=trace_id_of(request.headers)))
+
+
+def malformed(error: Exception) -> Response:
+    """A body that cannot be read."""
+    return _response(malformed_request(error))
 
 
 def oversize(error: RequestEntityTooLarge) -> Response:  # noqa: ARG001 (Flask's signature)
@@ -137,5 +146,8 @@ def _unready(reason: str) -> Response:
 
 
 def _answer(result: Result) -> Response:
-    answer = push_response(result)
+    return _response(push_response(result))
+
+
+def _response(answer: PushResponse) -> Response:
     return Response(answer.body, answer.status, answer.headers, mimetype="text/plain")
