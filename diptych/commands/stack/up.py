@@ -47,8 +47,12 @@ stack_broker_option = click.option(
 
 @click.command(context_settings=_HELP)
 @stack_broker_option
-@click.option("--container-slots", type=_SLOTS, help="Tasks generated at once.  [default: half the cores]")
-@click.option("--function-slots", type=_SLOTS, help="Tasks generated at once.  [default: half the cores]")
+@click.option(
+    "--container-slots", type=_SLOTS, help="Tasks generated at once.  [default: half the usable CPUs]"
+)
+@click.option(
+    "--function-slots", type=_SLOTS, help="Tasks generated at once.  [default: half the usable CPUs]"
+)
 @click.option(
     "--celery-workers",
     type=click.IntRange(0, 64),
