@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
+from pipeline.config.cpus import usable_cpus
 from results.targets import PUSHED_TARGETS
 
 Broker = Literal["celery", "pubsub"]
@@ -52,5 +52,5 @@ class StackOptions:
 
 
 def default_slots() -> int:
-    """Slots per target, the same for both, so that container and function together fill the machine."""
-    return max(1, (os.cpu_count() or 2) // 2)
+    """Slots per target, the same for both, so that together they fill the CPUs that may be used."""
+    return max(1, usable_cpus() // 2)

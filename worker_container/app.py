@@ -12,8 +12,9 @@ from model.errors import ModelError
 from pipeline.auth.push_auth import PushAuth, push_auth_of
 from pipeline.config.settings import Settings, load_settings
 from pipeline.protocol.envelope import MAX_BODY_BYTES
-from pipeline.protocol.http_response import http_response
+from pipeline.protocol.http_response import HttpResponse, http_response
 from pipeline.protocol.outcomes import Result
+from pipeline.protocol.request_body import UNREADABLE, ImpatientReading, malformed_request
 from pipeline.protocol.trace_ids import trace_id_of
 from pipeline.telemetry.logs import configure_logging
 from pipeline.worker.handler import handle_dead_letter, handle_oversize, handle_push
@@ -54,6 +55,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     configure_logging(settings)
     app = Flask(__name__)
     app.config["MAX_CONTENT_LENGTH"] = MAX_BODY_BYTES
+    app.wsgi_app = ImpatientReading(app.wsgi_app)  # type: ignore[method-assign]
     shutdown = Shutdown(settings.drain_s)
     target = settings.target or "container"
     runtime = LazyRuntime(lambda: Runtime(settings, target, shutdown=shutdown))
@@ -64,6 +66,8 @@ def create_app(settings: Settings | None = None) -> Flask:
     app.add_url_rule("/health/live", view_func=live)
     app.add_url_rule("/health/ready", view_func=ready)
     app.register_error_handler(RequestEntityTooLarge, oversize)
+    for kind in UNREADABLE:
+        app.register_error_handler(kind, malformed)
     return app
 
 
@@ -95,21 +99,26 @@ def push() -> Response:
     """`POST /`: one delivery."""
     body = request.get_data()
     runtime = serving(current_app).runtime.get()
-    wait_s = runtime.settings.slot_wait_s
-    return _response(handle_push(body, runtime, trace=trace_id_of(request.headers), wait_s=wait_s))
+    trace, wait_s = trace_id_of(request.headers), runtime.settings.slot_wait_s
+    return _result(handle_push(body, runtime, headers=request.headers, trace=trace, wait_s=wait_s))
 
 
 def dead_letter() -> Response:
     """`POST /dead-letter`: what Pub/Sub has given up delivering, to either target."""
     body = request.get_data()
     runtime = serving(current_app).runtime.get()
-    return _response(handle_dead_letter(body, runtime, trace=trace_id_of(request.headers)))
+    return _result(handle_dead_letter(body, runtime, trace=trace_id_of(request.headers)))
+
+
+def malformed(error: Exception) -> Response:
+    """A body that cannot be read."""
+    return _response(malformed_request(error))
 
 
 def oversize(error: RequestEntityTooLarge) -> Response:  # noqa: ARG001 (Flask's signature)
     """A body over the limit, refused by its length before it is read."""
     length = request.content_length or MAX_BODY_BYTES + 1
-    response = _response(handle_oversize(length, serving(current_app).runtime.get()))
+    response = _result(handle_oversize(length, serving(current_app).runtime.get()))
     # The rest of the body is on its way still: do not wait for it.
     response.headers["Connection"] = "close"
     return response
@@ -136,6 +145,9 @@ def _unready(reason: str) -> Response:
     return Response(f"not ready: {reason}\n", 503, mimetype="text/plain")
 
 
-def _response(result: Result) -> Response:
-    response = http_response(result)
+def _result(result: Result) -> Response:
+    return _response(http_response(result))
+
+
+def _response(response: HttpResponse) -> Response:
     return Response(response.body, response.status, response.headers, mimetype="text/plain")

@@ -12,16 +12,17 @@ import os
 import threading
 from http import HTTPStatus
 
-import cloudevents.exceptions
 import flask
 import functions_framework
 from cloudevents.http import CloudEvent
-from werkzeug.exceptions import BadRequest, RequestEntityTooLarge, UnsupportedMediaType
+from flask.typing import ResponseReturnValue
+from werkzeug.exceptions import BadRequest, HTTPException, RequestEntityTooLarge, UnsupportedMediaType
 
 from pipeline.config.settings import load_settings
 from pipeline.protocol.envelope import MAX_BODY_BYTES
-from pipeline.protocol.http_response import http_response
+from pipeline.protocol.http_response import HttpResponse, http_response
 from pipeline.protocol.outcomes import Result
+from pipeline.protocol.request_body import UNREADABLE, ImpatientReading, malformed_request
 from pipeline.protocol.trace_ids import trace_id_of
 from pipeline.telemetry.logs import configure_logging
 from pipeline.worker.handler import handle_cloud_event, handle_oversize, handle_push
@@ -60,7 +61,10 @@ def handle(event: CloudEvent) -> None:
         DeliverAgain: the message must come again.
     """
     runtime = _runtime.get()
-    trace = trace_id_of(flask.request.headers) if flask.has_request_context() else None
+    trace = None
+    if flask.has_request_context():
+        trace = trace_id_of(flask.request.headers)
+        flask.g.is_event = True
     _acknowledge_or_raise(
         handle_cloud_event(event.get_data(), runtime, trace=trace, wait_s=runtime.settings.deadline_s)
     )
@@ -71,31 +75,44 @@ def _acknowledge_or_raise(result: Result) -> None:
         raise DeliverAgain(result)
 
 
-def _response(result: Result) -> flask.Response:
-    response = http_response(result)
+def _result(result: Result) -> flask.Response:
+    return _response(http_response(result))
+
+
+def _response(response: HttpResponse) -> flask.Response:
     return flask.Response(response.body, response.status, response.headers, mimetype="text/plain")
 
 
-def _not_an_event(error: Exception) -> flask.Response:  # noqa: ARG001 (Flask's signature)
-    """What functions-framework makes no event of: by itself it answers 400, and the queue sends it again.
+def _not_an_event(error: Exception) -> ResponseReturnValue:
+    """What functions-framework makes no event of: by itself it answers 400 or 500, and it comes again.
 
-    The core decodes the body if it can, or else keeps it in `rejected/`.
+    The core decodes the body if it can, or else keeps it in `rejected/`; whatever kind the error is of, since
+    what a parser meets in strange input is never known in full.
     """
-    runtime = _runtime.get()
-    trace = trace_id_of(flask.request.headers)
+    if flask.g.get("is_event"):
+        raise error  # ours, and not about what was sent
+    if isinstance(error, HTTPException) and not isinstance(error, BadRequest | UnsupportedMediaType):
+        return error  # no such page, no such method
+    headers, runtime = flask.request.headers, _runtime.get()
     wait_s = runtime.settings.deadline_s
-    return _response(handle_push(flask.request.get_data(), runtime, trace=trace, wait_s=wait_s))
+    body = flask.request.get_data()
+    return _result(handle_push(body, runtime, headers=headers, trace=trace_id_of(headers), wait_s=wait_s))
+
+
+def _malformed(error: Exception) -> flask.Response:
+    """A body that cannot be read."""
+    return _response(malformed_request(error))
 
 
 def _oversize(error: Exception) -> flask.Response:  # noqa: ARG001 (Flask's signature)
-    response = _response(handle_oversize(flask.request.content_length or MAX_BODY_BYTES + 1, _runtime.get()))
+    response = _result(handle_oversize(flask.request.content_length or MAX_BODY_BYTES + 1, _runtime.get()))
     response.headers["Connection"] = "close"
     return response
 
 
 def _deliver_again(error: DeliverAgain) -> flask.Response:
     """Not acknowledged, in the container's own words (503 or 500) and without a traceback."""
-    return _response(error.result)
+    return _result(error.result)
 
 
 def _without_a_body(response: flask.Response) -> flask.Response:
@@ -122,12 +139,13 @@ def _set_up(app: flask.Flask) -> None:
     # a worker for its silence: also one that was frozen and is sound when it thaws.
     os.environ.pop("CLOUD_RUN_TIMEOUT_SECONDS", None)
     app.config["MAX_CONTENT_LENGTH"] = MAX_BODY_BYTES
+    app.wsgi_app = ImpatientReading(app.wsgi_app)  # type: ignore[method-assign]
     app.after_request(_without_a_body)
     app.register_error_handler(DeliverAgain, _deliver_again)
     app.register_error_handler(RequestEntityTooLarge, _oversize)
-    # RecursionError: Python's JSON parser meets a body of brackets; ours bounds the depth.
-    for kind in (BadRequest, UnsupportedMediaType, cloudevents.exceptions.GenericException, RecursionError):
-        app.register_error_handler(kind, _not_an_event)
+    for kind in UNREADABLE:
+        app.register_error_handler(kind, _malformed)
+    app.register_error_handler(Exception, _not_an_event)
     # functions-framework imports this file before its server forks, and an inference runtime that is loaded
     # before a fork hangs after it: so the child prepares itself, while its server starts.
     os.register_at_fork(after_in_child=_prepare_after_fork)

@@ -12,6 +12,7 @@ from typing import Any, Final
 
 import psutil
 
+from pipeline.config.cpus import usable_cpus
 from pipeline.version import version
 from pipeline.worker.instance import cpu_model
 
@@ -27,7 +28,7 @@ def environment() -> dict[str, Any]:
     return {
         "cpu_model": cpu_model(),
         "cores": psutil.cpu_count(),
-        "cores_usable": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else None,
+        "cores_usable": usable_cpus(),
         "memory_bytes": psutil.virtual_memory().total,
         "load_average": [round(part, 2) for part in os.getloadavg()],
         "system": platform.platform(),

@@ -25,7 +25,7 @@ import logging
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final, Protocol
+from typing import Final
 
 from pipeline.auth.certificates import CertificateCache, CertificatesUnavailable, fetch_certificates
 from pipeline.auth.id_token import (
@@ -40,19 +40,12 @@ from pipeline.auth.id_token import (
 )
 from pipeline.config.settings import Settings
 from pipeline.errors import SettingsError
+from pipeline.protocol.trace_ids import Headers
 
 STRIPPED: Final = "SIGNATURE_REMOVED_BY_GOOGLE"
 CERTIFICATES_RETRY_S: Final = 5
 
 _log = logging.getLogger(__name__)
-
-
-class Headers(Protocol):
-    """What frameworks' header objects and a dict have in common."""
-
-    def get(self, key: str, default: str, /) -> str:
-        """The value of a header, or the default."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,12 +1,15 @@
 """The envelope around a task: what Pub/Sub push posts, and what a CloudEvent carries. Both ways.
 
-References: https://cloud.google.com/pubsub/docs/push (wrapped messages) and
-https://cloud.google.com/pubsub/docs/reference/rest/v1/PubsubMessage.
+References: https://cloud.google.com/pubsub/docs/push (wrapped messages),
+https://cloud.google.com/pubsub/docs/payload-unwrapping (unwrapped ones),
+https://cloud.google.com/pubsub/docs/reference/rest/v1/PubsubMessage, and for events in structured mode
+https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/formats/json-format.md.
 """
 
 from __future__ import annotations
 
 import base64
+import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -18,6 +21,7 @@ from pydantic_core import from_json
 from pipeline.errors import MessageError
 from pipeline.protocol.clock import parse_rfc3339, rfc3339
 from pipeline.protocol.task_message import TaskMessage
+from pipeline.protocol.trace_ids import Headers
 
 MAX_BODY_BYTES: Final = 64 * 1024
 """A push is refused above this before it is read: 8 KiB of data in base64, its attributes, and room."""
@@ -30,6 +34,10 @@ MAX_ID_CHARS: Final = 256
 MAX_SUBSCRIPTION_CHARS: Final = 512
 MAX_ATTEMPT: Final = 10**6
 
+HEADER: Final = "x-goog-pubsub-"
+"""How the headers of an unwrapped message begin, where the subscription writes its metadata."""
+SCHEMA_FAMILY: Final = "diptych.task/"
+"""How the schema of every task begins, of whatever version."""
 TRACE_ATTRIBUTE: Final = "googclient_traceparent"
 """Where the Pub/Sub client library's tracing puts the W3C trace context."""
 
@@ -57,15 +65,22 @@ class Envelope:
     trace: str | None
 
 
-def decode_push(body: bytes) -> Envelope:
-    """Decode the body of a Pub/Sub push request.
+def decode_push(body: bytes, headers: Headers | None = None) -> Envelope:
+    """Decode the body of a Pub/Sub push request: wrapped, unwrapped, or a CloudEvent in structured mode.
 
     Args:
         body: the request's body; the caller has refused what is over MAX_BODY_BYTES, this checks it again.
+        headers: the request's: an unwrapped message has its id and its time there, if anywhere.
     Raises:
         MessageError: oversize, not JSON, too deep, or a field is missing or of the wrong type.
     """
-    return _decode(_parse_json(body))
+    parsed = _parse_json(body)
+    if isinstance(parsed, Mapping) and "message" not in parsed:
+        if "specversion" in parsed:
+            return decode_cloud_event(_event_data(parsed))
+        if str(parsed.get("schema", "")).startswith(SCHEMA_FAMILY):
+            return _unwrapped(body, headers or {})
+    return _decode(parsed)
 
 
 def decode_cloud_event(data: object) -> Envelope:
@@ -79,7 +94,7 @@ def decode_cloud_event(data: object) -> Envelope:
     if isinstance(data, str):
         data = data.encode("utf-8", "surrogatepass")
     if isinstance(data, bytes):
-        data = _parse_json(data)
+        return decode_push(data)
     return _decode(data)
 
 
@@ -137,6 +152,29 @@ def _parse_json(body: bytes) -> object:
         return from_json(body, allow_inf_nan=False)
     except ValueError as error:
         raise MessageError(f"the envelope is not JSON: {error}") from error
+
+
+def _event_data(event: Mapping[str, Any]) -> object:
+    """The data of an event in structured mode, as JSON or in base64."""
+    if "data_base64" not in event:
+        return event.get("data")
+    return _data(event["data_base64"])
+
+
+def _unwrapped(body: bytes, headers: Headers) -> Envelope:
+    """A message that is the body as it is. Without an id of the broker's it is known by its content."""
+    fallback = f"unwrapped-{hashlib.sha256(body).hexdigest()[:32]}"
+    return Envelope(
+        data=body,
+        attributes={},
+        message_id=_message_id({"messageId": headers.get(f"{HEADER}message-id", fallback)}),
+        publish_time=_publish_time({"publishTime": headers.get(f"{HEADER}publish-time", "")}),
+        delivery_attempt=None,
+        subscription=_text(
+            headers.get(f"{HEADER}subscription-name", ""), "subscription", MAX_SUBSCRIPTION_CHARS
+        ),
+        trace=None,
+    )
 
 
 def _decode(envelope: object) -> Envelope:

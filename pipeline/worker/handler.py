@@ -13,7 +13,7 @@ from pipeline.errors import BusyError, MessageError
 from pipeline.protocol.envelope import MAX_BODY_BYTES, Envelope, decode_cloud_event, decode_push
 from pipeline.protocol.outcomes import Delivery, Outcome, Result
 from pipeline.protocol.task_message import TaskMessage, decode_task
-from pipeline.protocol.trace_ids import trace_id
+from pipeline.protocol.trace_ids import Headers, trace_id
 from pipeline.telemetry.logs import fields
 from pipeline.worker.process import not_addressed, process_task
 from pipeline.worker.pubsub_dead_letters import write_envelope_dead_letter
@@ -25,17 +25,25 @@ from results.errors import StoreError
 _log = logging.getLogger(__name__)
 
 
-def handle_push(body: bytes, runtime: Runtime, *, trace: str | None = None, wait_s: float = 0.0) -> Result:
+def handle_push(
+    body: bytes,
+    runtime: Runtime,
+    *,
+    headers: Headers | None = None,
+    trace: str | None = None,
+    wait_s: float = 0.0,
+) -> Result:
     """Handle the body of a Pub/Sub push request. Never raises.
 
     Args:
         body: the request's body.
         runtime: this process's runtime; its target is who the task arrived at.
+        headers: the request's, for a message without an envelope; see `decode_push`.
         trace: trace id from the request's headers, if known.
         wait_s: how long to wait for the generation slot before answering RETRY, "busy".
     """
     try:
-        envelope = decode_push(body)
+        envelope = decode_push(body, headers)
     except MessageError as error:
         return reject(runtime, error, body)
     return handle_envelope(envelope, runtime, trace=trace, wait_s=wait_s)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import signal
 import socket
 import threading
@@ -12,6 +13,8 @@ import psutil
 import pytest
 import requests
 
+from pipeline.protocol.clock import utc_now
+from pipeline.protocol.envelope import queued_message
 from pipeline.protocol.task_message import TaskMessage
 from results.documents import load
 from results.naming import images_prefix, record_name
@@ -22,6 +25,7 @@ from tests.support.builders.checkpoints import save_tiny
 from tests.support.builders.fakes import wait_until
 from tests.support.builders.tasks import a_task
 from tests.support.servers.gunicorn_worker import Worker
+from tests.support.servers.raw_http import BAD_CHUNKS, CHUNKED, send, send_half
 
 JOB = "job-a"
 
@@ -119,6 +123,35 @@ def test_oversize_is_refused_unread(folder: Path, workers: list[Worker], store: 
     assert b" 204 " in answer
     (info,) = list(store.list("rejected/"))
     assert b'"body_bytes":1000000000' in store.read(info.name)
+
+
+def test_bad_chunks_are_refused_in_a_line(folder: Path, workers: list[Worker], store: Store) -> None:
+    worker = Worker(folder).wait()
+    workers.append(worker)
+    for number, body in enumerate(BAD_CHUNKS.values(), 1):
+        assert send(worker.port, body, CHUNKED) == 400
+        assert worker.text().count("malformed request: ") == number
+    assert send_half(worker.port) == 400
+    assert "Traceback" not in worker.text()
+    assert not list(store.list(""))
+
+
+def test_every_form_of_a_push_is_understood(folder: Path, workers: list[Worker], store: Store) -> None:
+    digest = save_tiny(folder / "models")
+    worker = Worker(folder).wait()
+    workers.append(worker)
+    wrapped, unwrapped = (a_task(model_digest=digest, task_index=i, first_index=3 * i) for i in range(2))
+    event = {
+        "specversion": "1.0",
+        "id": "1",
+        "type": "google.cloud.pubsub.topic.v1.messagePublished",
+        "source": "s",
+        "data": {"message": queued_message(wrapped, "m0", utc_now()), "subscription": "s"},
+    }
+    headers = {"x-goog-pubsub-message-id": "m1"}
+    for body, more in ((json.dumps(event).encode(), {}), (unwrapped.encode(), headers)):
+        assert requests.post(worker.url, data=body, headers=more, timeout=60).status_code == 204
+    assert [read_record(store, task).message_id for task in range(2)] == ["m0", "m1"]
 
 
 def test_answers_while_it_generates(folder: Path, workers: list[Worker], store: Store) -> None:

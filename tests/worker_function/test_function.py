@@ -3,91 +3,22 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import pytest
-import requests
 from cloudevents.conversion import to_binary, to_structured
-from cloudevents.http import CloudEvent
 
 from model.registry import Registry
 from pipeline.models.push import push_model
-from pipeline.protocol.clock import utc_now
-from pipeline.protocol.envelope import push_body, queued_message
-from pipeline.protocol.task_message import TaskMessage
-from results.documents import load
-from results.naming import record_name
-from results.record import Record
-from results.stores.base import Store
+from pipeline.protocol.envelope import push_body
 from results.stores.open import open_store
 from tests.support.builders.checkpoints import save_tiny
 from tests.support.builders.fakes import wait_until
-from tests.support.builders.tasks import a_task
-from tests.support.servers.function_worker import FunctionServer, write_constraints
+from tests.support.servers.function_site import Site, event_of
 from tests.support.servers.gcs_fault_proxy import gcs_fault_proxy
 from tests.support.servers.gcs_server import GcsServer, find_binary
-from worker_function.bundle import stage
-
-JSON = {"Content-Type": "application/json"}
-
-
-class Site:
-    """One served bundle with its store and its model."""
-
-    def __init__(self, folder: Path, bundle: Path, *, threads: int = 8, **settings: object) -> None:
-        self.digest = save_tiny(folder / "models", resolution=32)
-        store_url = (folder / "store").as_uri()
-        self.store: Store = open_store(store_url)
-        chosen = {"store_url": store_url, "model_dir": folder / "models", "default_model": "tiny"}
-        self.server = FunctionServer(bundle, folder, threads, **{**chosen, **settings})
-
-    def task(self, index: int, **changes: Any) -> TaskMessage:
-        fields = {"model_digest": self.digest, "task_index": index, "first_index": index * 3, **changes}
-        return a_task(**fields)
-
-    def message(self, task: TaskMessage) -> dict[str, Any]:
-        return queued_message(task, f"m{task.task_index}", utc_now())
-
-    def push(self, body: bytes, headers: dict[str, str] | None = None) -> requests.Response:
-        return requests.post(self.server.url, data=body, headers=headers or JSON, timeout=60)
-
-    def record(self, task: TaskMessage) -> Record:
-        name = record_name(task.job_id, "function", task.task_index)
-        return load(Record, self.store.read(name), name)
-
-    def rejections(self) -> int:
-        return sum(1 for _ in self.store.list("rejected/"))
-
-
-@pytest.fixture(scope="module")
-def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("bundle")
-    stage(folder / "function", write_constraints(folder / "constraints.txt"))
-    return folder / "function"
-
-
-@pytest.fixture(scope="module")
-def site(bundle: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    served = Site(tmp_path_factory.mktemp("site"), bundle)
-    try:
-        served.server.wait()
-        yield served
-    finally:
-        served.server.stop()
-
-
-def event_of(message: dict[str, Any]) -> CloudEvent:
-    attributes = {
-        "type": "google.cloud.pubsub.topic.v1.messagePublished",
-        "source": "//pubsub.googleapis.com/projects/p/topics/diptych",
-        "id": message["messageId"],
-        "time": message["publishTime"],
-        "datacontenttype": "application/json",
-    }
-    return CloudEvent(attributes, {"message": message, "subscription": "projects/p/subscriptions/s"})
 
 
 @pytest.mark.parametrize(("index", "convert"), [(0, to_binary), (1, to_structured)])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -13,6 +12,7 @@ import click
 
 from diptych.commands.model.options import extra_required
 from diptych.commands.options import json_option, print_json
+from pipeline.config.cpus import usable_cpus
 
 INTERRUPTED_EXIT: Final = 130
 FOLDER = click.Path(file_okay=False, path_type=Path)
@@ -52,7 +52,7 @@ def faces(
         from model.dataset.writer import write_faces
 
     config = FacesConfig(count, size, seed)
-    processes = jobs if jobs is not None else os.cpu_count() or 1
+    processes = jobs if jobs is not None else usable_cpus()
     started = time.monotonic()
     try:
         with _progress(count, quiet) as show:

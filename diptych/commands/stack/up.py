@@ -48,10 +48,10 @@ stack_broker_option = click.option(
 @click.command()
 @stack_broker_option
 @click.option(
-    "--container-slots", type=_SLOTS, help="Tasks generated concurrently.  [default: half the cores]"
+    "--container-slots", type=_SLOTS, help="Tasks generated concurrently.  [default: half the usable CPUs]"
 )
 @click.option(
-    "--function-slots", type=_SLOTS, help="Tasks generated concurrently.  [default: half the cores]"
+    "--function-slots", type=_SLOTS, help="Tasks generated concurrently.  [default: half the usable CPUs]"
 )
 @click.option(
     "--celery-workers",
