@@ -47,7 +47,7 @@ def dump(document: Document) -> bytes:
 
 
 def create_once(store: Store, name: str, document: Document) -> bool:
-    """Store a document; one of that name that is there already stays, and False says so. Raises StoreError."""
+    """Store a document; False if there is one of that name, which stays as it is. Raises StoreError."""
     try:
         store.create(name, dump(document), JSON_TYPE)
     except ObjectExists:
