@@ -11,8 +11,7 @@ from pipeline.errors import RequestError
 from pipeline.protocol.clock import utc_now
 from producer.publish import Run, publish_runs
 from producer.publisher import Publisher
-from results.documents import JSON_TYPE, Cancellation, Target, dump
-from results.errors import ObjectExists
+from results.documents import Cancellation, Target, create_once
 from results.job_state import JobState, JobStatus, load_manifest
 from results.naming import cancelled_name
 from results.stores.base import Store
@@ -51,11 +50,7 @@ def cancel(store: Store, job_id: str) -> bool:
     if state.status.ended and state.status is not JobStatus.CANCELLED:
         raise RequestError(f"job {job_id} has ended ({state.status}): nothing to cancel")
     marker = Cancellation(cancelled_at=utc_now())
-    try:
-        store.create(cancelled_name(job_id), dump(marker), JSON_TYPE)
-    except ObjectExists:
-        return False
-    return True
+    return create_once(store, cancelled_name(job_id), marker)
 
 
 def resume(

@@ -10,13 +10,15 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
 
-from results.errors import DocumentError
+from results.errors import DocumentError, ObjectExists
 from results.naming import DIGEST_PATTERN, MAX_INDEX, MAX_PUBLICATION, MAX_TASK, NAME_PATTERN
 from results.targets import TARGETS
 from results.targets import Target as Target
 
 if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
+
+    from results.stores.base import Store
 
 Precision = Literal["auto", "fp32", "bf16", "int8"]
 Name = Annotated[str, Field(pattern=rf"^{NAME_PATTERN}$", max_length=63)]
@@ -42,6 +44,15 @@ DocumentT = TypeVar("DocumentT", bound=Document)
 def dump(document: Document) -> bytes:
     """Serialise a document: compact UTF-8 JSON, one line, a newline at the end."""
     return document.model_dump_json().encode() + b"\n"
+
+
+def create_once(store: Store, name: str, document: Document) -> bool:
+    """Store a document; False if there is one of that name, which stays as it is. Raises StoreError."""
+    try:
+        store.create(name, dump(document), JSON_TYPE)
+    except ObjectExists:
+        return False
+    return True
 
 
 def load(kind: type[DocumentT], data: bytes, name: str) -> DocumentT:

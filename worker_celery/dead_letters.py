@@ -13,8 +13,7 @@ from pipeline.errors import MessageError
 from pipeline.protocol.clock import utc_now
 from pipeline.protocol.task_message import TaskMessage, decode_task
 from pipeline.worker import dead_letters
-from results.documents import JSON_TYPE, DeadLetter, Rejection, dump
-from results.errors import ObjectExists
+from results.documents import DeadLetter, Rejection, create_once
 from results.naming import rejected_name
 from results.stores.base import Store
 from worker_celery.queued_delivery import QueuedDelivery
@@ -75,14 +74,7 @@ def reject_raw(store: Store, raw: bytes, error: MessageError, target: str | None
         body_bytes=len(raw),
         body_text=raw[:MAX_BODY_BYTES].decode("utf-8", "replace"),
     )
-    _create(store, rejected_name(f"{now:%Y-%m-%d}", message_id), dump(rejection))
-
-
-def _create(store: Store, name: str, data: bytes) -> None:
-    try:
-        store.create(name, data, JSON_TYPE)
-    except ObjectExists:
-        return
+    create_once(store, rejected_name(f"{now:%Y-%m-%d}", message_id), rejection)
 
 
 def _task_of(queued_delivery: QueuedDelivery) -> TaskMessage:

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
-
-from results.documents import JSON_TYPE, DeadLetter, dump
-from results.errors import ObjectExists
+from results.documents import DeadLetter, create_once
 from results.naming import deadletter_name, record_name
 from results.stores.base import Store
 
@@ -24,6 +21,5 @@ def write_dead_letter(store: Store, letter: DeadLetter) -> str | None:
     if store.stat(record_name(letter.job_id, letter.target, letter.task_index)) is not None:
         return None
     name = deadletter_name(letter.job_id, letter.target, letter.task_index, letter.publication)
-    with suppress(ObjectExists):
-        store.create(name, dump(letter), JSON_TYPE)
+    create_once(store, name, letter)
     return name

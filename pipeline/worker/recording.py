@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Sequence
 
 from pipeline.models.engine_cache import Loaded
@@ -10,8 +9,7 @@ from pipeline.protocol.clock import utc_now
 from pipeline.protocol.outcomes import Outcome, Result
 from pipeline.worker.attempt import Attempt
 from pipeline.worker.metering import Work
-from results.documents import JSON_TYPE, Duplicate, Failure, dump, load
-from results.errors import ObjectExists
+from results.documents import Duplicate, Failure, create_once, load
 from results.naming import duplicate_name, failure_name, record_name
 from results.record import ImageEntry, Record
 
@@ -85,9 +83,7 @@ def commit(attempt: Attempt, record: Record) -> Result:
     """
     name = record_name(record.job_id, record.target, record.task_index)
     store = attempt.runtime.store
-    try:
-        store.create(name, dump(record), JSON_TYPE)
-    except ObjectExists:
+    if not create_once(store, name, record):
         stored = load(Record, store.read(name), name)
         if stored.delivery_id != record.delivery_id:
             return _duplicate(attempt)
@@ -124,8 +120,7 @@ def record_failure(attempt: Attempt, code: str, error: Exception) -> Result:
     )
     name = failure_name(task.job_id, delivery.target, task.task_index, task.publication, delivery.delivery_id)
     # A name with this delivery's own id can only be there from an earlier try of this very write.
-    with contextlib.suppress(ObjectExists):
-        attempt.runtime.store.create(name, dump(failure), JSON_TYPE)
+    create_once(attempt.runtime.store, name, failure)
     return Result(Outcome.FAILED, code, detail)
 
 
@@ -142,6 +137,5 @@ def _duplicate(attempt: Attempt) -> Result:
         duplicate_at=utc_now(),
     )
     name = duplicate_name(task.job_id, delivery.target, task.task_index, delivery.delivery_id)
-    with contextlib.suppress(ObjectExists):
-        attempt.runtime.store.create(name, dump(duplicate), JSON_TYPE)
+    create_once(attempt.runtime.store, name, duplicate)
     return Result(Outcome.DUPLICATE, "committed_by_another_delivery")

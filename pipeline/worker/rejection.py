@@ -12,8 +12,8 @@ from pipeline.protocol.envelope import peek_message_id
 from pipeline.protocol.outcomes import Outcome, Result
 from pipeline.worker.retries import store_retry
 from pipeline.worker.runtime import Runtime
-from results.documents import JSON_TYPE, Rejection, dump
-from results.errors import ObjectExists, StoreError
+from results.documents import Rejection, create_once
+from results.errors import StoreError
 from results.naming import rejected_name
 
 KEPT_BODY_BYTES: Final = 2048
@@ -54,9 +54,7 @@ def reject(
         body_text=body[:KEPT_BODY_BYTES].decode("utf-8", "replace"),
     )
     try:
-        runtime.store.create(rejected_name(f"{now:%Y-%m-%d}", found), dump(rejection), JSON_TYPE)
-    except ObjectExists:
-        pass
+        create_once(runtime.store, rejected_name(f"{now:%Y-%m-%d}", found), rejection)
     except StoreError as store_error:
         return store_retry(store_error)
     _log.warning("message %s rejected: %s", found, error)
