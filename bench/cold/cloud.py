@@ -11,11 +11,10 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
-from pathlib import Path
 
 from bench.cloud.metrics import read_usage, window_of
 from bench.cloud.targets import check_let_in, deployed_store, deployed_target
-from bench.cold.local import in_turn
+from bench.cold.local import ColdOptions, in_turn
 from bench.cold.sample import ColdStart
 from bench.cold.sender import Sender
 from bench.cold.variants import CLOUD
@@ -31,35 +30,23 @@ Tell = Callable[[str], None]
 
 
 @dataclass(frozen=True, slots=True)
-class CloudColdOptions:
-    """What to do.
+class CloudColdOptions(ColdOptions):
+    """Those of a run at deployed services.
 
     Args:
-        out: the run's folder.
-        repeats: bursts at each target.
-        targets: in this order first, then alternating.
         urls: where they answer.
         store_url: where they write to.
         idle_s: before each repeat but the first: the services scale to zero meanwhile.
         burst: requests at once.
-        model: registered name.
-        seed: of the images.
-        timeout_s: of a request.
         owned: hosts that are the user's.
         account: a service account to act for; "": the user's own.
         project: whose Cloud Monitoring is read; "": none.
     """
 
-    out: Path
-    repeats: int
-    targets: tuple[Target, ...]
     urls: dict[Target, str]
     store_url: str
     idle_s: float
     burst: int
-    model: str
-    seed: int
-    timeout_s: float
     owned: tuple[str, ...] = ()
     account: str = ""
     project: str = ""

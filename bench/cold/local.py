@@ -25,16 +25,15 @@ Tell = Callable[[str], None]
 
 @dataclass(frozen=True, slots=True)
 class ColdOptions:
-    """What to do.
+    """What to do, of either kind.
 
     Args:
         out: the run's folder.
-        repeats: starts of each target.
+        repeats: starts of each target, or bursts at it.
         targets: in this order first, then alternating.
         model: registered name.
         seed: of the images.
-        timeout_s: limit of each step of a start.
-        imports: make one more start of each, profiled.
+        timeout_s: limit of each step of a start, or of a request.
     """
 
     out: Path
@@ -43,10 +42,16 @@ class ColdOptions:
     model: str
     seed: int
     timeout_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class LocalColdOptions(ColdOptions):
+    """Those of a run on this machine; imports: make one more start of each target, profiled."""
+
     imports: bool
 
 
-def run_cold(options: ColdOptions, tell: Tell) -> StoredRun:
+def run_cold(options: LocalColdOptions, tell: Tell) -> StoredRun:
     """Run it; Ctrl-C and a full disk end it early, with a labelled, partial result.
 
     Raises:

@@ -7,8 +7,6 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 
-import pycurl
-
 from bench.cloud.targets import DeployedTarget
 from bench.cold import sample
 from bench.cold.sample import Asked, ColdStart
@@ -51,13 +49,10 @@ class Sender:
     def _send(self, start: ColdStart) -> float:
         """Send it; when that was, Unix time."""
         transfer = Transfer(self._target.url, self._timeout_s)
-        transfer.prepare(self._pushes.body(start.task, 1), self._target.headers())
+        body, headers = self._pushes.body(start.task, 1), self._target.headers()
         start.sent_s, sent_at_s = time.perf_counter() - self._origin, time.time()
-        try:
-            transfer.handle.perform()
-        except pycurl.error as failure:
-            start.error = str(failure.args[-1])
-        times = transfer.times(start.error)
+        times = transfer.send(body, headers)
+        start.error = times.error
         start.status = times.status
         if times.status:
             start.response_s, start.first_byte_s = times.response_s, times.first_byte_s

@@ -11,8 +11,6 @@ from pathlib import Path
 from threading import Event
 from typing import Final, Literal
 
-import pycurl
-
 from bench.cloud.targets import DeployedTarget
 from bench.experiment.instance import Fresh, fresh_instance
 from bench.experiment.plan import Experiment, Injection, Phase
@@ -210,14 +208,9 @@ class Sender:
 
     def send(self, task: int) -> tuple[Times, float, float]:
         """Send a task: libcurl's times, and the waits that were injected before and after."""
-        self._transfer.prepare(self._pushes.body(task, 1), self._headers())
+        body, headers = self._pushes.body(task, 1), self._headers()
         before_s = _wait(self._injection.ms / 1000)
-        try:
-            self._transfer.handle.perform()
-            error = ""
-        except pycurl.error as failure:
-            error = str(failure.args[-1])
-        times = self._transfer.times(error)
+        times = self._transfer.send(body, headers)
         return times, before_s, _wait(times.response_s * self._injection.percent / 100)
 
     def close(self) -> None:

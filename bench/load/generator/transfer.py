@@ -62,6 +62,15 @@ class Transfer:
         self.handle.setopt(pycurl.HTTPHEADER, [*_HEADERS, *headers])
         self.handle.setopt(pycurl.POSTFIELDS, body)
 
+    def send(self, body: bytes, headers: list[str]) -> Times:
+        """Send a request, and wait for its end."""
+        self.prepare(body, headers)
+        try:
+            self.handle.perform()
+        except pycurl.error as failure:
+            return self.times(str(failure.args[-1]))
+        return self.times("")
+
     def times(self, error: str) -> Times:
         """What has happened; to be asked before the handle is used again.
 

@@ -79,9 +79,9 @@ def cold(context: click.Context, /, **given: Any) -> None:
 
 
 def _run_local(given: Mapping[str, Any], tell: Callable[[str], None]) -> StoredRun:
-    from bench.cold.local import ColdOptions, run_cold
+    from bench.cold.local import LocalColdOptions, run_cold
 
-    return run_cold(ColdOptions(imports=given["imports"], **{name: given[name] for name in _SAME}), tell)
+    return run_cold(LocalColdOptions(imports=given["imports"], **{name: given[name] for name in _SAME}), tell)
 
 
 def _run_cloud(given: Mapping[str, Any], tell: Callable[[str], None]) -> StoredRun:

@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from results.documents import Target
 
 Command = TypeVar("Command", bound=Callable[..., Any])
-Option = Callable[[Command], Command]
 _UNITS: Final = {"": 1.0, "ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
 _FLAGS: Final = {
     "owned": "--i-own-this-host",
@@ -59,7 +58,9 @@ DURATION: Final = Quantity("duration", r"(\d+(?:\.\d+)?)(ms|s|m|h|)", "90s, 10m 
 RATE: Final = Quantity("rate", r"(\d+(?:\.\d+)?)(?:/(s|m|h))?", "5/s or 300/m", inverse=True)
 
 
-def number_option(flag: str, least: int, most: int | None, default: int | None, text: str) -> Option[Command]:
+def number_option(
+    flag: str, least: int, most: int | None, default: int | None, text: str
+) -> Callable[[Command], Command]:
     """A whole number from `least` to `most`."""
     shown = default is not None
     return click.option(
@@ -67,14 +68,14 @@ def number_option(flag: str, least: int, most: int | None, default: int | None, 
     )
 
 
-def duration_option(flag: str, default: str | None, text: str) -> Option[Command]:
+def duration_option(flag: str, default: str | None, text: str) -> Callable[[Command], Command]:
     """A duration; the parameter is named after the flag, in seconds."""
     name = f"{flag.removeprefix('--').replace('-', '_')}_s"
     shown = default is not None
     return click.option(flag, name, type=DURATION, default=default, show_default=shown, help=text)
 
 
-def target_option(*names: str) -> Option[Command]:
+def target_option(*names: str) -> Callable[[Command], Command]:
     """--target, once for each; the container and the function by default."""
 
     def chosen(_context: click.Context, _param: click.Parameter, value: tuple[str, ...]) -> tuple[str, ...]:
@@ -90,13 +91,13 @@ def target_option(*names: str) -> Option[Command]:
     )
 
 
-def fail_if_option(example: str) -> Option[Command]:
+def fail_if_option(example: str) -> Callable[[Command], Command]:
     """--fail-if, once for each condition."""
     text = f"Exit with status 3 if the condition holds, such as '{example}'."
     return click.option("--fail-if", multiple=True, metavar="CONDITION", help=text)
 
 
-def out_option(command: str, more: str = "") -> Option[Command]:
+def out_option(command: str, more: str = "") -> Callable[[Command], Command]:
     """--out, by default a new folder named after command and time."""
     return click.option(
         "--out",
@@ -134,7 +135,7 @@ store_option = click.option(
 )
 
 
-def seed_option(what: str) -> Option[Command]:
+def seed_option(what: str) -> Callable[[Command], Command]:
     """--seed of something."""
     return number_option("--seed", 0, None, 1, f"Seed the {what}.")
 
