@@ -106,6 +106,14 @@ def store_of(settings: Settings) -> Store:
     return open_store(settings.require_store_url())
 
 
+def open_store_of(job_id: str, **flags: Any) -> tuple[Settings, Store]:
+    """Load the settings, open the store and check the job's name; raises what these raise."""
+    settings = settings_of(**flags)
+    store = store_of(settings)
+    checked_job(job_id)
+    return settings, store
+
+
 def checked_job(job_id: str) -> str:
     """Return the job's name if it is valid; raises RequestError."""
     from pipeline.errors import RequestError

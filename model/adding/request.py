@@ -42,7 +42,7 @@ class AddRequest:
         """Raise FormError for an option that is not among the known ones."""
         for name in self.options:
             if name not in known:
-                raise FormError(f"unknown option {name[:64]}: known options: {', '.join(known)}")
+                raise FormError(f"unknown option {name[:64]}; known options: {', '.join(known)}")
 
     def choice(self, name: str, choices: tuple[str, ...]) -> str | None:
         """An option with a fixed set of values, or None if it is not given. Raises FormError."""

@@ -26,9 +26,9 @@ def load_engine(info: ModelInfo, *, engine: str, precision: str, threads: int) -
         EngineError: unknown or missing engine, or a precision that it cannot run here.
     """
     if engine not in ENGINES:
-        raise EngineError(f"unknown engine {engine}: known engines: {', '.join(ENGINES)}")
+        raise EngineError(f"unknown engine {engine}; known engines: {', '.join(ENGINES)}")
     if precision not in PRECISIONS:
-        raise EngineError(f"unknown precision {precision}: known precisions: {', '.join(PRECISIONS)}")
+        raise EngineError(f"unknown precision {precision}; known precisions: {', '.join(PRECISIONS)}")
     if threads < 1:
         raise EngineError(f"threads must be at least 1, not {threads}")
     if info.family != "pgan":

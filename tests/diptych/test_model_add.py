@@ -68,7 +68,7 @@ def test_params_reach_an_own_engine(run: Run, tmp_path: Path) -> None:
     failed = run(*sample, "--param", "fail=true")
     assert (failed.exit_code, failed.stderr.count("\n")) == (1, 1)
     assert "failed: KeyError" in failed.stderr
-    assert "has no latents to walk between" in run("model", "interpolate", "own", "-o", "w.gif").stderr
+    assert "has no latents to interpolate between" in run("model", "interpolate", "own", "-o", "w.gif").stderr
 
 
 @pytest.mark.parametrize(
@@ -82,7 +82,7 @@ def test_params_reach_an_own_engine(run: Run, tmp_path: Path) -> None:
         (("add", "gan", "onnx:a.onnx", "--option", "range"), "is not KEY=VALUE"),
         (("add", "gan", "onnx:a.onnx", "--option", "size=3"), "unknown option size"),
         (("add", "gan", "onnx:a.onnx", "--seconds-per-image", "0"), "is not in the range"),
-        (("add", "gan", "python:no.such:thing"), "no module no.such here"),
+        (("add", "gan", "python:no.such:thing"), "module no.such not found"),
         (("add", "gan", "onnx:a.onnx", "--model-dir", "a.onnx"), "cannot be saved"),
         (("remove", "gan"), "no model gan in"),
         (("remove", "faces-64"), "is a checkpoint"),

@@ -45,4 +45,4 @@ def test_one_checkpoint_is_refused(tmp_path: Path) -> None:
     only = str(tmp_path / "tiny.safetensors")
     done = CliRunner().invoke(model, ["average", only, "-o", str(tmp_path / "mean.safetensors")])
     assert done.exit_code == 2
-    assert "two checkpoints or more" in done.output
+    assert "give two or more checkpoints" in done.output

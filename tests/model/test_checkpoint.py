@@ -86,7 +86,9 @@ def test_any_cut_is_found(data: st.DataObject, tmp_path_factory: pytest.TempPath
 def test_bytes_after_the_end_are_named(path: Path) -> None:
     with path.open("ab") as file:
         file.write(b"more")
-    with pytest.raises(CheckpointError, match=r"bytes follow its weights: \d+ bytes of weights, not \d+"):
+    with pytest.raises(
+        CheckpointError, match=r"extra bytes after its weights: \d+ bytes of weights, not \d+"
+    ):
         read_header(path)
 
 

@@ -71,7 +71,7 @@ def test_the_fastest_precision_that_cpu_and_checkpoint_bear(
     ("asked", "measured", "isa", "complaint"),
     [
         ("bf16", BOTH, "avx512_core_vnni", "bf16 needs"),
-        ("bf16", BOTH, "avx2", "runs as avx2"),
+        ("bf16", BOTH, "avx2", "this one is avx2"),
         ("int8", BOTH, "avx512_core", "int8 needs"),
         ("int8", None, "avx512_core_vnni", "no int8 figures"),
     ],

@@ -161,7 +161,7 @@ def test_resume_lost_says_what_it_found(
     valkey.command("FLUSHALL")
     result = run("resume", "j", "--lost")
     assert result.exit_code == 1
-    assert result.stderr.startswith("error: this broker knows nothing of job j: ")
+    assert result.stderr.startswith("error: this broker does not know job j: ")
 
 
 def test_status_tells_what_failed_and_why(run: Run, store: DirectoryStore) -> None:

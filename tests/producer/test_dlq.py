@@ -219,7 +219,7 @@ def test_redrive_refuses_what_makes_no_sense(celery: Dlq) -> None:
         result = celery.run("redrive", JOB, *arguments)
         assert result.exit_code == 2
         assert "give --task N" in result.stderr
-    assert "was not for celery" in celery.run("redrive", JOB, "--all", "--target", "celery").stderr
+    assert "has no target celery" in celery.run("redrive", JOB, "--all", "--target", "celery").stderr
     end_task(celery.store, naming.cancelled_name(JOB))
     assert "is cancelled" in celery.run("redrive", JOB, "--all").stderr
 

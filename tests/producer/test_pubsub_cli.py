@@ -67,7 +67,7 @@ def test_submit_resume_and_retry(
 
     again = run("resume", "j")
     assert "does not exist" in again.stderr
-    assert "what was acknowledged is safe, the same command does the rest" in again.stderr
+    assert "acknowledged tasks are safe; run the command again to publish the rest" in again.stderr
 
     emulator.make_topic(address)
     look = emulator.make_pull(address, "look", address.topic_path)

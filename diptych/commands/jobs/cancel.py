@@ -4,15 +4,7 @@ from __future__ import annotations
 
 import click
 
-from diptych.commands.options import (
-    checked_job,
-    job_argument,
-    json_option,
-    print_json,
-    settings_of,
-    store_of,
-    store_option,
-)
+from diptych.commands.options import job_argument, json_option, open_store_of, print_json, store_option
 
 
 @click.command()
@@ -23,7 +15,8 @@ def cancel(job_id: str, as_json: bool, store_url: str | None) -> None:
     """Cancel a job permanently. Workers stop at their next batch; stored images are kept."""
     from producer.republish import cancel as cancel_job
 
-    now = cancel_job(store_of(settings_of(store_url=store_url)), checked_job(job_id))
+    _, store = open_store_of(job_id, store_url=store_url)
+    now = cancel_job(store, job_id)
     if as_json:
         return print_json({"job_id": job_id, "cancelled_now": now})
     return click.echo(f"job {job_id} {'cancelled' if now else 'was already cancelled'}")

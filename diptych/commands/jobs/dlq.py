@@ -13,6 +13,7 @@ from diptych.commands.options import (
     checked_job,
     job_argument,
     json_option,
+    open_store_of,
     print_json,
     settings_of,
     store_of,
@@ -121,8 +122,7 @@ def show(job_id: str, task_index: int, as_json: bool, store_url: str | None, bro
     from producer.dead_letters import failures_of, letters_of, read_letters
     from results.job_state import JobState
 
-    settings = settings_of(store_url=store_url, broker_url=broker_url)
-    store, job_id = store_of(settings), checked_job(job_id)
+    settings, store = open_store_of(job_id, store_url=store_url, broker_url=broker_url)
     _collect(settings, store)
     state = JobState.of(store, job_id)
     infos = [letter for letter in letters_of(store, state, settled=True) if letter.task_index == task_index]
@@ -181,8 +181,7 @@ def redrive(
 
     if whole == bool(tasks):
         raise click.UsageError("give --task N (repeatable) or --all")
-    settings = settings_of(store_url=store_url, broker_url=broker_url)
-    store, job_id = store_of(settings), checked_job(job_id)
+    settings, store = open_store_of(job_id, store_url=store_url, broker_url=broker_url)
     settings.require_broker_url()
     _collect(settings, store)
     done = republishing(

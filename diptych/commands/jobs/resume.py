@@ -11,11 +11,9 @@ from diptych.commands.jobs.output import show_republication
 from diptych.commands.options import (
     Duration,
     broker_option,
-    checked_job,
     job_argument,
     json_option,
-    settings_of,
-    store_of,
+    open_store_of,
     store_option,
 )
 
@@ -63,8 +61,7 @@ def resume(
     from producer.open_publisher import republishing
     from producer.republish import resume as resume_job
 
-    settings = settings_of(store_url=store_url, broker_url=broker_url)
-    store, job_id = store_of(settings), checked_job(job_id)
+    settings, store = open_store_of(job_id, store_url=store_url, broker_url=broker_url)
     if lost:
         done = republishing(
             settings, lambda publisher: _resume_lost(store, publisher, settings, job_id, stalled)

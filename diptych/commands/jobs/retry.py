@@ -5,15 +5,7 @@ from __future__ import annotations
 import click
 
 from diptych.commands.jobs.output import show_republication
-from diptych.commands.options import (
-    broker_option,
-    checked_job,
-    job_argument,
-    json_option,
-    settings_of,
-    store_of,
-    store_option,
-)
+from diptych.commands.options import broker_option, job_argument, json_option, open_store_of, store_option
 
 
 @click.command()
@@ -26,7 +18,6 @@ def retry(job_id: str, as_json: bool, store_url: str | None, broker_url: str | N
     from producer.open_publisher import republishing
     from producer.republish import retry as retry_job
 
-    settings = settings_of(store_url=store_url, broker_url=broker_url)
-    store, job_id = store_of(settings), checked_job(job_id)
+    settings, store = open_store_of(job_id, store_url=store_url, broker_url=broker_url)
     done = republishing(settings, lambda publisher: retry_job(store, publisher, job_id))
     show_republication(job_id, done, as_json, nothing="no task has failed", again=True)

@@ -5,15 +5,7 @@ from __future__ import annotations
 import click
 
 from diptych.commands.jobs.output import print_lines
-from diptych.commands.options import (
-    checked_job,
-    job_argument,
-    json_option,
-    print_json,
-    settings_of,
-    store_of,
-    store_option,
-)
+from diptych.commands.options import job_argument, json_option, open_store_of, print_json, store_option
 
 
 @click.command()
@@ -29,9 +21,8 @@ def status(job_id: str, as_json: bool, store_url: str | None) -> None:
     from producer.job_view import job_as_dict, job_as_lines
     from results.job_state import JobState
 
-    settings = settings_of(store_url=store_url)
-    store = store_of(settings)
-    view = job_as_dict(store, JobState.of(store, checked_job(job_id)))
+    settings, store = open_store_of(job_id, store_url=store_url)
+    view = job_as_dict(store, JobState.of(store, job_id))
     if as_json:
         return print_json(view)
     return print_lines(job_as_lines(view, settings.broker_url))

@@ -8,14 +8,7 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from diptych.commands.jobs.output import print_lines
-from diptych.commands.options import (
-    checked_job,
-    job_argument,
-    json_option,
-    settings_of,
-    store_of,
-    store_option,
-)
+from diptych.commands.options import job_argument, json_option, open_store_of, store_option
 
 if TYPE_CHECKING:
     from producer.watch import Display
@@ -38,7 +31,8 @@ def watch(job_id: str, as_json: bool, store_url: str | None) -> None:
     \b
     diptych watch faces-64-20261124-235512-x7k2
     """
-    watch_job(store_of(settings_of(store_url=store_url)), checked_job(job_id), as_json)
+    _, store = open_store_of(job_id, store_url=store_url)
+    watch_job(store, job_id, as_json)
 
 
 def watch_job(store: Store, job_id: str, as_json: bool) -> None:
