@@ -24,11 +24,11 @@ from results.record import Record
 from results.stores.base import Store
 from results.stores.open import open_store
 from tests.support.builders.checkpoints import save_tiny
-from tests.support.builders.fakes import wait_until
 from tests.support.builders.tasks import a_task
 from tests.support.servers.function_worker import FunctionServer, write_constraints
 from tests.support.servers.gcs_fault_proxy import gcs_fault_proxy
 from tests.support.servers.gcs_server import GcsServer, find_binary
+from tests.support.waiting import LIMIT_S, wait_until
 from worker_function.bundle import stage
 
 JSON = {"Content-Type": "application/json"}
@@ -52,7 +52,7 @@ class Site:
         return queued_message(task, f"m{task.task_index}", utc_now())
 
     def push(self, body: bytes, headers: dict[str, str] | None = None) -> requests.Response:
-        return requests.post(self.server.url, data=body, headers=headers or JSON, timeout=60)
+        return requests.post(self.server.url, data=body, headers=headers or JSON, timeout=LIMIT_S)
 
     def record(self, task: TaskMessage) -> Record:
         name = record_name(task.job_id, "function", task.task_index)
