@@ -23,9 +23,9 @@ from benchmarks.delivery.oidc_issuer import AUDIENCE, EMAIL, LocalIssuer, Signin
 from diptych.commands.bench.commands import bench
 from pipeline.auth.push_auth import push_auth_of
 from pipeline.config.settings import Settings
-from tests.support.builders.fakes import wait_until
 from tests.support.servers.http_target import HttpTarget, http_target
 from tests.support.servers.valkey import free_port
+from tests.support.waiting import wait_until
 
 
 @pytest.fixture

@@ -24,11 +24,11 @@ from results.documents import DeadLetter, load
 from results.naming import deadletter_name, record_name
 from results.stores.open import open_store
 from tests.support.builders.checkpoints import save_tiny
-from tests.support.builders.fakes import wait_until
 from tests.support.builders.tasks import a_task
 from tests.support.servers.gunicorn_worker import Worker
 from tests.support.servers.pubsub_emulator import PubSubEmulator
 from tests.support.servers.valkey import free_port
+from tests.support.waiting import wait_until
 
 
 @dataclass

@@ -18,9 +18,9 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 from benchmarks.delivery.relay import PushSettings, Relay
 from pipeline.config.pubsub_settings import PubSubAddress
 from tests.support.builders.checkpoints import save_tiny
-from tests.support.builders.fakes import wait_until
 from tests.support.builders.tasks import a_task
 from tests.support.servers.gunicorn_worker import Worker
+from tests.support.waiting import wait_until
 
 PUBLISH = """
 import sys

@@ -20,6 +20,7 @@ from tests.producer.conftest import make_manifest
 from tests.support.builders.script import load
 from tests.support.servers.gcs_server import GcsServer, find_binary
 from tests.support.servers.pubsub_emulator import PubSubEmulator, find_command
+from tests.support.waiting import wait_until
 
 pytestmark = pytest.mark.slow
 
@@ -62,15 +63,14 @@ def set_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
 
 
 def look_until_well(keeper: object, module: ModuleType) -> None:
-    """Look as often as the service would in twenty seconds, without its pauses."""
-    import time
+    """Look as the service would, without its pauses."""
+
+    def look() -> bool:
+        keeper.look()  # type: ignore[attr-defined]
+        return bool(module.FRESH.exists())
 
     module.FRESH.unlink(missing_ok=True)
-    deadline = time.monotonic() + 20
-    while not module.FRESH.exists():
-        assert time.monotonic() < deadline, "it did not get well"
-        keeper.look()  # type: ignore[attr-defined]
-        time.sleep(0.1)
+    wait_until(look, "its health")
 
 
 def test_what_an_emulator_lost_is_made_and_published_again(

@@ -13,6 +13,7 @@ from click.testing import CliRunner, Result
 from diptych.cli import main
 from tests.deploy.conftest import FakeProject
 from tests.support.servers.gcs_server import GcsServer, find_binary
+from tests.support.waiting import LIMIT_S
 
 PLACE = ("--project", "my-project", "--region", "us-central1")
 BUCKET = "storage buckets/gs://my-project-diptych"
@@ -30,7 +31,9 @@ def bucket(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     server = GcsServer(find_binary())
     try:
         server.wait()
-        made = requests.post(f"{server.url}/storage/v1/b", json={"name": "my-project-diptych"}, timeout=10)
+        made = requests.post(
+            f"{server.url}/storage/v1/b", json={"name": "my-project-diptych"}, timeout=LIMIT_S
+        )
         made.raise_for_status()
         monkeypatch.setenv("STORAGE_EMULATOR_HOST", server.url)
         yield server.url

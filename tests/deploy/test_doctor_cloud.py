@@ -15,6 +15,7 @@ from deploy.gcloud import Runner
 from tests.deploy.conftest import FakeProject
 from tests.deploy.test_execute import deploy
 from tests.support.cloud.drifts import DRIFTS, Drift
+from tests.support.waiting import LIMIT_S
 
 
 def look(project: FakeProject, deployment: Deployment) -> dict[str, Check]:
@@ -45,7 +46,7 @@ def test_what_is_wrong_is_found_and_mended(
     if check.mend == again(deployment):
         deploy(installed, deployment)
     else:
-        subprocess.run(["bash", "-euc", check.mend], check=True, capture_output=True, timeout=30)
+        subprocess.run(["bash", "-euc", check.mend], check=True, capture_output=True, timeout=LIMIT_S)
     assert look(installed, deployment)[drift.check].status == "ok"
 
 

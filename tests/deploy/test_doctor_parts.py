@@ -19,6 +19,7 @@ from deploy.doctor.store import clock_check, disk_check, store_checks
 from model.registry import Registry
 from pipeline.config.settings import Settings
 from results.stores.directory import DirectoryStore
+from tests.support.waiting import LIMIT_S
 
 SETTINGS = Settings()
 
@@ -109,7 +110,7 @@ def test_a_model_of_ones_own_is_looked_for_in_the_store(tmp_path: Path) -> None:
     assert "is not in the store yet" in presence.detail
     assert gate.status == "ok"
     program = f'PATH="{Path(sys.executable).parent}:$PATH" {presence.mend} --model-dir "{models}"'
-    subprocess.run(["bash", "-euc", program], check=True, capture_output=True, timeout=60)
+    subprocess.run(["bash", "-euc", program], check=True, capture_output=True, timeout=LIMIT_S)
     presence, _ = model_checks("mine", settings, store)
     assert (presence.status, "is in the store" in presence.detail) == ("ok", True)
     (missing,) = model_checks("nobodys", settings, store)

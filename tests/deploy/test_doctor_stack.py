@@ -13,6 +13,7 @@ import requests
 from pipeline.config.pubsub_settings import PubSubAddress
 from tests.support.servers.pubsub_emulator import find_command
 from tests.support.servers.up_process import ANY_PORTS, DIPTYCH, StackProcess, environment
+from tests.support.waiting import LIMIT_S
 
 MORE_PORTS = ("--port-pubsub", "0", "--port-gcs", "0", "--no-page")
 
@@ -73,9 +74,9 @@ def wrong_subscriptions(folder: Path, address: PubSubAddress) -> None:
     base = f"http://{address.emulator}/v1"
     name = address.subscription_path("diptych-function")
     body = {"subscription": {"name": name, "ackDeadlineSeconds": 20}, "updateMask": "ackDeadlineSeconds"}
-    requests.patch(f"{base}/{name}", json=body, timeout=10).raise_for_status()
+    requests.patch(f"{base}/{name}", json=body, timeout=LIMIT_S).raise_for_status()
     gone = address.subscription_path(address.dead_letter_push)
-    requests.delete(f"{base}/{gone}", timeout=10).raise_for_status()
+    requests.delete(f"{base}/{gone}", timeout=LIMIT_S).raise_for_status()
     code, found = doctor(folder)
     assert code == 1
     assert "ack deadline is 20 s, not 600 s" in found["subscription diptych-function"]["detail"]

@@ -23,6 +23,7 @@ from deploy.steps import Learn
 from tests.deploy.conftest import FakeProject
 from tests.support.cloud.drifts import DRIFTS
 from tests.support.cloud.real_gcloud import RealGcloud, find_gcloud
+from tests.support.waiting import LIMIT_S
 
 VARIABLES = {
     "PROJECT_NUMBER": "123456",
@@ -149,7 +150,7 @@ def test_gcloud_uploads_no_key_that_lies_in_the_checkout(real: RealGcloud, tmp_p
         env=real.environment,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=LIMIT_S,
         check=True,
     )
     assert set(listed.stdout.split()) == {"Dockerfile", "docker/celery.txt", "model/seeds.py"}

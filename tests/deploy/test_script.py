@@ -16,11 +16,12 @@ from deploy.plan.removal import destroy_steps
 from deploy.script import deploy_script, destroy_script
 from tests.deploy.conftest import FakeProject
 from tests.deploy.test_execute import deploy, new_project, steps_of
+from tests.support.waiting import LIMIT_S
 
 
 def run(script: str) -> str:
     finished = subprocess.run(
-        ["bash"], input=script, cwd=ROOT, text=True, capture_output=True, timeout=120, check=False
+        ["bash"], input=script, cwd=ROOT, text=True, capture_output=True, timeout=LIMIT_S, check=False
     )
     assert finished.returncode == 0, finished.stderr
     return finished.stdout

@@ -18,6 +18,7 @@ from diptych.cli import COMMANDS, main, run_and_exit
 from diptych.lazy_group import Entry
 from pipeline.errors import RequestError
 from tests.support import missing
+from tests.support.waiting import LIMIT_S
 
 HEAVY = ("celery", "kombu", "pydantic", "requests", "rich", "numpy", "torch", "openvino", "flask")
 
@@ -156,7 +157,7 @@ def test_a_reader_that_goes_away_is_no_error() -> None:
     process.stdout.readline()
     process.stdout.close()
     assert process.stderr.read() == b""
-    assert process.wait(20) in (1, -signal.SIGPIPE)
+    assert process.wait(LIMIT_S) in (1, -signal.SIGPIPE)
     process.stderr.close()
 
 

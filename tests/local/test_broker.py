@@ -13,8 +13,8 @@ from local.addresses import redis_url
 from local.celery.broker import CONFIG_FILE, broker_argv, broker_lacks
 from local.folder import StackFolder
 from pipeline.config.run_file import RunFile, run_file_path
-from tests.support.servers.up_process import wait_until
 from tests.support.servers.valkey import free_port
+from tests.support.waiting import wait_until
 
 PASSWORD = "a-password"
 

@@ -12,7 +12,8 @@ import pytest
 
 from results.imaging.png import decode
 from tests.local.conftest import Start
-from tests.support.servers.up_process import environment, wait_until
+from tests.support.servers.up_process import environment
+from tests.support.waiting import LIMIT_S, wait_until
 
 pytestmark = pytest.mark.stack
 
@@ -81,7 +82,7 @@ def test_an_interrupt_that_a_destructor_drops_still_ends_the_demo(
         env=environment(),
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=LIMIT_S,
         check=False,
     )
     assert "Exception ignored in" in demo.stderr

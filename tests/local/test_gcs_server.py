@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import subprocess
-import time
 from pathlib import Path
 
 from local.http_call import call
 from local.pubsub.gcs_server import BUCKET, gcs_argv, gcs_lacks
 from tests.support.servers.gcs_server import find_binary
 from tests.support.servers.valkey import free_port
+from tests.support.waiting import wait_until
 
 
 def test_what_a_killed_server_was_writing_hides_no_bucket(tmp_path: Path) -> None:
@@ -20,9 +20,7 @@ def test_what_a_killed_server_was_writing_hides_no_bucket(tmp_path: Path) -> Non
     port = free_port()
     server = subprocess.Popen(gcs_argv(find_binary(), folder, port), stderr=subprocess.DEVNULL)
     try:
-        deadline = time.monotonic() + 30
-        while gcs_lacks(port) and time.monotonic() < deadline:
-            time.sleep(0.05)
+        wait_until(lambda: not gcs_lacks(port), "the server")
         status, text = call(port, "GET", f"/storage/v1/b/{BUCKET}/o")
         assert status == 200, text
         assert not leftover.exists()

@@ -6,7 +6,6 @@ import os
 import signal
 import sys
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -21,7 +20,8 @@ from local.errors import StackError
 from local.orphan_reaper import OrphanReaper
 from local.service import Child, Ended, Event, Role, Service
 from local.supervisor import Supervisor
-from tests.support.servers.up_process import runs, wait_until
+from tests.support.servers.up_process import runs
+from tests.support.waiting import LIMIT_S, wait_until
 
 
 def service(name: str, code: str, *, role: Role = Role.WORKER, lack: str = "", **env: str) -> Service:
@@ -43,7 +43,8 @@ def console(tmp_path: Path) -> Iterator[Console]:
 @pytest.fixture(autouse=True)
 def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "RESTART_MIN_S", 0.01)
-    monkeypatch.setattr(module, "READY_LIMIT_S", 5.0)
+    monkeypatch.setattr(module, "READY_LIMIT_S", LIMIT_S)
+    monkeypatch.setattr(module, "STEADY_S", LIMIT_S)
 
 
 @contextmanager
@@ -53,11 +54,11 @@ def running(supervisor: Supervisor) -> Iterator[threading.Thread]:
     thread = threading.Thread(target=supervisor.run, args=(ready.set,))
     thread.start()
     try:
-        assert ready.wait(30)
+        assert ready.wait(LIMIT_S)
         yield thread
     finally:
         supervisor.stop()
-        thread.join(30)
+        thread.join(LIMIT_S)
         assert not thread.is_alive()
 
 
@@ -138,15 +139,14 @@ def test_a_program_that_is_not_there_is_an_error(console: Console) -> None:
         Supervisor([[missing]], console).run(lambda: None)
 
 
-def test_a_second_stop_does_not_wait_for_the_deaf(console: Console) -> None:
+def test_a_second_stop_does_not_wait_for_the_deaf(console: Console, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "WORKER_GRACE_S", 10 * LIMIT_S)
     deaf = f"import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('deaf'); {SLEEPER}"
     supervisor = Supervisor([[service("deaf", deaf)]], console)
-    started = time.monotonic()
     with running(supervisor):
         wait_until(lambda: console.tail("deaf"), "its deafness")
         supervisor.stop()
         supervisor.stop()
-    assert time.monotonic() - started < module.WORKER_GRACE_S
     assert "the deaf takes too long to end: killed" in console.log_file.read_text()
 
 
@@ -161,5 +161,5 @@ def test_a_service_that_ends_after_its_orphan_reaper_is_told_without_a_traceback
     orphan_reaper, events = OrphanReaper(), SimpleQueue[Event]()
     Child(service("short", SLEEPER), events, orphan_reaper)
     orphan_reaper.close()  # ends what is left
-    ended = events.get(timeout=10)
+    ended = events.get(timeout=LIMIT_S)
     assert isinstance(ended, Ended)

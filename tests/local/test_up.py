@@ -18,7 +18,8 @@ from results.job_state import JobState, JobStatus
 from results.naming import image_name
 from results.stores.open import open_store
 from tests.local.conftest import Start
-from tests.support.servers.up_process import ANY_PORTS, DIPTYCH, StackProcess, environment, runs, wait_until
+from tests.support.servers.up_process import ANY_PORTS, DIPTYCH, StackProcess, environment, runs
+from tests.support.waiting import LIMIT_S, wait_until
 
 pytestmark = pytest.mark.stack
 
@@ -31,7 +32,7 @@ def diptych(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
         env=environment(),
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=LIMIT_S,
         check=False,
     )
 
@@ -53,7 +54,7 @@ def test_up_serves_the_page_of_its_own_store_and_only_if_it_is_wanted(
 ) -> None:
     found = re.search(r"page +(http://127\.0\.0\.1:\d+/)", up.text())
     assert found, up.text()
-    store = requests.get(found[1] + "api/form-options", timeout=10).json()["store"]
+    store = requests.get(found[1] + "api/form-options", timeout=LIMIT_S).json()["store"]
     run_file = find_run_file(up.folder)
     assert run_file is not None
     assert store == run_file.store_url

@@ -17,7 +17,8 @@ from tests.local.conftest import Start
 from tests.local.test_up import diptych, main_process, submit
 from tests.support.servers.gcs_server import find_binary
 from tests.support.servers.pubsub_emulator import find_command
-from tests.support.servers.up_process import StackProcess, wait_until
+from tests.support.servers.up_process import StackProcess
+from tests.support.waiting import wait_until
 
 PORTS = [part for name in ("pubsub", "gcs", "container", "function") for part in (f"--port-{name}", "0")]
 UP = ("up", "--broker", "pubsub", "--no-page", *PORTS)

@@ -9,7 +9,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import numpy as np
@@ -26,6 +25,7 @@ from model.dataset import manifest, writer
 from model.dataset.errors import FacesError
 from model.dataset.manifest import FacesConfig, open_folder
 from model.dataset.writer import Written, picture_path, render_face, write_faces
+from tests.support.waiting import LIMIT_S, wait_until
 
 pytestmark = pytest.mark.usefixtures("face_assets")
 SIZE = 32
@@ -195,19 +195,14 @@ class TestCommand:
             text=True,
             start_new_session=True,
         )
-        deadline = time.monotonic() + 120
-        while len(list(folder.glob("*.png"))) < 4:
-            assert process.poll() is None, process.communicate()
-            assert time.monotonic() < deadline, "no face within two minutes"
-            time.sleep(0.1)
+        wait_until(lambda: len([*folder.glob("*.png")]) >= 4 or process.poll() is not None, "four faces")
+        assert process.poll() is None, process.communicate()
         os.killpg(process.pid, signal.SIGINT)
-        _, said = process.communicate(timeout=60)
+        _, said = process.communicate(timeout=LIMIT_S)
         assert process.returncode == 130, said
         assert "the same command continues" in said
         assert "Traceback" not in said
-        while group_lives(process.pid):
-            assert time.monotonic() < deadline, "a process was left behind"
-            time.sleep(0.05)
+        wait_until(lambda: not group_lives(process.pid), "the end of every process")
         there = digests(folder)
         assert not list(folder.glob(".*"))
         for name in list(there)[:3]:

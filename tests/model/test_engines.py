@@ -17,6 +17,7 @@ from model.protocol import Engine
 from model.registry import ModelInfo, Registry
 from model.seeds import image_seed
 from tests.support.builders.random_checkpoints import save_random
+from tests.support.waiting import LIMIT_S
 
 SEEDS = [image_seed(7, index) for index in range(8)]
 
@@ -151,4 +152,4 @@ def test_serving_imports_no_converter_and_no_usage_statistics() -> None:
         "assert ov.Core; bad = [name for name in sys.modules if name.startswith(unwanted)];"
         "assert not bad, bad; import openvino.tools.ovc"  # whoever wants the converter still gets it
     )
-    subprocess.run([sys.executable, "-c", code], check=True, timeout=120)
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=LIMIT_S)

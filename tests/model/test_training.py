@@ -8,7 +8,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +23,7 @@ from model.training.schedule import Position
 from model.training.state import RunFolder
 from model.training.trainer import Trainer
 from tests.support import missing
+from tests.support.waiting import LIMIT_S, wait_until
 
 REPOSITORY = Path(__file__).parents[2]
 TINY = """
@@ -156,13 +156,10 @@ def test_a_signal_saves_and_the_same_command_goes_on(
     environment = {**os.environ, "PYTHONPATH": str(REPOSITORY)}
     process = subprocess.Popen(command, cwd=tmp_path, env=environment, stderr=subprocess.PIPE, text=True)
     stats = run / "stats.jsonl"
-    deadline = time.monotonic() + 120
-    while not stats.exists():
-        assert process.poll() is None
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
+    wait_until(lambda: stats.exists() or process.poll() is not None, "the first figures")
+    assert process.poll() is None
     process.send_signal(number)
-    _, text = process.communicate(timeout=60)
+    _, text = process.communicate(timeout=LIMIT_S)
     assert process.returncode == 130
     assert "the same command resumes it" in text
     assert "Traceback" not in text

@@ -24,6 +24,7 @@ from results.stores.directory import DirectoryStore
 from tests.support.builders.checkpoints import save_tiny
 from tests.support.builders.fakes import a_delivery
 from tests.support.builders.tasks import a_task
+from tests.support.waiting import LIMIT_S
 
 SIZE = 100
 
@@ -128,7 +129,7 @@ folder, digest, me = Path(sys.argv[1]), sys.argv[2], sys.argv[3]
 other = {"a": "b", "b": "a"}[me]
 
 def wait_for(name):
-    end = time.monotonic() + 30
+    end = time.monotonic() + 120
     while not (folder / name).exists():
         assert time.monotonic() < end, name
         time.sleep(0.01)
@@ -155,7 +156,7 @@ def test_of_two_processes_one_downloads(tmp_path: Path) -> None:
         )
         for me in ("a", "b")
     ]
-    assert [process.communicate(timeout=60)[0] for process in processes] == ["100\n", "100\n"]
+    assert [process.communicate(timeout=LIMIT_S)[0] for process in processes] == ["100\n", "100\n"]
     assert (tmp_path / "a-downloads").exists()
     assert not (tmp_path / "b-downloads").exists()
 

@@ -23,7 +23,8 @@ from pipeline.worker.runtime import LazyRuntime, Runtime
 from pipeline.worker.shutdown import Shutdown
 from results.errors import StoreError
 from tests.support.builders.checkpoints import save_tiny
-from tests.support.builders.fakes import QuickEngine, a_runtime, wait_until
+from tests.support.builders.fakes import QuickEngine, a_runtime
+from tests.support.waiting import wait_until
 
 
 class CountingLoader:

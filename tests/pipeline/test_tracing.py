@@ -26,6 +26,7 @@ from pipeline.worker.handler import handle_cloud_event, handle_push
 from pipeline.worker.runtime import Runtime
 from tests.support.builders.fakes import QuickEngine, a_runtime
 from tests.support.builders.tasks import a_task
+from tests.support.waiting import LIMIT_S
 
 TRACE, SPAN = "4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"
 
@@ -135,7 +136,7 @@ with runtime.tracing.delivery(None, {{}}) as span:
 print([name for name in sys.modules if name.startswith("opentelemetry")])
 """
     done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=LIMIT_S, check=True
     )
     assert done.stdout.strip() == "[]"
 

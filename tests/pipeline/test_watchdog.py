@@ -30,10 +30,10 @@ from results.job_state import JobState
 from results.naming import manifest_name
 from results.stores.open import open_store
 from tests.support.builders import stuck_engine
-from tests.support.builders.fakes import wait_until
 from tests.support.servers import function_worker
 from tests.support.servers.function_worker import FunctionServer, write_constraints
 from tests.support.servers.gunicorn_worker import Worker
+from tests.support.waiting import wait_until
 from worker_function.bundle import stage
 
 STUCK = "stuck_engine"

@@ -6,7 +6,6 @@ import base64
 import json
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -45,12 +44,10 @@ def test_what_is_on_the_queue(publisher: CeleryPublisher, valkey: ValkeyServer, 
     assert envelope["headers"]["task"] == ("diptych.paint" if target == "celery" else "diptych.deliver")
 
 
-def test_a_broker_that_is_not_there_is_an_error_within_seconds() -> None:
+def test_a_broker_that_is_not_there_is_an_error() -> None:
     publisher = CeleryPublisher(Settings(broker_url=f"redis://:secret@127.0.0.1:{free_port()}/0"))
-    started = time.monotonic()
     with pytest.raises(BrokerError, match=r"does not answer .*Connection refused.*`diptych up`") as caught:
         publisher.publish([task_message(make_manifest(), 0, 0, NOW, ("container",))])
-    assert time.monotonic() - started < 20, "it must not try for ever"
     assert "secret" not in str(caught.value)
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import json
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,6 +26,7 @@ from tests.producer.conftest import JOB, NOW, end_task, stored_job
 from tests.support.servers.broker import waiting
 from tests.support.servers.pubsub_emulator import PubSubEmulator
 from tests.support.servers.valkey import ValkeyServer, free_port
+from tests.support.waiting import wait_until
 
 PULL_LIMIT_S = 20.0
 
@@ -258,11 +258,13 @@ def test_what_waits_in_the_dead_letter_pull_is_brought_into_the_store(
     ]
     # What the store does not hold is still there for those whose it is.
     dead_letter_pull = address.subscription_path(address.dead_letter_pull)
-    deadline = time.monotonic() + PULL_LIMIT_S
     left: list[bytes] = []
-    while len(left) < 2 and time.monotonic() < deadline:
-        left += [base64.b64decode(message["data"]) for message in emulator.pull(dead_letter_pull)]
-        time.sleep(0.05)
+
+    def pull() -> bool:
+        left.extend(base64.b64decode(message["data"]) for message in emulator.pull(dead_letter_pull))
+        return len(left) >= 2
+
+    wait_until(pull, "both messages")
     assert b"no task" in left
     assert [decode_task(data).job_id for data in left if data != b"no task"] == ["of-another-store"]
 

@@ -28,6 +28,7 @@ from results.documents import Target
 from results.stores.directory import DirectoryStore
 from tests.producer.conftest import JOB, end_task, stored_job
 from tests.support.servers.broker import CONTAINER, note_unacknowledged, pop, task_in, waiting
+from tests.support.waiting import LIMIT_S
 from worker_celery.queued_delivery import QueuedDelivery
 
 QUEUES = (CONTAINER, queue_name("function"))
@@ -86,7 +87,7 @@ def test_what_waits_is_held_or_was_put_back_is_not_touched(
         consumer.register_callback(lambda _, message: held.append(message))
         consumer.qos(prefetch_count=2)
         while len(held) < 2:
-            connection.drain_events(timeout=5)
+            connection.drain_events(timeout=LIMIT_S)
         # The first is put back as the deliverer does it: sent again with its backoff, then acknowledged.
         queued_delivery = QueuedDelivery.from_arguments({**held[0].payload[1], "target": targets[0]})
         later = queued_delivery.met_failure("500", time.time() + 60)
@@ -210,7 +211,7 @@ from producer.celery.connection import connect
 kombu.transport.redis.QoS.append = lambda *_: os.kill(os.getpid(), signal.SIGKILL)
 app, connection = connect(Settings(broker_url=sys.argv[1]))
 with connection.Consumer(app.amqp.queues.select_add(sys.argv[2]), callbacks=[print]):
-    connection.drain_events(timeout=30)
+    connection.drain_events(timeout=LIMIT_S)
 """
 
 

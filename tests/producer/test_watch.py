@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import threading
 import time
-from collections.abc import Callable
+from types import SimpleNamespace
 
 import pytest
 from rich.progress import Progress
@@ -13,26 +12,29 @@ from diptych.commands.jobs.watch import plain_line
 from producer.publish import all_tasks, publish_runs
 from producer.watch import Bars, PlainLines, follow, watch
 from results import naming
+from results.documents import Target
 from results.job_state import JobState, JobStatus
 from results.stores.directory import DirectoryStore
 from tests.producer.conftest import JOB, ListPublisher, end_task, stored_job
 
+TARGETS: tuple[Target, ...] = ("container", "function")
 
-def start_work(store: DirectoryStore, *, fail_last: bool = False) -> Callable[[], None]:
-    """Record task after task; return a function that waits for the end."""
 
-    def work() -> None:
-        for task in range(4):
-            for target in ("container", "function"):
-                time.sleep(0.02)
-                if fail_last and task == 3:
-                    end_task(store, naming.deadletter_name(JOB, target, task, 0))
-                else:
-                    end_task(store, naming.record_name(JOB, target, task))
+def work_between_looks(
+    store: DirectoryStore, monkeypatch: pytest.MonkeyPatch, *, fail_last: bool = False
+) -> None:
+    """Let a task end whenever the watch would pause."""
 
-    thread = threading.Thread(target=work)
-    thread.start()
-    return thread.join
+    ends = [naming.record_name(JOB, target, task) for task in range(4) for target in TARGETS]
+    if fail_last:
+        ends[-2:] = [naming.deadletter_name(JOB, target, 3, 0) for target in TARGETS]
+
+    def work(_: float) -> None:
+        if ends:
+            end_task(store, ends.pop(0))
+
+    clock = SimpleNamespace(sleep=work, monotonic=time.monotonic)
+    monkeypatch.setattr("producer.watch.time", clock)
 
 
 @pytest.fixture
@@ -42,41 +44,43 @@ def state(store: DirectoryStore) -> JobState:
     return JobState(store, manifest)
 
 
-def test_follow_sees_a_job_to_its_end(store: DirectoryStore, state: JobState) -> None:
-    finish = start_work(store)
+def test_follow_sees_a_job_to_its_end(
+    store: DirectoryStore, state: JobState, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    work_between_looks(store, monkeypatch)
     done = [seen.targets["function"].counts().images_done for seen in follow(state, poll_s=0.01)]
-    finish()
     assert done == sorted(done)
     assert done[-1] == 10
     assert state.status is JobStatus.SUCCEEDED
 
 
-def testplain_lines_come_when_something_has_changed(store: DirectoryStore, state: JobState) -> None:
-    finish = start_work(store, fail_last=True)
+def test_plain_lines_come_when_something_has_changed(
+    store: DirectoryStore, state: JobState, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    work_between_looks(store, monkeypatch, fail_last=True)
     lines: list[str] = []
     watch(state, PlainLines(lines.append, plain_line, every_s=0.0), poll_s=0.01)
-    finish()
     assert len(lines) == len(set(lines)) > 2
     assert lines[0] == f"{JOB} queued: container 0/10, function 0/10"
     assert lines[-1] == f"{JOB} partial: container 9/10 (tasks failed: 1), function 9/10 (tasks failed: 1)"
 
 
-def testplain_lines_are_not_too_many_but_the_end_is_always_told(
-    store: DirectoryStore, state: JobState
+def test_plain_lines_are_not_too_many_but_the_end_is_always_told(
+    store: DirectoryStore, state: JobState, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    finish = start_work(store)
+    work_between_looks(store, monkeypatch)
     lines: list[str] = []
     watch(state, PlainLines(lines.append, plain_line, every_s=3600.0), poll_s=0.01)
-    finish()
     assert len(lines) == 2
     assert "succeeded" in lines[1]
 
 
-def test_bars_show_every_target_to_its_end(store: DirectoryStore, state: JobState) -> None:
-    finish = start_work(store)
+def test_bars_show_every_target_to_its_end(
+    store: DirectoryStore, state: JobState, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    work_between_looks(store, monkeypatch)
     bars = Bars()
     watch(state, bars, poll_s=0.01)
-    finish()
     progress: Progress = bars._progress
     assert [(task.description, task.completed, task.total) for task in progress.tasks] == [
         ("container", 10, 10),
@@ -92,9 +96,8 @@ def test_a_narrow_terminal_gets_whole_counts_and_no_bar(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     monkeypatch.setenv("COLUMNS", "40")
-    finish = start_work(store)
+    work_between_looks(store, monkeypatch)
     watch(state, Bars(), poll_s=0.01)
-    finish()
     out = capsys.readouterr().out
     assert "10/10" in out
     assert "…" not in out

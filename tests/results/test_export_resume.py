@@ -7,7 +7,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -23,6 +22,7 @@ from results.stores.base import Store
 from results.stores.directory import DirectoryStore
 from tests.results.test_export import a_source, export, files
 from tests.support.builders.pictures import JOB, manifest, write_job, write_task
+from tests.support.waiting import LIMIT_S, wait_until
 
 SLOW_READ_S = 0.02
 ONE_FILE: tuple[Form, ...] = ("zip", "tar", "csv", "jsonl")
@@ -139,7 +139,7 @@ def test_a_killed_export_goes_on(
     while int(process.stdout.readline()) < 60:
         pass
     process.send_signal(signal.SIGKILL)
-    process.wait(20)
+    process.wait(LIMIT_S)
     process.stdout.close()
     assert is_sharded(form) or not cut.exists()
     images, kept = resume(directory_store, big_job, form, cut)
@@ -221,7 +221,7 @@ def test_a_full_disk_leaves_no_half_file_and_goes_on(
     def run(limited: bool) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
             command, preexec_fn=limit if limited else None, capture_output=True, text=True, check=False,
-            timeout=60,
+            timeout=LIMIT_S,
         )  # fmt: skip
 
     failed = run(limited=True)
@@ -259,11 +259,9 @@ def test_ctrl_c_is_told_in_a_line(directory_store: DirectoryStore, tmp_path: Pat
          "--store", directory_store.url],
         stderr=subprocess.PIPE, text=True,
     )  # fmt: skip
-    deadline = time.monotonic() + 30
-    while not (out.parent / "out.zip.partial").exists() and time.monotonic() < deadline:
-        time.sleep(0.02)
+    wait_until((out.parent / "out.zip.partial").exists, "the beginning of the file")
     process.send_signal(signal.SIGINT)
-    _, told = process.communicate(timeout=30)
+    _, told = process.communicate(timeout=LIMIT_S)
     assert process.returncode == 130
     # click ends the line of the terminal's ^C first.
     assert [line for line in told.splitlines() if line] == [

@@ -22,6 +22,7 @@ from results.records import (
 )
 from results.stores.base import Store
 from tests.support.builders.pictures import JOB, START, record, write_job
+from tests.support.waiting import LIMIT_S
 
 
 def test_records_come_back_with_the_stores_time(store: Store) -> None:
@@ -70,7 +71,7 @@ def test_derived_values_are_those_of_the_design() -> None:
 
 
 def test_things_are_done_at_once_but_yielded_in_order() -> None:
-    both = threading.Barrier(2, timeout=10)
+    both = threading.Barrier(2, timeout=LIMIT_S)
 
     def meet(item: int) -> int:
         both.wait()

@@ -24,18 +24,9 @@ from producer.celery.publisher import CeleryPublisher
 from results.documents import Target
 from results.stores.directory import DirectoryStore
 from tests.support.servers.valkey import ValkeyServer
-
-WAIT_LIMIT_S = 30.0
+from tests.support.waiting import LIMIT_S
 
 Reply = tuple[int, dict[str, str]]
-
-
-def wait_until(true: Callable[[], object], what: str, limit_s: float = WAIT_LIMIT_S) -> None:
-    """Poll until something holds; fail with words if it does not."""
-    deadline = time.monotonic() + limit_s
-    while not true():
-        assert time.monotonic() < deadline, f"waited {limit_s:g} s in vain: {what}"
-        time.sleep(0.02)
 
 
 def task(index: int, *targets: Target, publication: int = 0) -> TaskMessage:
@@ -65,6 +56,17 @@ class HttpTarget:
     reply: Callable[[dict[str, Any]], Reply] = lambda _: (204, {})
     bodies: list[dict[str, Any]] = field(default_factory=list)
     url: str = ""
+
+    def hold(self) -> threading.Event:
+        """Answer 204 from now on, but not before the event is set."""
+        released = threading.Event()
+
+        def reply(_: dict[str, Any]) -> Reply:
+            released.wait(LIMIT_S)
+            return 204, {}
+
+        self.reply = reply
+        return released
 
     def message_ids(self) -> list[str]:
         return [body["message"]["messageId"] for body in self.bodies]
@@ -175,7 +177,7 @@ def workers(
         "DIPTYCH_BACKOFF_MIN_S": "0.02",
         "DIPTYCH_BACKOFF_MAX_S": "0.1",
         "DIPTYCH_PUSH_ATTEMPTS": "3",
-        "DIPTYCH_VISIBILITY_TIMEOUT_S": "30",
+        "DIPTYCH_VISIBILITY_TIMEOUT_S": "600",
     }
     workers = Workers(environment, tmp_path / "workers.log")
     yield workers

@@ -25,7 +25,8 @@ from results.documents import DeadLetter, Rejection, load
 from results.naming import deadletter_name
 from results.stores.directory import DirectoryStore
 from tests.support.servers.valkey import ValkeyServer
-from tests.worker_celery.conftest import HttpTarget, Reply, Workers, slowly, task, wait_until
+from tests.support.waiting import LIMIT_S, wait_until
+from tests.worker_celery.conftest import HttpTarget, Reply, Workers, slowly, task
 
 
 def all_acknowledged(valkey: ValkeyServer) -> bool:
@@ -116,19 +117,13 @@ def test_a_dead_letter_waits_for_the_store_without_further_attempts(
 def test_the_task_of_a_killed_deliverer_comes_back_after_the_visibility_timeout(
     publisher: CeleryPublisher, valkey: ValkeyServer, workers: Workers, target: HttpTarget
 ) -> None:
-    hold = threading.Event()
-
-    def reply(_: dict[str, Any]) -> Reply:
-        hold.wait(20)
-        return 204, {}
-
-    target.reply = reply
+    held = target.hold()
     publisher.publish([task(0)])
     first = workers.start("container", visibility_timeout_s=2)
     wait_until(lambda: target.bodies, "the first delivery")
     os.killpg(first.pid, signal.SIGKILL)
     assert valkey.unacknowledged() == 1
-    hold.set()
+    held.set()
     workers.start("container", visibility_timeout_s=2)
     wait_until(lambda: len(target.bodies) == 2 and all_acknowledged(valkey), "the second delivery")
     assert len(set(target.message_ids())) == 1
@@ -182,7 +177,7 @@ def test_waiting_tasks_stay_inside_the_visibility_timeout(
 
     target.reply = reply
     publisher.publish([task(index) for index in range(8)])
-    workers.start("container", visibility_timeout_s=2, backoff_min_s=0.8, backoff_max_s=1.0)
+    workers.start("container", visibility_timeout_s=10, backoff_min_s=4, backoff_max_s=5)
     wait_until(lambda: len(target.bodies) >= 16 and all_acknowledged(valkey), "two deliveries of each")
     assert set(seen.values()) == {2}
 
@@ -203,20 +198,14 @@ def test_a_broker_that_is_killed_and_started_again_loses_nothing(
 def test_a_worker_that_is_asked_to_stop_finishes_what_it_delivers(
     publisher: CeleryPublisher, valkey: ValkeyServer, workers: Workers, target: HttpTarget
 ) -> None:
-    hold = threading.Event()
-
-    def reply(_: dict[str, Any]) -> Reply:
-        hold.wait(20)
-        return 204, {}
-
-    target.reply = reply
+    held = target.hold()
     publisher.publish([task(0), task(1)])
     worker = workers.start("container")
     wait_until(lambda: target.bodies, "the first delivery")
     worker.terminate()
     wait_until(lambda: "Warm shutdown" in workers.log_text(), "the warm shutdown")
-    hold.set()
-    assert worker.wait(20) == 0
+    held.set()
+    assert worker.wait(LIMIT_S) == 0
     assert len(target.bodies) == 1
     assert valkey.length(queue_name("container")) == 1
     assert valkey.unacknowledged() == 0
@@ -324,7 +313,7 @@ def all_garbage(sound: dict[str, Any]) -> Iterator[bytes]:
 
 def test_a_worker_without_a_broker_says_so_in_one_line(workers: Workers) -> None:
     worker = workers.start("container", broker_url="")
-    assert worker.wait(20) == 1
+    assert worker.wait(LIMIT_S) == 1
     (line,) = [line for line in workers.log_text().splitlines() if line.startswith("error: ")]
     assert "no broker" in line
     assert "Traceback" not in workers.log_text()
@@ -334,18 +323,12 @@ def test_an_acknowledgement_that_a_dead_broker_misses_does_not_stop_the_worker(
     publisher: CeleryPublisher, valkey: ValkeyServer, workers: Workers, target: HttpTarget
 ) -> None:
     """With its only slot taken a worker asks the broker for nothing, so that nothing else tells it."""
-    hold = threading.Event()
-
-    def reply(_: dict[str, Any]) -> Reply:
-        hold.wait(20)
-        return 204, {}
-
-    target.reply = reply
+    held = target.hold()
     publisher.publish([task(0), task(1)])
     workers.start("container", visibility_timeout_s=2)
     wait_until(lambda: target.bodies, "the first delivery")
     valkey.kill()
-    hold.set()
+    held.set()
     wait_until(lambda: "Couldn't ack" in workers.log_text(), "an acknowledgement that fails")
     valkey.start()
     wait_until(lambda: len(set(target.message_ids())) == 2, "the second task")
@@ -355,20 +338,14 @@ def test_an_acknowledgement_that_a_dead_broker_misses_does_not_stop_the_worker(
 def test_a_worker_that_loses_its_broker_with_a_task_in_hand_goes_on(
     publisher: CeleryPublisher, valkey: ValkeyServer, workers: Workers, target: HttpTarget
 ) -> None:
-    hold = threading.Event()
-
-    def reply(_: dict[str, Any]) -> Reply:
-        hold.wait(20)
-        return 204, {}
-
-    target.reply = reply
+    held = target.hold()
     publisher.publish([task(0)])
     worker = workers.start("container", concurrency=2, visibility_timeout_s=2)
     wait_until(lambda: target.bodies, "the first delivery")
     valkey.kill()
     wait_until(lambda: "Connection to broker lost" in workers.log_text(), "the loss")
     valkey.start()
-    hold.set()
+    held.set()
     publisher.publish([task(1)])
     wait_until(lambda: len(set(target.message_ids())) == 2, "the second task")
     wait_until(lambda: all_acknowledged(valkey), "every acknowledgement")

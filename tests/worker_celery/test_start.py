@@ -11,7 +11,8 @@ from pipeline.config.settings import Settings
 from producer.celery.publisher import CeleryPublisher
 from results.documents import Target
 from tests.support.servers.valkey import ValkeyServer
-from tests.worker_celery.conftest import HttpTarget, Workers, slowly, task, wait_until
+from tests.support.waiting import LIMIT_S, wait_until
+from tests.worker_celery.conftest import HttpTarget, Workers, slowly, task
 from worker_celery.startup_checks import caution
 
 
@@ -26,7 +27,7 @@ from worker_celery.startup_checks import caution
 def test_a_wrong_setting_ends_the_worker_with_a_line(
     workers: Workers, settings: dict[str, Any], text: str
 ) -> None:
-    assert workers.start("container", **settings).wait(30) == 1
+    assert workers.start("container", **settings).wait(LIMIT_S) == 1
     assert text in workers.log_text()
     assert "Traceback" not in workers.log_text()
 

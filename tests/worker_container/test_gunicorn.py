@@ -22,10 +22,10 @@ from results.record import Record
 from results.stores.base import Store
 from results.stores.open import open_store
 from tests.support.builders.checkpoints import save_tiny
-from tests.support.builders.fakes import wait_until
 from tests.support.builders.tasks import a_task
 from tests.support.servers.gunicorn_worker import Worker
 from tests.support.servers.raw_http import BAD_CHUNKS, CHUNKED, send, send_half
+from tests.support.waiting import LIMIT_S, wait_until
 
 JOB = "job-a"
 
@@ -116,7 +116,7 @@ def test_failures_are_recorded_and_acknowledged(folder: Path, workers: list[Work
 def test_oversize_is_refused_unread(folder: Path, workers: list[Worker], store: Store) -> None:
     worker = Worker(folder).wait()
     workers.append(worker)
-    with socket.create_connection(("127.0.0.1", worker.port), timeout=20) as connection:
+    with socket.create_connection(("127.0.0.1", worker.port), timeout=LIMIT_S) as connection:
         # Only the head is sent: whoever waits for the body waits for ever.
         connection.sendall(b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 1000000000\r\n\r\n")
         answer = connection.makefile("rb").readline()
@@ -160,11 +160,11 @@ def test_answers_while_it_generates(folder: Path, workers: list[Worker], store: 
     workers.append(worker)
     push = Push(worker, task)
     wait_until(lambda: images(store) > 0, "the first image")
-    assert requests.get(f"{worker.url}/health/live", timeout=20).status_code == 200
-    assert requests.get(f"{worker.url}/health/ready", timeout=20).status_code == 200
+    assert requests.get(f"{worker.url}/health/live", timeout=LIMIT_S).status_code == 200
+    assert requests.get(f"{worker.url}/health/ready", timeout=LIMIT_S).status_code == 200
     busy = worker.push(a_task(task_index=1, model_digest=task.model_digest))
     assert (busy.status_code, busy.headers["Retry-After"]) == (503, "1")
-    push.join(120)
+    push.join(LIMIT_S)
     assert push.answer is not None
     assert push.answer.status_code == 204
 
@@ -176,10 +176,10 @@ def test_sigterm_gives_back_what_takes_too_long(folder: Path, workers: list[Work
     push = Push(worker, task)
     wait_until(lambda: images(store) > 0, "the first image")
     worker.process.terminate()
-    push.join(120)
+    push.join(LIMIT_S)
     assert push.answer is not None, worker.text()
     assert (push.answer.status_code, push.answer.text.partition(":")[0]) == (503, "draining")
-    assert worker.process.wait(30) == 0
+    assert worker.process.wait(LIMIT_S) == 0
     kept = images(store)
     assert 0 < kept < 256
     assert store.stat(record_name(JOB, "container", 0)) is None
@@ -202,11 +202,11 @@ def test_a_signal_lets_work_in_hand_finish(
     push = Push(worker, task)
     wait_until(lambda: images(store) > 0, "the first image")
     worker.process.send_signal(number)
-    push.join(120)
+    push.join(LIMIT_S)
     assert push.answer is not None
     assert push.answer.status_code == 204
     assert read_record(store).images_painted == 64
-    assert worker.process.wait(30) == 0
+    assert worker.process.wait(LIMIT_S) == 0
     assert "Traceback" not in worker.text()
 
 
@@ -217,7 +217,7 @@ def test_kill_loses_nothing(folder: Path, workers: list[Worker], store: Store) -
     push = Push(worker, task)
     wait_until(lambda: images(store) > 0, "the first image")
     worker.stop()
-    push.join(120)
+    push.join(LIMIT_S)
     assert push.answer is None
     again = Worker(folder).wait()
     workers.append(again)
@@ -241,7 +241,7 @@ def test_a_damaged_model_does_not_stop_the_worker(folder: Path, workers: list[Wo
     (folder / "models" / "tiny.safetensors").write_bytes(b"\x80\x04pickle")
     worker = Worker(folder, preload=1).wait()
     workers.append(worker)
-    assert requests.get(f"{worker.url}/health/ready", timeout=20).status_code == 503
+    assert requests.get(f"{worker.url}/health/ready", timeout=LIMIT_S).status_code == 503
     assert "cannot preload tiny" in worker.text()
 
 
@@ -279,7 +279,7 @@ def test_a_bad_setting_is_one_line(
 ) -> None:
     worker = Worker(folder, **settings)
     workers.append(worker)
-    assert worker.process.wait(60) == 1
+    assert worker.process.wait(LIMIT_S) == 1
     text = worker.text().strip()
     assert text.startswith("error: ")
     assert words in text

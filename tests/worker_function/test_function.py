@@ -15,10 +15,10 @@ from pipeline.models.push import push_model
 from pipeline.protocol.envelope import push_body
 from results.stores.open import open_store
 from tests.support.builders.checkpoints import save_tiny
-from tests.support.builders.fakes import wait_until
 from tests.support.servers.function_site import Site, event_of
 from tests.support.servers.gcs_fault_proxy import gcs_fault_proxy
 from tests.support.servers.gcs_server import GcsServer, find_binary
+from tests.support.waiting import wait_until
 
 
 @pytest.mark.parametrize(("index", "convert"), [(0, to_binary), (1, to_structured)])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -81,12 +80,3 @@ def a_runtime(
 def a_delivery(target: Target = "container", attempt: int | None = 1) -> Delivery:
     """A fresh arrival."""
     return Delivery(target, "m1", None, attempt, None, Delivery.new_id())
-
-
-def wait_until(condition: Callable[[], bool], what: str, timeout_s: float = 20.0) -> None:
-    """Poll until `condition()`; fail with `what` after the timeout."""
-    end = time.monotonic() + timeout_s
-    while not condition():
-        if time.monotonic() > end:
-            raise AssertionError(f"waited {timeout_s:g} s in vain: {what}")
-        time.sleep(0.01)

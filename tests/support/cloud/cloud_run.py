@@ -22,8 +22,8 @@ from benchmarks.delivery.oidc_issuer import EMAIL, LocalIssuer
 from pipeline.auth.push_auth import push_auth_of
 from pipeline.config.settings import Settings
 from tests.support import ROOT
-from tests.support.builders.fakes import wait_until
 from tests.support.servers.valkey import free_port
+from tests.support.waiting import LIMIT_S, wait_until
 
 
 class Instance:
@@ -65,14 +65,14 @@ class Instance:
         for child in psutil.Process(self._process.pid).children():
             child.kill()
         self._process.kill()
-        self._process.wait(20)
+        self._process.wait(LIMIT_S)
         self._log.close()
 
     def _answers(self) -> bool:
         assert self._process.poll() is None, Path(self._log.name).read_text()
         try:
             requests.get(f"{self.url}health/live", timeout=5)
-        except requests.ConnectionError:
+        except requests.RequestException:
             return False
         return True
 
@@ -110,7 +110,7 @@ class CloudRun:
                 self.started += 1
                 self.instances.append(instance)
         try:
-            return requests.post(instance.url, data=body, headers=dict(headers), timeout=120)
+            return requests.post(instance.url, data=body, headers=dict(headers), timeout=LIMIT_S)
         finally:
             with self.lock:
                 instance.busy, instance.idle_since = False, time.monotonic()

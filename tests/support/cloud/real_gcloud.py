@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.support import ROOT, missing
+from tests.support.waiting import LIMIT_S
 
 PARSER = Path(__file__).parent / "gcloud_parser.py"
 
@@ -39,7 +40,7 @@ class RealGcloud:
             cwd=ROOT,  # flags name files there
             capture_output=True,
             text=True,
-            timeout=120,
+            timeout=LIMIT_S,
             check=False,
         )
         answers = [json.loads(line) for line in process.stdout.splitlines()]
@@ -68,7 +69,7 @@ def find_gcloud(folder: Path) -> RealGcloud:
         env=environment,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=LIMIT_S,
         check=True,
     )
     told = json.loads(answer.stdout)

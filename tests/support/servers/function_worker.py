@@ -12,8 +12,8 @@ from pathlib import Path
 import psutil
 import requests
 
-from tests.support.builders.fakes import wait_until
 from tests.support.servers.valkey import free_port
+from tests.support.waiting import LIMIT_S, wait_until
 
 
 def write_constraints(path: Path) -> Path:
@@ -46,7 +46,7 @@ def run_alone(bundle: Path, code: str) -> str:
         env=clean_environment(bundle.parent),
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=LIMIT_S,
         check=False,
     )
     assert done.returncode == 0, done.stderr
@@ -105,13 +105,13 @@ class FunctionServer:
             for child in psutil.Process(self._process.pid).children():
                 child.kill()
             self._process.kill()
-        self._process.wait(20)
+        self._process.wait(LIMIT_S)
         self._log.close()
 
     def _answers(self) -> bool:
         assert self._process.poll() is None, self.text()
         try:
             requests.get(self.url, timeout=5)
-        except requests.ConnectionError:
+        except requests.RequestException:
             return False
         return True

@@ -13,10 +13,10 @@ from typing import Any, Literal
 from urllib.parse import unquote, urlsplit
 
 from tests.support.servers.gcs_server import GcsServer
+from tests.support.waiting import LIMIT_S
 
 Kind = Literal["status", "lose_answer", "cut_answer", "damage_answer", "cut_upload", "hang_up"]
 ALWAYS = 10**9
-SERVER_LIMIT_S = 30.0
 HOP_HEADERS = frozenset({"connection", "content-length", "host", "keep-alive", "transfer-encoding"})
 
 
@@ -140,7 +140,7 @@ class _Handler(BaseHTTPRequestHandler):
     do_POST = do_PUT = do_DELETE = do_GET  # noqa: N815
 
     def _forward(self, body: bytes, *, cut: bool) -> tuple[int, dict[str, str], bytes]:
-        connection = http.client.HTTPConnection(self.server.address, timeout=SERVER_LIMIT_S)
+        connection = http.client.HTTPConnection(self.server.address, timeout=LIMIT_S)
         headers = {key: value for key, value in self.headers.items() if key.lower() not in HOP_HEADERS}
         sent = body[: len(body) // 2] if cut else body
         try:

@@ -12,8 +12,7 @@ from local.errors import StackError
 from local.pubsub.gcs_server import gcs_binary
 from tests.support import missing
 from tests.support.servers.valkey import free_port
-
-START_LIMIT_S = 20.0
+from tests.support.waiting import LIMIT_S
 
 
 class GcsServer:
@@ -43,7 +42,7 @@ class GcsServer:
 
     def wait(self) -> None:
         """Return when it answers."""
-        deadline = time.monotonic() + START_LIMIT_S
+        deadline = time.monotonic() + LIMIT_S
         while not self._answers():
             assert self._process.poll() is None, "fake-gcs-server ended at its start"
             assert time.monotonic() < deadline, "fake-gcs-server did not answer"
@@ -52,13 +51,13 @@ class GcsServer:
     def new_bucket(self) -> str:
         """Make an empty bucket and return its name."""
         name = f"bucket-{uuid4().hex[:12]}"
-        requests.post(f"{self.url}/storage/v1/b", json={"name": name}, timeout=10).raise_for_status()
+        requests.post(f"{self.url}/storage/v1/b", json={"name": name}, timeout=LIMIT_S).raise_for_status()
         return name
 
     def stop(self) -> None:
         """End the process."""
         self._process.terminate()
-        self._process.wait(10)
+        self._process.wait(LIMIT_S)
 
     def _answers(self) -> bool:
         try:

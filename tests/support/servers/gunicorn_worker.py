@@ -13,8 +13,8 @@ import requests
 from pipeline.protocol.clock import utc_now
 from pipeline.protocol.envelope import push_body, queued_message
 from pipeline.protocol.task_message import TaskMessage
-from tests.support.builders.fakes import wait_until
 from tests.support.servers.valkey import free_port
+from tests.support.waiting import LIMIT_S, wait_until
 
 
 class Worker:
@@ -53,7 +53,7 @@ class Worker:
     def push(self, task: TaskMessage, attempt: int = 1) -> requests.Response:
         """Post a task as Pub/Sub would."""
         body = push_body(queued_message(task, f"m{task.task_index}", utc_now()), "s", attempt)
-        return requests.post(self.url, data=body, timeout=120)
+        return requests.post(self.url, data=body, timeout=LIMIT_S)
 
     def text(self) -> str:
         """What it has logged."""
@@ -65,12 +65,12 @@ class Worker:
             for child in psutil.Process(self.process.pid).children():
                 child.kill()
             self.process.kill()
-        self.process.wait(20)
+        self.process.wait(LIMIT_S)
         self.log.close()
 
     def _answers(self) -> bool:
         assert self.process.poll() is None, self.text()
         try:
             return requests.get(f"{self.url}/health/live", timeout=5).ok
-        except requests.ConnectionError:
+        except requests.RequestException:
             return False

@@ -12,8 +12,8 @@ from typing import Any, Final
 import requests
 
 from tests.support.servers.valkey import free_port
+from tests.support.waiting import LIMIT_S
 
-START_LIMIT_S: Final = 30.0
 _OURS: Final = ("DIPTYCH_", "STORAGE_EMULATOR_HOST", "PUBSUB_EMULATOR_HOST")
 
 
@@ -42,7 +42,7 @@ class PageServer:
 
     def wait(self) -> None:
         """Return when it answers."""
-        deadline = time.monotonic() + START_LIMIT_S
+        deadline = time.monotonic() + LIMIT_S
         while not self._answers():
             assert self.process.poll() is None, f"the page ended at its start: {self.log()}"
             assert time.monotonic() < deadline, f"the page did not answer: {self.log()}"
@@ -50,14 +50,14 @@ class PageServer:
 
     def get(self, path: str, **options: Any) -> requests.Response:
         """Ask for a path."""
-        return requests.get(self.url + path, timeout=20, **options)
+        return requests.get(self.url + path, timeout=LIMIT_S, **options)
 
     def post(self, path: str, body: Any, **headers: str) -> requests.Response:
         """Post as the page's own scripts do; `headers` are put in place of theirs, "_" for "-"."""
         token = self.get("/api/form-options").json()["token"]
         own = {"Origin": self.url, "X-Diptych-Token": token}
         given = {name.replace("_", "-"): value for name, value in headers.items()}
-        return requests.post(self.url + path, json=body, headers={**own, **given}, timeout=20)
+        return requests.post(self.url + path, json=body, headers={**own, **given}, timeout=LIMIT_S)
 
     def log(self) -> str:
         """What it has said."""
@@ -68,7 +68,7 @@ class PageServer:
         """End it as a supervisor would."""
         self.process.terminate()
         try:
-            self.process.wait(15)
+            self.process.wait(LIMIT_S)
         finally:
             self.process.kill()
             self._log.close()

@@ -17,8 +17,7 @@ from local.pubsub.emulator import emulator_command
 from pipeline.config.pubsub_settings import PubSubAddress
 from tests.support import missing
 from tests.support.servers.valkey import free_port
-
-START_LIMIT_S = 60.0
+from tests.support.waiting import LIMIT_S
 
 
 class PubSubEmulator:
@@ -43,7 +42,7 @@ class PubSubEmulator:
 
     def wait(self) -> None:
         """Return when it answers."""
-        deadline = time.monotonic() + START_LIMIT_S
+        deadline = time.monotonic() + LIMIT_S
         while not self._answers():
             assert self._process, "the emulator was stopped"
             assert self._process.poll() is None, "the emulator ended"
@@ -78,7 +77,7 @@ class PubSubEmulator:
 
     def call(self, method: str, path: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
         """Make a request of its REST interface."""
-        answer = requests.request(method, f"http://{self.host}/v1/{path}", json=body or {}, timeout=30)
+        answer = requests.request(method, f"http://{self.host}/v1/{path}", json=body or {}, timeout=LIMIT_S)
         assert answer.ok, f"{method} {path}: {answer.status_code} {answer.text}"
         parsed: dict[str, Any] = answer.json()
         return parsed
@@ -88,7 +87,7 @@ class PubSubEmulator:
         if self._process:
             self._process.terminate()
             try:
-                self._process.wait(10)
+                self._process.wait(LIMIT_S)
             except subprocess.TimeoutExpired:
                 self._process.kill()
                 self._process.wait()

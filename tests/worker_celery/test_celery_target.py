@@ -18,7 +18,8 @@ from results.record import Record
 from results.stores.directory import DirectoryStore
 from tests.support.builders.checkpoints import save_tiny
 from tests.support.servers.valkey import ValkeyServer
-from tests.worker_celery.conftest import Workers, task, wait_until
+from tests.support.waiting import LIMIT_S, wait_until
+from tests.worker_celery.conftest import Workers, task
 
 RECORD = record_name("a-job", "celery", 0)
 LONG_COUNT = 150
@@ -68,7 +69,7 @@ def test_a_worker_generates_and_commits(
     (failed,) = store.list(failures_prefix("a-job", "celery"))
     assert load(Failure, store.read(failed.name), failed.name).error == "model_digest_mismatch"
     worker.terminate()
-    assert worker.wait(20) == 0
+    assert worker.wait(LIMIT_S) == 0
 
 
 def test_the_task_of_a_killed_worker_comes_back_and_has_cost_an_attempt(
@@ -103,7 +104,7 @@ def test_a_worker_that_is_asked_to_stop_gives_its_task_back_with_its_images_kept
     worker = workers.start("celery", model_dir=model_dir, batch_size=1, drain_s=0.0)
     wait_until(lambda: [*store.list(images_prefix("a-job", "celery"))], "the first image")
     worker.terminate()
-    assert worker.wait(20) == 0
+    assert worker.wait(LIMIT_S) == 0
     assert store.stat(RECORD) is None
     assert valkey.length(queue_name("celery")) == 1
     assert valkey.unacknowledged() == 0
