@@ -211,7 +211,7 @@ from producer.celery.connection import connect
 kombu.transport.redis.QoS.append = lambda *_: os.kill(os.getpid(), signal.SIGKILL)
 app, connection = connect(Settings(broker_url=sys.argv[1]))
 with connection.Consumer(app.amqp.queues.select_add(sys.argv[2]), callbacks=[print]):
-    connection.drain_events(timeout=LIMIT_S)
+    connection.drain_events(timeout=120)
 """
 
 
