@@ -16,7 +16,7 @@ from typing import Any, Final
 
 import requests
 
-from bench.cloud.services import Service
+from bench.cloud.services import Service, service_of_url
 
 ENDPOINT: Final = "https://monitoring.googleapis.com"
 # https://cloud.google.com/monitoring/api/metrics_gcp_p_z#gcp-run
@@ -48,13 +48,18 @@ class Window:
     ended_s: float
 
 
+def window_of(target: str, url: str, started_s: float, ended_s: float) -> Window:
+    """The window of a target that answers at an address."""
+    return Window(service_of_url(url) or Service(f"diptych-{target}"), started_s, ended_s)
+
+
 def read_usage(
     project: str, windows: Mapping[Any, Window], tell: Callable[[str], None], *, patient: bool = True
 ) -> dict[str, Any]:
     """The usage of each target, once Cloud Monitoring shows all of it. Ctrl-C ends the waiting, no more.
 
     Args:
-        project: of the services.
+        project: of the services; "": nothing is read.
         windows: by target.
         tell: given lines for the user.
         patient: wait until the last minute can be seen; else read what there is.
@@ -63,18 +68,18 @@ def read_usage(
     def headers() -> Mapping[str, str]:
         return google_headers(project)
 
-    if not windows:
+    if not project or not windows:
         return {}
-    found = {name: cloud_usage(project, one, headers, ENDPOINT) for name, one in windows.items()}
-    seen_s = max(one.ended_s for one in windows.values()) + LATE_S
-    permitted = any(part["permitted"] for part in found.values())
+    usage = {name: cloud_usage(project, window, headers, ENDPOINT) for name, window in windows.items()}
+    seen_s = max(window.ended_s for window in windows.values()) + LATE_S
+    permitted = any(part["permitted"] for part in usage.values())
     if permitted and patient and seen_s > time.time():
-        told = datetime.fromtimestamp(seen_s).strftime("%H:%M:%S")
-        tell(f"waiting for Cloud Monitoring's last figures until {told}; Ctrl-C reads what there is")
+        until = datetime.fromtimestamp(seen_s).strftime("%H:%M:%S")
+        tell(f"waiting for Cloud Monitoring's last figures until {until}; Ctrl-C reads what there is")
         with suppress(KeyboardInterrupt):
             time.sleep(max(0.0, seen_s - time.time()))
-        found = {name: cloud_usage(project, one, headers, ENDPOINT) for name, one in windows.items()}
-    return found
+        usage = {name: cloud_usage(project, window, headers, ENDPOINT) for name, window in windows.items()}
+    return usage
 
 
 def cloud_usage(project: str, window: Window, headers: Headers, endpoint: str = ENDPOINT) -> dict[str, Any]:
@@ -86,18 +91,18 @@ def cloud_usage(project: str, window: Window, headers: Headers, endpoint: str = 
         headers: makes those that let us in.
         endpoint: of the API.
     """
-    found: dict[str, Any] = {"service": window.service.name, "permitted": True}
+    usage: dict[str, Any] = {"service": window.service.name, "permitted": True}
     for name, read in (("instances", _instances), ("billed", _billed)):
         try:
-            found[name] = read(_Asking(endpoint, project, window, headers()))
+            usage[name] = read(_Asking(endpoint, project, window, headers()))
         except _BAD as error:
-            found["permitted"] = False
-            found[name] = {"note": f"not available: {' '.join(str(error).split())[:300]}"}
+            usage["permitted"] = False
+            usage[name] = {"note": f"not available: {' '.join(str(error).split())[:300]}"}
     seen = window.ended_s + LATE_S < time.time()
-    found["complete"] = seen
+    usage["complete"] = seen
     if not seen:
-        found["note"] = "the last minutes may be missing: Cloud Monitoring shows them a few minutes late"
-    return found
+        usage["note"] = "the last minutes may be missing: Cloud Monitoring shows them a few minutes late"
+    return usage
 
 
 def google_headers(project: str) -> dict[str, str]:

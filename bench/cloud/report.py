@@ -12,26 +12,27 @@ def usage_table(usage: Mapping[str, Any]) -> str:
     """Cloud Monitoring's figures by target, or why there are none; "" if nobody asked."""
     if not usage:
         return ""
-    rows = [(target, of["service"], *_cells(of)) for target, of in usage.items()]
+    rows = [(target, part["service"], *_cells(part)) for target, part in usage.items()]
     head = ("", "service", "instances at once, most", "billed seconds", "")
     return plain_table("Cloud Monitoring, whole minutes of whoever asked the service", head, rows, words=1)
 
 
 def usage_lines(usage: Mapping[str, Any]) -> Iterator[str]:
     """The same for the terminal."""
-    for target, of in usage.items():
-        instances, billed, note = _cells(of)
-        told = "; ".join(part for part in (instances and f"at most {instances} instances", billed) if part)
-        yield f"{target:10} {told + ' s billed' if billed else told}{'; ' if told and note else ''}{note}"
+    for target, part in usage.items():
+        instances, billed, note = _cells(part)
+        numbers = "; ".join(part for part in (instances and f"at most {instances} instances", billed) if part)
+        figures = f"{numbers} s billed" if billed else numbers
+        yield f"{target:10} {figures}{'; ' if figures and note else ''}{note}"
 
 
-def _cells(of: Mapping[str, Any]) -> tuple[str, str, str]:
-    instances, billed = of["instances"], of["billed"]
+def _cells(part: Mapping[str, Any]) -> tuple[str, str, str]:
+    instances, billed = part["instances"], part["billed"]
     states = ", ".join(
         f"{name.removeprefix('most_')} {value:g}"
         for name, value in instances.items()
         if name.startswith("most_")
     )
     most = f"{instances['most']:g} ({states})" if "most" in instances else ""
-    notes = dict.fromkeys(part["note"] for part in (instances, billed, of) if "note" in part)
+    notes = dict.fromkeys(part["note"] for part in (instances, billed, part) if "note" in part)
     return most, f"{billed['sum_s']:.1f}" if "sum_s" in billed else "", "; ".join(notes)

@@ -15,7 +15,7 @@ from queue import Empty, SimpleQueue
 from typing import Final
 
 from bench.cold.sample import ColdStart
-from bench.load.pushes import Pushes
+from bench.load.generator.pushes import Pushes
 from bench.runs.wall_clock import ahead_s, was_set
 from local.addresses import Addresses
 from local.options import StackOptions
@@ -65,19 +65,19 @@ class Starter:
         self._orphan_reaper.close()
 
     def start(
-        self, found: ColdStart, pushes: Pushes, log: Path, *, profiled: bool = False
+        self, start: ColdStart, pushes: Pushes, log: Path, *, profiled: bool = False
     ) -> list[list[str]]:
         """Make one start.
 
         Args:
-            found: filled in as it goes.
+            start: filled in as it goes.
             pushes: of a new job.
             log: the worker's lines are added to it.
             profiled: let Python print each import's time, which slows it down a little.
         Returns:
             The worker's lines: until its first response, and after it.
         """
-        found.interpreter_s = interpreter_s()
+        start.interpreter_s = interpreter_s()
         port = choose_port(0, pushes.target, "--target")
         events: SimpleQueue[Event] = SimpleQueue()
         lines: list[list[str]] = [[]]
@@ -85,18 +85,18 @@ class Starter:
         try:
             with self._process(pushes.target, port, events, profiled=profiled):
                 self._until_listening(port, spawned, events, lines)
-                found.listen_s = time.monotonic() - spawned
+                start.listen_s = time.monotonic() - spawned
                 _request(port, "GET", _FIRST[pushes.target], b"", self._timeout_s)
-                found.first_response_s = time.monotonic() - spawned
+                start.first_response_s = time.monotonic() - spawned
                 _shutdown(events, lines)
                 lines.append([])
                 body = pushes.body(0, 1)
-                found.sent_s = time.monotonic() - spawned
-                found.status = _request(port, "POST", "/", body, self._timeout_s)
-                found.response_s = time.monotonic() - spawned
-            self._read(found, pushes, spawned, ahead)
+                start.sent_s = time.monotonic() - spawned
+                start.status = _request(port, "POST", "/", body, self._timeout_s)
+                start.response_s = time.monotonic() - spawned
+            self._read(start, pushes, spawned, ahead)
         except (StartFailed, ResultsError) as error:
-            found.error = str(error)
+            start.error = str(error)
         finally:
             _shutdown(events, lines)
             with log.open("a", encoding="utf-8") as file:
@@ -146,22 +146,21 @@ class Starter:
                 raise StartFailed(f"it does not listen after {self._timeout_s:g} s")
             time.sleep(POLL_S)
 
-    def _read(self, found: ColdStart, pushes: Pushes, spawned: float, ahead: float) -> None:
+    def _read(self, start: ColdStart, pushes: Pushes, spawned: float, ahead: float) -> None:
         """What record and store tell; their clock is this machine's wall clock."""
-        if not 200 <= found.status < 300:
-            raise StartFailed(f"the push was answered with {found.status}")
+        if not 200 <= start.status < 300:
+            raise StartFailed(f"the push was answered with {start.status}")
         stored = read_record(self._store, pushes.job_id, pushes.target, 0)
         image = self._store.stat(image_name(pushes.job_id, pushes.target, 0))
         now_ahead = ahead_s()
         if was_set(ahead, now_ahead, time.monotonic() - spawned):
             raise StartFailed(f"the wall clock was set by {now_ahead - ahead:+.2f} s during the start")
         record, spawned_s = stored.record, spawned + ahead
-        found.received_s = record.received_at.timestamp() - spawned_s
-        found.png_s = image.created_at.timestamp() - spawned_s if image else None
-        found.record_s = stored.created_at.timestamp() - spawned_s
-        for name in ("model_load_s", "generate_s", "encode_s", "store_s", "process_s"):
-            setattr(found, name, getattr(record, name))
-        found.outcome = "ok" if image else "error"
+        start.received_s = record.received_at.timestamp() - spawned_s
+        start.png_s = image.created_at.timestamp() - spawned_s if image else None
+        start.record_s = stored.created_at.timestamp() - spawned_s
+        start.take_durations(record)
+        start.outcome = "ok" if image else "error"
 
 
 def interpreter_s() -> float:

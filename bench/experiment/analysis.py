@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from math import ceil, exp, isnan
 from statistics import NormalDist
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,10 +14,9 @@ from bench.cloud.targets import deployed_title, stand_ins
 from bench.experiment.conditions import conditions_of
 from bench.experiment.pairs import Pairs
 from bench.experiment.plan import METRICS, PHASES, Metric, Phase
+from bench.runs.title import SERVERS
 from results.statistics.power import POWER
 from results.statistics.verdict import CONFIDENCE, MIN_TRIALS, Finding, Verdict, find
-
-_SERVERS: Final = {"container": "gunicorn", "function": "functions-framework"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +72,7 @@ def title(pairs: Pairs) -> str:
         a, b = (kinds[name] for name in pairs.experiment.names)
         names = f"{a} against {b}" if a != b else f"{a} against {a} ({' and '.join(pairs.experiment.names)})"
         return deployed_title(names, stand_ins([*deployed.urls.values()], deployed.store))
-    first, second = (_SERVERS[kinds[name]] for name in pairs.experiment.names)
+    first, second = (SERVERS[kinds[name]] for name in pairs.experiment.names)
     if first != second:
         return f"{first} against {second} on this machine"
     return f"{first} against itself on this machine ({' and '.join(pairs.experiment.names)})"
@@ -81,7 +80,7 @@ def title(pairs: Pairs) -> str:
 
 def _judged(pairs: Pairs, questions: list[_Question]) -> list[dict[str, Any]]:
     experiment = pairs.experiment
-    values = [pairs.log_ratios(one.metric, one.phase)[0] for one in questions]
+    values = [pairs.log_ratios(question.metric, question.phase)[0] for question in questions]
     findings = find(values, margin=experiment.question.margin, seed=experiment.trials.seed)
     return [
         _answer(pairs, question, column, finding or Finding(0, float("nan"), float("nan")))
@@ -128,9 +127,9 @@ def _notes(pairs: Pairs, question: _Question, finding: Finding) -> list[str]:
     if finding.low is None:
         return ["all, or nearly all, pairs have the same value: real ones never do, so there is no interval"]
     margin = pairs.experiment.question.margin
-    told = f"with this spread about {finding.trials_needed:,} pairs" if finding.trials_needed else ""
-    notes = [f"{told} would tell a difference of {100 * margin:g}% from none"] if told else []
-    if not told:
+    needed = f"with this spread about {finding.trials_needed:,} pairs" if finding.trials_needed else ""
+    notes = [f"{needed} would tell a difference of {100 * margin:g}% from none"] if needed else []
+    if not needed:
         notes = ["as many pairs as these usually suffice for this margin: the ratio lies near its edge"]
     return notes + _unpaired(pairs, question, margin)
 

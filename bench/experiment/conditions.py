@@ -10,15 +10,15 @@ from bench.experiment.pairs import Pairs
 
 EQUAL: Final = ("engine", "precision", "threads", "batch_size", "preloaded")
 """What must be the same of both for a verdict to be about the targets."""
-TOLD: Final = (*EQUAL, "isa", "cpu_model", "revision")
+NOTED: Final = (*EQUAL, "isa", "cpu_model", "revision")
 """A cloud gives what CPU it has; a new revision in the middle is a change of conditions."""
 _PINNED: Final = ("engine", "threads", "batch_size")
 
 
 def conditions_of(pairs: Pairs) -> dict[str, Any]:
     """How many requests each setting was seen in, by target, and what is wrong with that."""
-    found = {name: {key: _counted(pairs, name, key) for key in TOLD} for name in pairs.experiment.names}
-    return {"seen": found, "unequal": [*_unequal(pairs, found)], "requests": _requests(pairs)}
+    seen = {name: {key: _counted(pairs, name, key) for key in NOTED} for name in pairs.experiment.names}
+    return {"seen": seen, "unequal": [*_unequal(pairs, seen)], "requests": _requests(pairs)}
 
 
 def _counted(pairs: Pairs, name: str, key: str) -> dict[str, int]:
@@ -26,30 +26,30 @@ def _counted(pairs: Pairs, name: str, key: str) -> dict[str, int]:
     return dict(Counter(cell for cell in cells if cell).most_common())
 
 
-def _unequal(pairs: Pairs, found: Mapping[str, Mapping[str, Mapping[str, int]]]) -> Iterator[str]:
+def _unequal(pairs: Pairs, seen: Mapping[str, Mapping[str, Mapping[str, int]]]) -> Iterator[str]:
     """Findings in words."""
     first, second = pairs.experiment.names
     for key in EQUAL:
-        a, b = (sorted(found[name][key]) for name in (first, second))
+        a, b = (sorted(seen[name][key]) for name in (first, second))
         if a and b and a != b:
             yield f"{key} is {' and '.join(a)} of {first}, {' and '.join(b)} of {second}"
     for key in _PINNED:
         wanted = str(getattr(pairs.experiment.pinned, key))
         for name in (first, second):
-            other = [seen for seen in found[name][key] if seen != wanted]
+            other = [seen for seen in seen[name][key] if seen != wanted]
             if other:
                 yield f"pinned.{key} is {wanted}, {name} works with {' and '.join(other)}"
     for name in (first, second):
-        if len(found[name]["revision"]) > 1:
-            yield f"{name} was deployed anew in the middle ({', '.join(found[name]['revision'])})"
+        if len(seen[name]["revision"]) > 1:
+            yield f"{name} was deployed anew in the middle ({', '.join(seen[name]['revision'])})"
 
 
 def _requests(pairs: Pairs) -> dict[str, Any]:
     """By target: instances, cold starts, and what no record was found of."""
-    told = {}
+    counts = {}
     for name in pairs.experiment.names:
         rows = [row for arms in pairs.sound.values() for row in arms[name]]
-        told[name] = {
+        counts[name] = {
             "requests": len(rows),
             "without a record": sum(not row["cold"] for row in rows),
             "instances seen": len({row["instance"] for row in rows if row.get("instance")}),
@@ -58,4 +58,4 @@ def _requests(pairs: Pairs) -> dict[str, Any]:
                 row["cold"] == "1" and row["phase"] == "warm" for row in rows
             ),
         }
-    return told
+    return counts

@@ -25,8 +25,8 @@ def deployed_experiment(
     Raises:
         BenchError: it names no deployed targets, or asks what they cannot be asked.
     """
-    found = experiment.deployed
-    if found is None:
+    named = experiment.deployed
+    if named is None:
         raise BenchError(
             f"{where}: --cloud needs a table [deployed.urls] with the address of each target;"
             " docs/experiment.md shows the form"
@@ -38,12 +38,12 @@ def deployed_experiment(
             " for them"
         )
     metric = experiment.question.metric
-    if metric in _OF_RECORDS and not found.store:
+    if metric in _OF_RECORDS and not named.store:
         raise BenchError(
             f'{where}: question.metric = "{metric}" is in records: name deployed.store, gs://BUCKET'
         )
     deployed = Deployed(
-        urls=found.urls, store=found.store, account=account or found.account, project=project or found.project
+        urls=named.urls, store=named.store, account=account or named.account, project=project or named.project
     )
     return experiment.model_copy(update={"deployed": deployed})
 

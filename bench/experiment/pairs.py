@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench.experiment.plan import Experiment, Metric, Phase
-from bench.load.sample import outcome_of
+from bench.load.generator.sample import outcome_of
 
 Cells = Mapping[str, str]
 
@@ -62,10 +62,10 @@ class Pairs:
 
     def samples(self, name: str, metric: Metric, phase: Phase) -> NDArray[np.float64]:
         """A target's single values, of all pairs: float64 [n]."""
-        found = [
+        values = [
             value for arms in self.sound.values() for value in _values(arms[name], metric, phase).values()
         ]
-        return np.array(found, dtype=np.float64)
+        return np.array(values, dtype=np.float64)
 
     def order_effect(self, metric: Metric, phase: Phase) -> float | None:
         """The ratio where the first target went first, over the ratio where it went second; 1: none."""
@@ -83,12 +83,12 @@ def pairs_of(rows: Sequence[Cells], experiment: Experiment) -> Pairs:
     for row in rows:
         arms[int(row["pair"])][row["name"]].append(row)
     whole = {
-        number: found
-        for number, found in arms.items()
-        if all(len(found[name]) == experiment.tasks for name in experiment.names)
+        number: pair
+        for number, pair in arms.items()
+        if all(len(pair[name]) == experiment.tasks for name in experiment.names)
     }
-    failed = tuple(sorted(number for number, found in whole.items() if not all(map(_fine, found.values()))))
-    sound = {number: found for number, found in whole.items() if number not in failed}
+    failed = tuple(sorted(number for number, pair in whole.items() if not all(map(_fine, pair.values()))))
+    sound = {number: pair for number, pair in whole.items() if number not in failed}
     failed_of = {name: sum(not _fine(whole[number][name]) for number in failed) for name in experiment.names}
     return Pairs(experiment, sound, failed, failed_of)
 
@@ -100,12 +100,12 @@ def _fine(rows: Sequence[Cells]) -> bool:
 def _values(rows: Sequence[Cells], metric: Metric, phase: Phase) -> dict[int, float]:
     """By task. What a cold process generated is no warm value, whenever it was asked, nor the reverse."""
     other = "1" if phase == "warm" else "0"
-    found = {
+    values = {
         int(row["task"]): float(row[metric])
         for row in rows
         if row["phase"] == phase and row["cold"] != other and row[metric]
     }
-    return {task: value for task, value in found.items() if value > 0}
+    return {task: value for task, value in values.items() if value > 0}
 
 
 def _difference_of_means(a: Mapping[int, float], b: Mapping[int, float]) -> float | None:

@@ -1,4 +1,4 @@
-"""The report of an experiment, and its few lines for the terminal."""
+"""The report of an experiment."""
 
 from __future__ import annotations
 
@@ -8,8 +8,17 @@ from typing import Any, Final
 
 import numpy as np
 
-from bench.cloud.report import usage_lines, usage_table
-from bench.runs.page import conditions, figures, mapping_table, page_html, paragraph, plain_table
+from bench.cloud.report import usage_table
+from bench.experiment.text import interval_text, lead_lines
+from bench.runs.page import (
+    conditions,
+    figures,
+    mapping_table,
+    method_section,
+    page_html,
+    paragraph,
+    plain_table,
+)
 from bench.runs.plots import whole_ticks
 from bench.runs.quantities import milliseconds
 from bench.runs.read import StoredRun
@@ -47,54 +56,7 @@ def method(run: StoredRun) -> str:
 def report_html(run: StoredRun) -> str:
     """One run as one file."""
     results = run.results
-    return page_html(str(results["title"]), " ".join(_lines(results, run)), _sections(run))
-
-
-def text_lines(run: StoredRun) -> list[str]:
-    """The run in a few lines."""
-    return [
-        str(run.results["title"]),
-        *_lines(run.results, run),
-        *usage_lines(run.results.get("cloud") or {}),
-    ]
-
-
-def _lines(results: Mapping[str, Any], run: StoredRun) -> Iterator[str]:
-    pairs = results["pairs"]
-    yield from run.marks
-    answer = results["question"]
-    failed = ""
-    if pairs["failed"]:
-        of = ", ".join(f"{name} in {count}" for name, count in pairs["failed_of"].items())
-        failed = f", {len(pairs['failed'])} of them failed and left out ({of})"
-    yield f"{pairs['finished']} of {pairs['planned']} pairs{failed}."
-    if pairs["failed"] and answer["verdict"]:
-        yield "What failed may be what was slowest: the verdict is of the other pairs alone."
-    if run.partial and answer["verdict"]:
-        yield "A look in the middle: ending a run where its verdict pleases makes false ones likelier."
-    asked = f"{answer['metric']}, {answer['phase']}, margin {100 * results['margin']:g}%"
-    yield f"Asked: {asked}: {_told(results, answer)}."
-    if answer["note"]:
-        yield f"{answer['note']}."
-    injected = {name: value for name, value in run.configuration["experiment"]["inject"].items() if value}
-    if injected:
-        told = ", ".join(f"{name} = {value:g}" for name, value in injected.items())
-        yield f"INJECTED, so no finding about the targets: {told}."
-    for told in (results.get("conditions") or {}).get("unequal", ()):
-        yield f"UNEQUAL, so no finding about the targets: {told}."
-
-
-def _told(results: Mapping[str, Any], answer: Mapping[str, Any]) -> str:
-    first, second = results["targets"]
-    if answer["ratio"] is None:
-        return "not measured"
-    verdict = str(answer["verdict"] or "no verdict").upper()
-    interval = f" ({_range(answer)})" if answer["low"] is not None else ""
-    return f"{verdict}; {first} / {second} = {answer['ratio']:.3f}{interval}"
-
-
-def _range(answer: Mapping[str, Any]) -> str:
-    return "–" if answer["low"] is None else f"{answer['low']:.3f} … {answer['high']:.3f}"
+    return page_html(str(results["title"]), " ".join(lead_lines(run)), _sections(run))
 
 
 def _sections(run: StoredRun) -> Iterator[str]:
@@ -108,17 +70,17 @@ def _sections(run: StoredRun) -> Iterator[str]:
     if "instances" in results:
         yield mapping_table("Fresh instances", results["instances"])
     yield usage_table(results.get("cloud") or {}) + _conditions(results.get("conditions") or {})
-    yield conditions(run) + "<h2>Method</h2>" + paragraph(method(run))
+    yield conditions(run) + method_section(method(run))
 
 
-def _conditions(found: Mapping[str, Any]) -> str:
+def _conditions(noted: Mapping[str, Any]) -> str:
     """What the records tell, side by side."""
-    if not found:
+    if not noted:
         return ""
-    names = [*found["seen"]]
+    names = [*noted["seen"]]
     rows = [
-        (key, *(_seen(found["seen"][name][key]) for name in names)) for key in found["seen"][names[0]]
-    ] + [(key, *(str(found["requests"][name][key]) for name in names)) for key in found["requests"][names[0]]]
+        (key, *(_seen(noted["seen"][name][key]) for name in names)) for key in noted["seen"][names[0]]
+    ] + [(key, *(str(noted["requests"][name][key]) for name in names)) for key in noted["requests"][names[0]]]
     return plain_table("Settings and instances, as the records tell them", ("", *names), rows, words=2)
 
 
@@ -133,10 +95,15 @@ def verdicts_table(results: Mapping[str, Any], answers: Sequence[Mapping[str, An
     first, second = results["targets"]
     rows = [
         (
-            *(f"{one['metric']}, {one['phase']}", one["pairs"], _number(one["ratio"]), _range(one)),
-            *(_number(one["p_value"]), _number(one["order_effect"]), one["verdict"] or "none"),
+            *(
+                f"{answer['metric']}, {answer['phase']}",
+                answer["pairs"],
+                _number(answer["ratio"]),
+                interval_text(answer),
+            ),
+            *(_number(answer["p_value"]), _number(answer["order_effect"]), answer["verdict"] or "none"),
         )
-        for one in answers
+        for answer in answers
     ]
     head = ("", "pairs", f"{first} / {second}", "95% interval", "p", "order effect", "verdict")
     return plain_table(caption, head, rows, words=1) + _notes(answers)
@@ -144,23 +111,23 @@ def verdicts_table(results: Mapping[str, Any], answers: Sequence[Mapping[str, An
 
 def _notes(answers: Sequence[Mapping[str, Any]]) -> str:
     """Alike ones once, with what they are of."""
-    of: dict[str, list[str]] = {}
-    for one in answers:
-        if one["note"]:
-            of.setdefault(one["note"], []).append(f"{one['metric']}, {one['phase']}")
-    return "".join(paragraph(f"{'; '.join(names)}: {note}.") for note, names in of.items())
+    questions: dict[str, list[str]] = {}
+    for answer in answers:
+        if answer["note"]:
+            questions.setdefault(answer["note"], []).append(f"{answer['metric']}, {answer['phase']}")
+    return "".join(paragraph(f"{'; '.join(names)}: {note}.") for note, names in questions.items())
 
 
 def _samples(results: Mapping[str, Any]) -> str:
     rows = [
         (
-            f"{one['metric']}, {one['phase']}",
+            f"{answer['metric']}, {answer['phase']}",
             name,
-            of["n"],
-            *(milliseconds(of[key]) for key in ("mean", "sd", "median")),
+            sample["n"],
+            *(milliseconds(sample[key]) for key in ("mean", "sd", "median")),
         )
-        for one in (results["question"], *results["beside"])
-        for name, of in one["samples"].items()
+        for answer in (results["question"], *results["beside"])
+        for name, sample in answer["samples"].items()
     ]
     return plain_table("Single requests, milliseconds", ("", "target", "n", "mean", "SD", "median"), rows)
 
@@ -194,10 +161,10 @@ def _pairs_plot(results: Mapping[str, Any], answer: Mapping[str, Any]) -> Plot:
 def intervals_plot(asked: Sequence[tuple[str, Mapping[str, Any]]]) -> Iterator[Plot]:
     """The ratios with their intervals, of one run or of several under their names."""
     answers = [
-        (" ".join((name, f"{one['metric']}, {one['phase']}")).strip(), one)
+        (" ".join((name, f"{answer['metric']}, {answer['phase']}")).strip(), answer)
         for name, results in asked
-        for one in (results["question"], *results["beside"])
-        if one["low"] is not None
+        for answer in (results["question"], *results["beside"])
+        if answer["low"] is not None
     ][::-1]
     if not answers:
         return
@@ -206,9 +173,11 @@ def intervals_plot(asked: Sequence[tuple[str, Mapping[str, Any]]]) -> Iterator[P
     with drawn(0.8 + 0.28 * len(answers)) as (figure, axes):
         for margin in margins:
             _margin(axes.axvspan, margin)
-        for place, (_, one) in enumerate(answers):
-            axes.plot([one["low"], one["high"]], [place, place], "-", color=TARGETS["container"], linewidth=2)
-            axes.plot([one["ratio"]], [place], "o", color=TARGETS["container"], markersize=4)
+        for place, (_, answer) in enumerate(answers):
+            axes.plot(
+                [answer["low"], answer["high"]], [place, place], "-", color=TARGETS["container"], linewidth=2
+            )
+            axes.plot([answer["ratio"]], [place], "o", color=TARGETS["container"], markersize=4)
         axes.set_yticks(range(len(answers)), [name for name, _ in answers])
         axes.set_xlabel(f"{ratios.pop() if len(ratios) == 1 else 'first / second target'}, 95% interval")
         yield finished(

@@ -2,28 +2,25 @@
 
 from __future__ import annotations
 
-import secrets
 import time
 from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from bench.cloud.metrics import Window, read_usage
-from bench.cloud.services import Service, service_of_url
+from bench.cloud.metrics import read_usage, window_of
 from bench.cloud.targets import DeployedTarget, check_let_in
 from bench.errors import BenchError
-from bench.experiment.analysis import analyse
 from bench.experiment.deployed import reach
 from bench.experiment.instance import cores_of
 from bench.experiment.pairs import pairs_of
 from bench.experiment.plan import Experiment, order_digest, order_of, parse_experiment
-from bench.experiment.report import report_html
 from bench.experiment.trial import COLUMNS, Arm
 from bench.runs.environment import environment
-from bench.runs.folder import RAW_NAME, RunFolder
+from bench.runs.folder import RAW_NAME, RunFolder, run_name
+from bench.runs.kinds import conclude
 from bench.runs.raw import RawLog
-from bench.runs.read import StoredRun, read_run
+from bench.runs.read import RUNNING, StoredRun, read_run
 from model.registry import ModelInfo, Registry
 
 COMMAND: Final = "compare"
@@ -104,7 +101,7 @@ class _Run:
         self._options, self._model, self._folder, self._tell = options, model, folder, tell
         self._deployed = deployed
         self._origin, self._started_s = time.perf_counter(), time.time()
-        self._job = f"compare-{time.strftime('%Y%m%d-%H%M%S')}-{secrets.token_hex(3)}"
+        self._job = run_name(COMMAND)
 
     def record(self, done: Set[int]) -> None:
         """Run the pairs but for those that are done."""
@@ -129,11 +126,17 @@ class _Run:
 
     def conclude(self) -> None:
         """Write figures and report."""
-        usage = self._usage()
-        stored = read_run(self._options.out)
-        experiment = self._options.experiment
-        self._folder.finish({**analyse(pairs_of(stored.rows, experiment)), "cloud": usage})
-        self._folder.write_report(report_html(read_run(self._options.out)))
+        deployed, ended_s = (
+            self._options.experiment.deployed,
+            self._started_s + time.perf_counter() - self._origin,
+        )
+        # Of this session: a run that was gone on with had others before.
+        windows = {
+            name: window_of(target.target, target.url, self._started_s, ended_s)
+            for name, target in self._deployed.items()
+        }
+        project, patient = deployed.project if deployed else "", self._folder.status == "running"
+        conclude(self._folder, {"cloud": read_usage(project, windows, self._tell, patient=patient)})
 
     def _arm(self, pair: int, place: int, name: str) -> bool:
         options = self._options
@@ -158,20 +161,6 @@ class _Run:
                 check_let_in(name, row.status)
         return all(200 <= row.status < 300 for row in rows)
 
-    def _usage(self) -> dict[str, Any]:
-        """Of this session; a run that was gone on with had others before."""
-        deployed = self._options.experiment.deployed
-        if not deployed or not deployed.project:
-            return {}
-        ended_s = self._started_s + time.perf_counter() - self._origin
-        windows = {
-            name: Window(
-                service_of_url(one.url) or Service(f"diptych-{one.target}"), self._started_s, ended_s
-            )
-            for name, one in self._deployed.items()
-        }
-        return read_usage(deployed.project, windows, self._tell, patient=self._folder.status == "running")
-
 
 def _configuration(experiment: Experiment, model: ModelInfo) -> dict[str, Any]:
     order = order_of(experiment)
@@ -188,28 +177,29 @@ def _open(out: Path, configuration: Mapping[str, Any], experiment: Experiment) -
     """A new folder, or one that is gone on with and the pairs that it has."""
     if not (out / "summary.json").exists():
         return RunFolder.create(out, command=COMMAND, configuration=configuration, columns=COLUMNS), set()
-    found = read_run(out)
-    _check_same(found, configuration)
-    pairs = pairs_of(found.rows, experiment)
+    stored = read_run(out)
+    _check_same(stored, configuration)
+    pairs = pairs_of(stored.rows, experiment)
     done = {*pairs.sound, *pairs.failed}
-    rows = [row for row in found.rows if int(row["pair"]) in done]
+    rows = [row for row in stored.rows if int(row["pair"]) in done]
     try:
         return RunFolder(out, COMMAND, _rewritten(out, rows)), done
     except OSError as error:
         raise BenchError(f"{out} cannot be written: {error.strerror}") from error
 
 
-def _check_same(found: StoredRun, configuration: Mapping[str, Any]) -> None:
-    """A run is gone on with under its own conditions only."""
-    if found.status == "still running":
-        raise BenchError(f"{found.path} is being written by process {found.summary.get('pid')}: wait for it")
-    if found.configuration != {"command": COMMAND, **configuration}:
-        raise BenchError(f"{found.path} holds another experiment: name another folder with --out")
+def _check_same(stored: StoredRun, configuration: Mapping[str, Any]) -> None:
+    """A run is continued under its own conditions only."""
+    path, pid = stored.path, stored.summary.get("pid")
+    if stored.status == RUNNING:
+        raise BenchError(f"{path} is being written by process {pid}: wait for it")
+    if stored.configuration != {"command": COMMAND, **configuration}:
+        raise BenchError(f"{path} holds another experiment: name another folder with --out")
     now = environment()
-    changed = [name for name in _SAME if found.environment.get(name) != now[name]]
+    changed = [name for name in _SAME if stored.environment.get(name) != now[name]]
     if changed:
         raise BenchError(
-            f"{found.path} was begun under other conditions ({', '.join(changed)}), and pairs of both are not"
+            f"{path} was begun under other conditions ({', '.join(changed)}), and pairs of both are not"
             " alike: name another folder with --out"
         )
 

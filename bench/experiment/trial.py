@@ -6,19 +6,18 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import astuple, dataclass, fields, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from threading import Event
 from typing import Final, Literal
 
-import pycurl
-
 from bench.cloud.targets import DeployedTarget
 from bench.experiment.instance import Fresh, fresh_instance
 from bench.experiment.plan import Experiment, Injection, Phase
-from bench.load.pushes import Pushes
-from bench.load.transfer import Times, Transfer
+from bench.load.generator.pushes import Pushes
+from bench.load.generator.transfer import Times, Transfer
 from bench.load.workers import Worker
+from bench.runs.rows import RawRow
 from model.registry import ModelInfo
 from results.errors import ResultsError
 from results.records import StoredRecord, cpu_s_per_image, iter_records
@@ -26,7 +25,7 @@ from results.stores.open import open_store
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class Row(RawRow):
     """One request.
 
     Args:
@@ -78,12 +77,8 @@ class Row:
     isa: str = ""
     cpu_model: str = ""
 
-    def cells(self) -> tuple[str | int | float | None, ...]:
-        """In the order of COLUMNS."""
-        return astuple(self)
 
-
-COLUMNS: Final = tuple(field.name for field in fields(Row))
+COLUMNS: Final = Row.columns()
 SETTINGS: Final = COLUMNS[COLUMNS.index("instance") :]
 """Columns that runs of before have not."""
 
@@ -213,14 +208,9 @@ class Sender:
 
     def send(self, task: int) -> tuple[Times, float, float]:
         """Send a task: libcurl's times, and the waits that were injected before and after."""
-        self._transfer.prepare(self._pushes.body(task, 1), self._headers())
+        body, headers = self._pushes.body(task, 1), self._headers()
         before_s = _wait(self._injection.ms / 1000)
-        try:
-            self._transfer.handle.perform()
-            error = ""
-        except pycurl.error as failure:
-            error = str(failure.args[-1])
-        times = self._transfer.times(error)
+        times = self._transfer.send(body, headers)
         return times, before_s, _wait(times.response_s * self._injection.percent / 100)
 
     def close(self) -> None:
@@ -241,8 +231,8 @@ def _records(fresh: Fresh, job_id: str) -> dict[int, StoredRecord]:
     if not fresh.store_url:
         return {}
     try:
-        found = iter_records(open_store(fresh.store_url), job_id, fresh.worker.target)
-        return {one.record.task_index: one for one in found}
+        records = iter_records(open_store(fresh.store_url), job_id, fresh.worker.target)
+        return {stored.record.task_index: stored for stored in records}
     except ResultsError:
         return {}  # generated nothing, as the rows' statuses say; or out of reach, which the report counts
 

@@ -7,10 +7,10 @@ from datetime import datetime
 from typing import Any, Final
 
 from bench.errors import BenchError
+from bench.load.generator.sample import Sample
 from bench.load.jmeter_table import jmeter_figures
 from bench.load.jtl import jtl
 from bench.load.report import report_html
-from bench.load.sample import Sample, sample_of
 from bench.load.summary import summarise
 from bench.runs.folder import REPORT_NAME, write_text
 from bench.runs.read import StoredRun
@@ -26,7 +26,7 @@ def samples_of(run: StoredRun) -> list[Sample]:
     Raises:
         BenchError: it is no load run.
     """
-    return run.read_rows("load", sample_of)
+    return run.read_rows("load", Sample.read)
 
 
 def analyse(run: StoredRun, extra: Mapping[str, Any]) -> dict[str, Any]:
@@ -39,14 +39,14 @@ def analyse(run: StoredRun, extra: Mapping[str, Any]) -> dict[str, Any]:
     samples = samples_of(run)
     accounts: Mapping[str, Any] = extra.get("accounts") or {}
     targets = {}
-    for target in dict.fromkeys(one.target for one in samples):
+    for target in dict.fromkeys(sample.target for sample in samples):
         account = accounts.get(target)
         cpu_share = account["cpu_s"] / account["wall_s"] if account and account["wall_s"] else None
-        of_target = [one for one in samples if one.target == target]
-        phases = {phase: [one for one in of_target if one.phase == phase] for phase in PHASES}
+        of_target = [sample for sample in samples if sample.target == target]
+        phases = {phase: [sample for sample in of_target if sample.phase == phase] for phase in PHASES}
         targets[target] = {
             "account": account,
-            **{phase: summarise(found, cpu_share) for phase, found in phases.items() if found},
+            **{phase: summarise(part, cpu_share) for phase, part in phases.items() if part},
         }
     return {**extra, "title": title(run), "targets": targets, "jmeter": jmeter_figures(samples)}
 

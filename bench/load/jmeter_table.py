@@ -10,7 +10,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.load.sample import Sample
+from bench.load.generator.sample import Sample
 from bench.load.summary import FEWEST
 from bench.runs.page import plain_table
 from bench.runs.quantities import milliseconds
@@ -32,18 +32,18 @@ def jmeter_figures(samples: Sequence[Sample]) -> dict[str, Any]:
         samples: of a run; the measured ones count.
     """
     by_target: dict[str, list[Sample]] = {}
-    for one in samples:
-        if one.phase == "measured":
-            by_target.setdefault(one.target, []).append(one)
-    values = {target: _values(found) for target, found in by_target.items()}
+    for sample in samples:
+        if sample.phase == "measured":
+            by_target.setdefault(sample.target, []).append(sample)
+    values = {target: _values(rows) for target, rows in by_target.items()}
     return {
         "targets": {
             target: {
-                "samples": len(found),
-                "error_rate": sum(one.outcome != "ok" for one in found) / len(found),
-                **{name: _spread(of) for name, of in values[target].items()},
+                "samples": len(rows),
+                "error_rate": sum(sample.outcome != "ok" for sample in rows) / len(rows),
+                **{name: _spread(column) for name, column in values[target].items()},
             }
-            for target, found in by_target.items()
+            for target, rows in by_target.items()
         },
         "differences": {
             f"{first} − {second}": {
@@ -61,32 +61,33 @@ def jmeter_table(named: Sequence[tuple[str, Mapping[str, Any]]]) -> str:
         named: figures of each run, under its name; "" of one alone.
     """
     rows: list[Sequence[object]] = []
-    for name, found in named:
-        for target, of in found["targets"].items():
-            errors = f"{100 * of['error_rate']:.2f}%"
-            cells = (_mean(of[key]) for key in COLUMNS)
-            rows.append((f"{target} {name}".strip(), f"{of['samples']:,}", errors, *cells))
-        for difference, of in found["differences"].items():
-            cells = (_interval(of[key]) for key in COLUMNS)
+    for name, table in named:
+        for target, figures in table["targets"].items():
+            errors = f"{100 * figures['error_rate']:.2f}%"
+            cells = (_mean(figures[key]) for key in COLUMNS)
+            rows.append((f"{target} {name}".strip(), f"{figures['samples']:,}", errors, *cells))
+        for difference, figures in table["differences"].items():
+            cells = (_interval(figures[key]) for key in COLUMNS)
             rows.append((f"{difference} {name}".strip(), "", "", *cells))
     head = ("", "samples", "errors", *COLUMNS.values())
     return f'{plain_table(CAPTION, head, rows)}<p class="small">{NOTE}</p>' if rows else ""
 
 
-def jmeter_lines(found: Mapping[str, Any]) -> Iterator[str]:
+def jmeter_lines(table: Mapping[str, Any]) -> Iterator[str]:
     """The same for the terminal."""
-    if found["targets"]:
+    if table["targets"]:
         yield f"{CAPTION} (a refusal is a sample too, a reused connection connects in 0)"
-    for target, of in found["targets"].items():
-        told = ", ".join(f"{title} {_mean(of[key])}" for key, title in COLUMNS.items())
-        yield f"  {target}: {of['samples']:,} samples, {100 * of['error_rate']:.2f}% errors; {told}"
-    for difference, of in found["differences"].items():
-        told = ", ".join(f"{title} {_interval(of[key])}" for key, title in COLUMNS.items())
-        yield f"  {difference} (95%, were requests independent): {told}"
+    for target, figures in table["targets"].items():
+        cells = ", ".join(f"{title} {_mean(figures[key])}" for key, title in COLUMNS.items())
+        errors = f"{100 * figures['error_rate']:.2f}% errors"
+        yield f"  {target}: {figures['samples']:,} samples, {errors}; {cells}"
+    for difference, figures in table["differences"].items():
+        cells = ", ".join(f"{title} {_interval(figures[key])}" for key, title in COLUMNS.items())
+        yield f"  {difference} (95%, were requests independent): {cells}"
 
 
 def _values(samples: Sequence[Sample]) -> dict[str, NDArray[np.float64]]:
-    rows = [(one.response_s, one.first_byte_s or 0.0, one.connecting_s) for one in samples]
+    rows = [(sample.response_s, sample.first_byte_s or 0.0, sample.connecting_s) for sample in samples]
     table = np.array(rows, dtype=np.float64)
     return {name: table[:, place] for place, name in enumerate(COLUMNS)}
 
@@ -104,12 +105,12 @@ def _difference(first: NDArray[np.float64], second: NDArray[np.float64]) -> dict
     return {"mean": apart, "interval": [apart - half, apart + half]}
 
 
-def _mean(of: Mapping[str, float | None]) -> str:
-    return milliseconds(of["mean"]) + ("" if of["sd"] is None else f" ± {milliseconds(of['sd'])}")
+def _mean(spread: Mapping[str, float | None]) -> str:
+    return milliseconds(spread["mean"]) + ("" if spread["sd"] is None else f" ± {milliseconds(spread['sd'])}")
 
 
-def _interval(of: Mapping[str, Any]) -> str:
+def _interval(difference: Mapping[str, Any]) -> str:
     ends = "too few for an interval"
-    if of["interval"]:
-        ends = " … ".join(f"{'+' if end > 0 else ''}{milliseconds(end)}" for end in of["interval"])
-    return f"{'+' if of['mean'] > 0 else ''}{milliseconds(of['mean'])} ({ends})"
+    if difference["interval"]:
+        ends = " … ".join(f"{'+' if end > 0 else ''}{milliseconds(end)}" for end in difference["interval"])
+    return f"{'+' if difference['mean'] > 0 else ''}{milliseconds(difference['mean'])} ({ends})"

@@ -7,7 +7,7 @@ import io
 from collections.abc import Iterable
 from typing import Final
 
-from bench.load.sample import Sample
+from bench.load.generator.sample import Sample
 
 # https://jmeter.apache.org/usermanual/listeners.html#csvlogformat
 _HEAD: Final = (
@@ -27,21 +27,21 @@ def jtl(samples: Iterable[Sample], started_at_s: float, users: int) -> str:
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(_HEAD)
-    for one in samples:
-        connect_s = one.connecting_s
+    for sample in samples:
+        connect_s = sample.connecting_s
         writer.writerow(
             (
-                round(1000 * (started_at_s + one.sent_s)),
-                round(1000 * one.response_s),
-                one.target if one.phase == "measured" else f"{one.target} {one.phase}",
-                one.status or f"Non HTTP response code: {one.error or 'none'}",
-                one.outcome if one.status else one.error,
-                f"{one.target} 1-{one.task % max(users, 1) + 1}",
-                "true" if one.outcome == "ok" else "false",
-                one.bytes,
+                round(1000 * (started_at_s + sample.sent_s)),
+                round(1000 * sample.response_s),
+                sample.target if sample.phase == "measured" else f"{sample.target} {sample.phase}",
+                sample.status or f"Non HTTP response code: {sample.error or 'none'}",
+                sample.outcome if sample.status else sample.error,
+                f"{sample.target} 1-{sample.task % max(users, 1) + 1}",
+                "true" if sample.outcome == "ok" else "false",
+                sample.bytes,
                 users,
                 users,
-                round(1000 * (one.first_byte_s or 0.0)),
+                round(1000 * (sample.first_byte_s or 0.0)),
                 round(1000 * connect_s),
             )
         )

@@ -8,7 +8,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.load.sample import Sample
+from bench.load.generator.sample import Sample
 from bench.runs.plots import ecdf, legend_below, looks, plain_ticks
 from results.report.plot_style import COLD, Plot, drawn, finished, spaced
 
@@ -39,7 +39,9 @@ def load_plots(by_target: Series, usage: Sequence[Mapping[str, str]], *, percent
 
 
 def _ok(samples: Sequence[Sample]) -> NDArray[np.float64]:
-    return np.sort([one.response_s for one in samples if one.outcome == "ok" and one.phase == "measured"])
+    return np.sort(
+        [sample.response_s for sample in samples if sample.outcome == "ok" and sample.phase == "measured"]
+    )
 
 
 def _over_time(by_target: Series) -> Plot:
@@ -49,17 +51,17 @@ def _over_time(by_target: Series) -> Plot:
             if not samples:
                 continue
             colour, second = styles[name]["color"], styles[name]["linestyle"] != "-"
-            start = min(one.sent_s for one in samples)
-            ok = [one for one in samples if one.outcome == "ok"]
-            other = [one for one in samples if one.outcome != "ok"]
+            start = min(sample.sent_s for sample in samples)
+            ok = [sample for sample in samples if sample.outcome == "ok"]
+            other = [sample for sample in samples if sample.outcome != "ok"]
             for group, shade, mark, label in (
                 (ok, colour, "+" if second else ".", name),
                 (other, COLD, "x", f"{name}, shed or failed"),
             ):
                 if group:
                     chosen = [group[index] for index in spaced(len(group), _DOTS)]
-                    x = [one.sent_s - start for one in chosen]
-                    y = [max(one.response_s, 1e-6) for one in chosen]
+                    x = [sample.sent_s - start for sample in chosen]
+                    y = [max(sample.response_s, 1e-6) for sample in chosen]
                     axes.plot(x, y, mark, color=shade, markersize=2.5, alpha=0.6, label=label)
         axes.set_yscale("log")
         plain_ticks(axes.yaxis)
@@ -75,10 +77,10 @@ def _spectrum(by_target: Series) -> Plot:
     with drawn(2.7) as (figure, axes):
         for name, samples in by_target.items():
             colour, line = styles[name]["color"], styles[name]["linestyle"]
-            done = [one for one in samples if one.outcome == "ok" and one.phase == "measured"]
+            done = [sample for sample in samples if sample.outcome == "ok" and sample.phase == "measured"]
             for values, style, what in (
-                ([one.response_s for one in done], line, "response"),
-                ([one.ended_s - one.scheduled_s for one in done], ":", "from the schedule"),
+                ([sample.response_s for sample in done], line, "response"),
+                ([sample.ended_s - sample.scheduled_s for sample in done], ":", "from the schedule"),
             ):
                 if values:
                     ordered = np.sort(values)

@@ -3,17 +3,26 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterator, Mapping, Sequence
-from html import escape
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from bench.cloud.report import usage_table
+from bench.load.generator.sample import Sample
 from bench.load.jmeter_table import jmeter_table
 from bench.load.plots import load_plots
-from bench.load.sample import Sample
-from bench.runs.page import conditions, figures, page_html, paragraph, plain_table
-from bench.runs.quantities import Phases, means_table, percentiles_table
+from bench.runs.page import conditions, figures, method_section, page_html, paragraph, plain_table
+from bench.runs.phases import (
+    Phases,
+    by_target,
+    counts_text,
+    figure,
+    named_phases,
+    phases,
+    refusals,
+    share,
+)
+from bench.runs.quantities import means_table, percentiles_table
 from bench.runs.read import StoredRun
 
 _COUNTS: Final = (
@@ -50,40 +59,23 @@ def side_by_side(
         names: of them.
         samples: of each.
     """
-    found = [
-        (f"{target} {name}", phase, of)
-        for name, run in zip(names, runs, strict=True)
-        for target, phase, of in phases(run)
-    ]
+    found = named_phases(runs, names)
     tables = [(name, run.results["jmeter"]) for name, run in zip(names, runs, strict=True)]
     yield (
-        _refusals(found)
+        refusals(found)
         + _counts(found)
         + jmeter_table(tables)
         + means_table(found)
         + percentiles_table(found, _PERCENTILES_OF)
     )
     series = {
-        f"{target} {name}": [one for one in every if one.target == target]
+        label: rows
         for name, every in zip(names, samples, strict=True)
-        for target in dict.fromkeys(one.target for one in every)
+        for label, rows in by_target(every, _target, name).items()
     }
-    fine = not any(of["percentiles_refused"] for *_, of in found)
+    fine = not any(part["percentiles_refused"] for *_, part in found)
     yield f"<h2>Plots</h2>{figures(load_plots(series, (), percentiles=fine))}"
-    yield "<h2>Method</h2>" + paragraph(_METHOD)
-
-
-def phases(run: StoredRun) -> Iterator[tuple[str, str, Mapping[str, Any]]]:
-    """Target, phase and figures."""
-    for target, found in (run.results.get("targets") or {}).items():
-        for phase in ("measured", "warm-up", "cold", "clock set"):
-            if phase in found:
-                yield target, phase, found[phase]
-
-
-def figure(value: object) -> str:
-    """A number for a table."""
-    return f"{value:.4g}" if isinstance(value, float) else "" if value is None else str(value)
+    yield method_section(_METHOD)
 
 
 def _title(run: StoredRun) -> str:
@@ -101,30 +93,27 @@ def _lead(run: StoredRun) -> str:
 
 def _sections(run: StoredRun, samples: Sequence[Sample]) -> Iterator[str]:
     found = [*phases(run)]
-    refused = any(of["percentiles_refused"] for *_, of in found)
-    yield _refusals(found)
-    for target, phase, of in found:
-        if of["lag_told"] and phase == "measured":
-            yield paragraph(f"{target}: {of['lag_told']}.")
+    refused = any(part["percentiles_refused"] for *_, part in found)
+    yield refusals(found)
+    for target, phase, part in found:
+        if part["lag_told"] and phase == "measured":
+            yield paragraph(f"{target}: {part['lag_told']}.")
     yield "<h2>Requests</h2>" + _counts(found) + jmeter_table([("", run.results["jmeter"])])
     yield means_table(found) + percentiles_table(found, _PERCENTILES_OF)
-    by_target: dict[str, list[Sample]] = {}
-    for one in samples:
-        by_target.setdefault(one.target, []).append(one)
-    plots = load_plots(by_target, _usage_rows(run.path), percentiles=not refused)
+    plots = load_plots(by_target(samples, _target), _usage_rows(run.path), percentiles=not refused)
     yield f"<h2>Plots</h2>{figures(plots)}"
     yield "<h2>Generator</h2>" + _generator(run)
     yield usage_table(run.results.get("cloud") or {})
-    yield conditions(run) + "<h2>Method</h2>" + paragraph(_METHOD)
+    yield conditions(run) + method_section(_METHOD)
 
 
 def _generator(run: StoredRun) -> str:
     """What the generator can do, and what became of its schedule."""
     ceiling = run.results.get("ceiling")
     rows = [
-        (target, *(f"{of['account'][name]:,}" for name in _ACCOUNT), f"{of['account']['cpu_s']:.1f}")
-        for target, of in (run.results.get("targets") or {}).items()
-        if of.get("account")
+        (target, *(f"{part['account'][name]:,}" for name in _ACCOUNT), f"{part['account']['cpu_s']:.1f}")
+        for target, part in (run.results.get("targets") or {}).items()
+        if part.get("account")
     ]
     head = ("", *_ACCOUNT, "CPU seconds")
     accounts = plain_table("What became of the schedule", head, rows) if rows else ""
@@ -138,31 +127,20 @@ def _generator(run: StoredRun) -> str:
     )
 
 
-def _refusals(found: Phases) -> str:
-    reasons = sorted({str(of["percentiles_refused"]) for *_, of in found if of["percentiles_refused"]})
-    return "".join(f"<p><strong>No percentiles: {escape(why)}.</strong></p>" for why in reasons)
-
-
 def _counts(found: Phases) -> str:
     rows = [
         (
-            *(f"{target} {phase}", *(f"{of[name]:,}" for name in ("requests", "ok", "shed", "error"))),
-            *(share(of["error_rate"]), share(of["shed_rate"]), figure(of["ok_per_s"])),
-            *(f"{of['new_connections']:,}", told(of["statuses"])),
+            *(f"{target} {phase}", *(f"{part[name]:,}" for name in ("requests", "ok", "shed", "error"))),
+            *(share(part["error_rate"]), share(part["shed_rate"]), figure(part["ok_per_s"])),
+            *(f"{part['new_connections']:,}", counts_text(part["statuses"])),
         )
-        for target, phase, of in found
+        for target, phase, part in found
     ]
     return plain_table("What became of them", _COUNTS, rows)
 
 
-def told(counts: Mapping[str, int]) -> str:
-    """Counts by name, as text."""
-    return ", ".join(f"{name}: {count:,}" for name, count in counts.items())
-
-
-def share(part: float | None) -> str:
-    """A share in percent; "" if there is none."""
-    return "" if part is None else f"{100 * part:.2f}%"
+def _target(sample: Sample) -> str:
+    return sample.target
 
 
 def _usage_rows(folder: Path) -> list[dict[str, str]]:

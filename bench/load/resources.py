@@ -5,14 +5,15 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import astuple, dataclass, fields
-from typing import Final
+from dataclasses import dataclass
 
 import psutil
 
+from bench.runs.rows import RawRow
+
 
 @dataclass(frozen=True, slots=True)
-class Usage:
+class Usage(RawRow):
     """What was used since the last sample.
 
     Args:
@@ -31,13 +32,6 @@ class Usage:
     processes: int
     generator_cpu_cores: float
 
-    def row(self) -> tuple[str | int | float | None, ...]:
-        """Its cells, in the order of COLUMNS."""
-        return astuple(self)
-
-
-COLUMNS: Final = tuple(field.name for field in fields(Usage))
-
 
 class ResourceSampler:
     """Looks at a process and its children while it is entered.
@@ -47,7 +41,7 @@ class ResourceSampler:
         pid: main process.
         interval_s: between samples.
         origin: what points in time count from (time.perf_counter).
-        seen: told of each sample, in this object's thread.
+        seen: called with each sample, in this object's thread.
     """
 
     def __init__(

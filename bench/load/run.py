@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -12,19 +11,19 @@ from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlsplit
 
-from bench.cloud.metrics import Window, read_usage
-from bench.cloud.services import Service, service_of_url
+from bench.cloud.metrics import Window, read_usage, window_of
 from bench.cloud.targets import DeployedTarget, check_let_in, deployed_target
 from bench.errors import DiskFull
-from bench.load import resources, sample
-from bench.load.analysis import analyse, write_outputs
-from bench.load.ceiling import measure_ceiling
-from bench.load.generator import LoadGenerator
+from bench.load import resources
+from bench.load.generator.ceiling import measure_ceiling
+from bench.load.generator.load_generator import LoadGenerator
+from bench.load.generator.pushes import Pushes
+from bench.load.generator.sample import Phase, Sample
+from bench.load.generator.schedule import LoadPlan, fingerprint
 from bench.load.hosts import check_answers, check_host, is_local
-from bench.load.pushes import Pushes
-from bench.load.schedule import LoadPlan, fingerprint
 from bench.load.workers import Worker, listening_pid, local_worker
-from bench.runs.folder import RunFolder
+from bench.runs.folder import RunFolder, run_name
+from bench.runs.kinds import conclude
 from bench.runs.raw import RawLog
 from bench.runs.read import StoredRun, read_run
 from model.registry import ModelInfo, Registry
@@ -108,11 +107,11 @@ class _Run:
     ) -> None:
         self._options, self._model, self._tell = options, model, tell
         self._deployed = deployed
-        self._job = f"load-{time.strftime('%Y%m%d-%H%M%S')}-{secrets.token_hex(3)}"
+        self._job = run_name("load")
         self._folder = RunFolder.create(
-            options.out, command="load", configuration=self._configuration(), columns=sample.COLUMNS
+            options.out, command="load", configuration=self._configuration(), columns=Sample.columns()
         )
-        self._resources = RawLog(options.out / RESOURCES_NAME, resources.COLUMNS)
+        self._resources = RawLog(options.out / RESOURCES_NAME, resources.Usage.columns())
         # The wall clock is read once: a step of it in the middle moves nothing.
         self._origin, self._started_s = time.perf_counter(), time.time()
         self._accounts: dict[str, Any] = {}
@@ -134,18 +133,14 @@ class _Run:
 
     def conclude(self) -> None:
         """Write the figures and the report."""
-        out = self._options.out
         ended = self._folder.status == "running"
-        usage = read_usage(self._options.project, self._windows, self._tell, patient=ended)
-        stored = read_run(out)
-        extra = {
+        known = {
             "started_at_s": self._started_s,
             "ceiling": self._ceiling,
             "accounts": self._accounts,
-            "cloud": usage,
+            "cloud": read_usage(self._options.project, self._windows, self._tell, patient=ended),
         }
-        self._folder.finish(analyse(stored, extra))
-        write_outputs(read_run(out))
+        conclude(self._folder, known)
 
     @contextmanager
     def _worker(self, target: Target) -> Iterator[Worker]:
@@ -183,7 +178,11 @@ class _Run:
                     self._accounts[worker.target] = asdict(generator.account)
         finally:
             if options.cloud and options.project:
-                self._windows[worker.target] = self._window(worker, begun_s)
+                ended_s = time.perf_counter() - origin
+                started_s = self._started_s
+                self._windows[worker.target] = window_of(
+                    worker.target, worker.url, started_s + begun_s, started_s + ended_s
+                )
 
     def _cold(self, worker: Worker) -> int:
         """The first requests that a fresh worker sees, one at a time; returns the next task's number."""
@@ -197,16 +196,16 @@ class _Run:
         return first
 
     def _generator(
-        self, worker: Worker, plan: LoadPlan, *, first_task: int, phase: sample.Phase | None = None
+        self, worker: Worker, plan: LoadPlan, *, first_task: int, phase: Phase | None = None
     ) -> LoadGenerator:
         options = self._options
         pushes = Pushes(self._job, self._model, worker.target, options.images, plan.seed)
         deployed = self._deployed.get(worker.target)
 
-        def seen(one: sample.Sample) -> None:
-            self._folder.raw.write(one.row())
+        def seen(sample: Sample) -> None:
+            self._folder.raw.write(sample.cells())
             if deployed:
-                check_let_in(worker.target, one.status)
+                check_let_in(worker.target, sample.status)
 
         return LoadGenerator(
             worker.url,
@@ -222,12 +221,7 @@ class _Run:
 
     def _used(self, usage: resources.Usage) -> None:
         with suppress(DiskFull):  # the requests' own file meets the same disk, and ends the run
-            self._resources.write(usage.row())
-
-    def _window(self, worker: Worker, begun_s: float) -> Window:
-        ended_s = time.perf_counter() - self._origin
-        service = service_of_url(worker.url) or Service(f"diptych-{worker.target}")
-        return Window(service, self._started_s + begun_s, self._started_s + ended_s)
+            self._resources.write(usage.cells())
 
     def _configuration(self) -> dict[str, Any]:
         options = self._options

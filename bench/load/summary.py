@@ -9,7 +9,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.load.sample import Sample
+from bench.load.generator.sample import Sample
 from results.statistics.proportion import wilson_interval
 from results.statistics.quantiles import quantile
 
@@ -31,18 +31,20 @@ def quantities(samples: Sequence[Sample]) -> dict[str, NDArray[np.float64]]:
 
     `latency_s` counts from the time that the task was scheduled for, refused attempts and waits included.
     """
-    ok = [one for one in samples if one.outcome == "ok"]
+    ok = [sample for sample in samples if sample.outcome == "ok"]
     return {
-        "response_s": _array(one.response_s for one in ok),
-        "latency_s": _array(one.ended_s - one.scheduled_s for one in ok),
-        "first_byte_s": _array(one.first_byte_s for one in ok),
-        "connect_s": _array(one.connect_s for one in ok),
-        "dns_s": _array(one.dns_s for one in ok),
-        "tls_s": _array(one.tls_s for one in ok),
-        "response_new_connection_s": _array(one.response_s for one in ok if one.new_connection),
-        "response_reused_connection_s": _array(one.response_s for one in ok if not one.new_connection),
-        "shed_response_s": _array(one.response_s for one in samples if one.outcome == "shed"),
-        "lag_s": _array(one.lag_s for one in samples),
+        "response_s": _array(sample.response_s for sample in ok),
+        "latency_s": _array(sample.ended_s - sample.scheduled_s for sample in ok),
+        "first_byte_s": _array(sample.first_byte_s for sample in ok),
+        "connect_s": _array(sample.connect_s for sample in ok),
+        "dns_s": _array(sample.dns_s for sample in ok),
+        "tls_s": _array(sample.tls_s for sample in ok),
+        "response_new_connection_s": _array(sample.response_s for sample in ok if sample.new_connection),
+        "response_reused_connection_s": _array(
+            sample.response_s for sample in ok if not sample.new_connection
+        ),
+        "shed_response_s": _array(sample.response_s for sample in samples if sample.outcome == "shed"),
+        "lag_s": _array(sample.lag_s for sample in samples),
     }
 
 
@@ -55,7 +57,7 @@ def summarise(samples: Sequence[Sample], cpu_share: float | None) -> dict[str, A
     """
     values = quantities(samples)
     why = lagged(values, cpu_share)
-    counts = {kind: sum(one.outcome == kind for one in samples) for kind in ("ok", "shed", "error")}
+    counts = {kind: sum(sample.outcome == kind for sample in samples) for kind in ("ok", "shed", "error")}
     span_s = _span_s(samples)
     return {
         "requests": len(samples),
@@ -66,10 +68,12 @@ def summarise(samples: Sequence[Sample], cpu_share: float | None) -> dict[str, A
         "statuses": _statuses(samples),
         "errors": _errors(samples),
         "ok_per_s": counts["ok"] / span_s if span_s else None,
-        "new_connections": sum(one.new_connection for one in samples),
+        "new_connections": sum(sample.new_connection for sample in samples),
         "percentiles_refused": why,
-        "lag_told": "" if why else lag_told(values),
-        "quantities": {name: describe(of, percentiles=not why) for name, of in values.items() if len(of)},
+        "lag_told": "" if why else lag_note(values),
+        "quantities": {
+            name: describe(column, percentiles=not why) for name, column in values.items() if len(column)
+        },
         "hdr_response_us": None if why else hdr(values["response_s"]),
         "hdr_latency_us": None if why else hdr(values["latency_s"]),
     }
@@ -89,7 +93,7 @@ def lagged(values: Mapping[str, NDArray[np.float64]], cpu_share: float | None) -
     return ""
 
 
-def lag_told(values: Mapping[str, NDArray[np.float64]]) -> str:
+def lag_note(values: Mapping[str, NDArray[np.float64]]) -> str:
     """A lag that is no reason to refuse percentiles, but no small part of them either; "" if it is small."""
     lag, response = values["lag_s"], values["response_s"]
     if not len(lag) or not len(response):
@@ -148,21 +152,23 @@ def _array(values: Any) -> NDArray[np.float64]:
 def _span_s(samples: Sequence[Sample]) -> float:
     if not samples:
         return 0.0
-    return max(one.ended_s for one in samples) - min(one.due_s for one in samples)
+    return max(sample.ended_s for sample in samples) - min(sample.due_s for sample in samples)
 
 
 def _statuses(samples: Sequence[Sample]) -> dict[str, int]:
     found: dict[str, int] = {}
-    for one in samples:
-        found[str(one.status)] = found.get(str(one.status), 0) + 1
+    for sample in samples:
+        found[str(sample.status)] = found.get(str(sample.status), 0) + 1
     return dict(sorted(found.items()))
 
 
 def _errors(samples: Sequence[Sample]) -> dict[str, int]:
     """libcurl's words without their figures, so that alike ones are counted together."""
     found: dict[str, int] = {}
-    for one in samples:
-        if one.error:
-            words = " ".join(word for word in one.error.split() if not any(mark.isdigit() for mark in word))
+    for sample in samples:
+        if sample.error:
+            words = " ".join(
+                word for word in sample.error.split() if not any(mark.isdigit() for mark in word)
+            )
             found[words] = found.get(words, 0) + 1
     return dict(sorted(found.items(), key=lambda item: -item[1])[:20])

@@ -64,8 +64,8 @@ def local_worker(
         environment={"DIPTYCH_LOG_LEVEL": "WARNING"},
     )
     store, work = folder / "store", folder / "work"
-    for one in (store, work):
-        one.mkdir()
+    for made in (store, work):
+        made.mkdir()
     settings = load_settings(model_dir=model_dir)
     layout = Layout(options, settings, store.as_uri(), addresses, work_folder=work, socket_folder=work)
     service = {"container": container, "function": function}[target](layout)
@@ -104,13 +104,13 @@ def listening_pid(port: int) -> int | None:
     """The main process that listens on a port of this machine, as far as this user may see it."""
     import psutil
 
-    found = []
+    processes = []
     try:
         for connection in psutil.net_connections("tcp"):
             address: tuple[str, int] | tuple[()] = connection.laddr
             if connection.status == psutil.CONN_LISTEN and address and address[1] == port and connection.pid:
-                found.append(psutil.Process(connection.pid))
+                processes.append(psutil.Process(connection.pid))
         # A main process and those that it forked share the socket: the oldest one is it.
-        return min(found, key=lambda process: process.create_time()).pid if found else None
+        return min(processes, key=lambda process: process.create_time()).pid if processes else None
     except psutil.Error:
         return None

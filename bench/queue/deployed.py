@@ -19,7 +19,7 @@ from results.naming import manifest_name
 from results.stores.base import Store
 
 APART_S: Final = 0.05
-"""Clocks that differ by more are told."""
+"""Clocks that differ by more are reported."""
 _LOOKED_AT: Final = 20
 
 
@@ -87,11 +87,11 @@ def clocks(store: Store, flights: Sequence[Flight], origin: float) -> dict[str, 
     return {"ahead_s": [low, high], "jobs": seen} if seen and low <= high else {}
 
 
-def clock_lines(found: Mapping[str, Any]) -> list[str]:
+def clock_lines(clocks_seen: Mapping[str, Any]) -> list[str]:
     """A sentence if the clocks differ for certain."""
-    if not found:
+    if not clocks_seen:
         return []
-    low, high = found["ahead_s"]
+    low, high = clocks_seen["ahead_s"]
     if low <= APART_S and high >= -APART_S:
         return []
     return [

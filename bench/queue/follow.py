@@ -29,7 +29,7 @@ class Flight:
 
     Args:
         manifest: the job's.
-        head: what its trips have in common.
+        head: what the timings of its tasks have in common.
         warm_up: it counts for the warm-up.
         ahead_s: see `bench.runs.wall_clock`, just before it was submitted.
         looked_at: when its state was last read.
@@ -48,12 +48,12 @@ class Flight:
 
 
 class Follower:
-    """Writes a trip for each task that has ended.
+    """Writes the timing of each task that has ended.
 
     Args:
         store: where records are.
         origin: the run's start (time.monotonic).
-        write: given each trip.
+        write: given each timing.
     """
 
     def __init__(self, store: Store, origin: float, write: Callable[[TaskTiming], None]) -> None:
@@ -111,8 +111,8 @@ class Follower:
             if was_set(flight.ahead_s, ahead, span_s):
                 phase = "clock set"
             # The wall clock as it stands now: one that was set before this job moves nothing.
-            told = of_record(stored, self._origin + ahead)
-            self._write(_timing(flight, target, task, "ok", told, phase))
+            measured = of_record(stored, self._origin + ahead)
+            self._write(_timing(flight, target, task, "ok", measured, phase))
         if flight.waiting and monotonic() - flight.looked_at > STATE_EVERY_S:
             flight.looked_at = monotonic()
             for target, task, outcome in self._lost(flight.manifest):
@@ -133,7 +133,7 @@ def _timing(
     target: Target,
     task: int,
     outcome: Outcome,
-    told: dict[str, Any],
+    measured: dict[str, Any],
     phase: Phase | None = None,
 ) -> TaskTiming:
     return TaskTiming(
@@ -143,5 +143,5 @@ def _timing(
         outcome=outcome,
         images=len(flight.manifest.task_range(task)),
         **flight.head,
-        **told,
+        **measured,
     )

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from html import escape
 from typing import Final
 
 import numpy as np
 
 from bench.cloud.report import usage_table
-from bench.load.report import figure, phases, share, told
 from bench.queue.deployed import clock_lines
 from bench.queue.task_timing import TaskTiming
-from bench.runs.page import conditions, figures, mapping_table, page_html, paragraph, plain_table
+from bench.runs.page import conditions, figures, mapping_table, method_section, page_html, plain_table
+from bench.runs.phases import Phases, by_target, counts_text, figure, phases, refusals, share
 from bench.runs.plots import ecdf, legend_below
-from bench.runs.quantities import Phases, means_table, percentiles_table
+from bench.runs.quantities import means_table, percentiles_table
 from bench.runs.read import StoredRun
 from results.report.plot_style import COLD, STAGES, TARGETS, Plot, drawn, finished
 
@@ -58,10 +57,10 @@ def method(run: StoredRun) -> str:
 def marks(run: StoredRun) -> list[str]:
     """What a reader must know before any figure, a sentence each."""
     targets = run.results.get("targets") or {}
-    tasks = sum(of["clock set"]["tasks"] for of in targets.values() if "clock set" in of)
-    told_of = "1 task was" if tasks == 1 else f"{tasks:,} tasks were"
+    tasks = sum(part["clock set"]["tasks"] for part in targets.values() if "clock set" in part)
+    subject = "1 task was" if tasks == 1 else f"{tasks:,} tasks were"
     apart = (
-        f"{told_of} under way when the wall clock was set, and apart, as clock set, with what needs no wall"
+        f"{subject} under way when the wall clock was set, and apart, as clock set, with what needs no wall"
         " clock. A long one was more likely under way, so the others' times lean to short ones."
     )
     return [*run.marks, *([apart] if tasks else []), *clock_lines(run.results.get("clocks") or {})]
@@ -80,49 +79,47 @@ def report_html(run: StoredRun, timings: Sequence[TaskTiming]) -> str:
 
 def _sections(run: StoredRun, timings: Sequence[TaskTiming]) -> Iterator[str]:
     found = [*phases(run)]
-    for why in sorted({str(of["percentiles_refused"]) for *_, of in found if of["percentiles_refused"]}):
-        yield f"<p><strong>No percentiles: {escape(why)}.</strong></p>"
-    yield "<h2>Tasks</h2>" + counts_table(found)
+    yield refusals(found) + "<h2>Tasks</h2>" + counts_table(found)
     yield means_table(found) + percentiles_table(found, PERCENTILES_OF)
     yield f"<h2>Plots</h2>{figures(_plots(run, timings))}"
     slots = {
-        target: f"{of['slots']}{'' if of['slots_known'] else ' (the most seen at work at once)'}"
-        for target, of in (run.results.get("targets") or {}).items()
+        target: f"{part['slots']}{'' if part['slots_known'] else ' (the most seen at work at once)'}"
+        for target, part in (run.results.get("targets") or {}).items()
     }
     yield mapping_table("Slots of each target", slots) + usage_table(run.results.get("cloud") or {})
-    yield conditions(run) + "<h2>Method</h2>" + paragraph(method(run))
+    yield conditions(run) + method_section(method(run))
 
 
 def counts_table(found: Phases) -> str:
     """What became of the tasks."""
     rows = [
         (
-            *(f"{target} {phase}", *(f"{of[name]:,}" for name in _COUNTS)),
-            *(share(of["error_rate"]), figure(of["images_per_s"]), told(of["outcomes"])),
+            *(f"{target} {phase}", *(f"{part[name]:,}" for name in _COUNTS)),
+            *(share(part["error_rate"]), figure(part["images_per_s"]), counts_text(part["outcomes"])),
         )
-        for target, phase, of in found
+        for target, phase, part in found
     ]
     head = ("", *_COUNTS, "error rate", "images/s", "outcomes")
     return plain_table("What became of them", head, rows)
 
 
 def _plots(run: StoredRun, timings: Sequence[TaskTiming]) -> Iterator[Plot]:
-    ok = [one for one in timings if one.outcome == "ok" and one.phase != "clock set"]
+    ok = [timing for timing in timings if timing.outcome == "ok" and timing.phase != "clock set"]
     if ok:
         yield _over_time(ok)
-        yield from round_trips(
-            {name: [one for one in ok if one.target == name] for name in dict.fromkeys(t.target for t in ok)}
-        )
+        yield from round_trips(by_target(ok, lambda timing: timing.target))
         yield from stages([*phases(run)])
 
 
 def _over_time(ok: Sequence[TaskTiming]) -> Plot:
     with drawn(2.7) as (drawing, axes):
         for cold in (False, True):
-            for target in dict.fromkeys(one.target for one in ok):
-                chosen = [one for one in ok if one.target == target and (one.phase == "cold") == cold]
+            for target in dict.fromkeys(timing.target for timing in ok):
+                chosen = [
+                    timing for timing in ok if timing.target == target and (timing.phase == "cold") == cold
+                ]
                 if chosen:
-                    x, y = [one.sent_s for one in chosen], [_round_trip(one) for one in chosen]
+                    x, y = [timing.sent_s for timing in chosen], [_round_trip(timing) for timing in chosen]
                     colour = COLD if cold else TARGETS[target]
                     label = f"{target}, cold" if cold else target
                     axes.plot(x, y, "x" if cold else ".", color=colour, markersize=4, label=label)
@@ -136,8 +133,10 @@ def _over_time(ok: Sequence[TaskTiming]) -> Plot:
 def round_trips(series: Mapping[str, Sequence[TaskTiming]]) -> Iterator[Plot]:
     """The distribution of round trips, by name of what is set side by side."""
     values = {
-        name: [_round_trip(one) for one in of if one.outcome == "ok" and one.phase == "measured"]
-        for name, of in series.items()
+        name: [
+            _round_trip(timing) for timing in timings if timing.outcome == "ok" and timing.phase == "measured"
+        ]
+        for name, timings in series.items()
     }
     if any(values.values()):
         caption = "Share of the measured tasks that took at most so long."
@@ -146,7 +145,7 @@ def round_trips(series: Mapping[str, Sequence[TaskTiming]]) -> Iterator[Plot]:
 
 def stages(found: Phases) -> Iterator[Plot]:
     """Where the mean round trip goes."""
-    named = [(f"{target} {phase}", of["quantities"]) for target, phase, of in found]
+    named = [(f"{target} {phase}", part["quantities"]) for target, phase, part in found]
     rows = [(name, q) for name, q in named if "round_trip_s" in q]
     if not rows:
         return

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -13,17 +12,17 @@ from typing import Any, Final, cast
 
 from bench.cloud.metrics import read_usage
 from bench.errors import BenchError
-from bench.load.schedule import Arrivals
+from bench.load.generator.schedule import Arrivals
 from bench.queue import deployed
 from bench.queue.deployed import deployed_settings
 from bench.queue.follow import Flight, Follower
-from bench.queue.report import report_html
 from bench.queue.schedule import due_times, fingerprint
 from bench.queue.submitters import Submitters
-from bench.queue.summary import analyse, timings_of
-from bench.queue.task_timing import COLUMNS
-from bench.runs.folder import RunFolder
-from bench.runs.read import StoredRun, read_run
+from bench.queue.task_timing import TaskTiming
+from bench.runs.folder import RunFolder, run_name
+from bench.runs.kinds import conclude
+from bench.runs.read import StoredRun
+from bench.runs.title import SERVERS, title_of
 from local.options import Broker, StackOptions
 from local.stack import Stack, running
 from model.registry import Registry
@@ -37,6 +36,7 @@ from results.stores.base import Store
 from results.stores.open import open_store
 
 POLL_S: Final = 0.05
+_THROUGH: Final = {"celery": "Celery on Valkey", "pubsub": "the Pub/Sub emulator"}
 Tell = Callable[[str], None]
 
 
@@ -105,12 +105,12 @@ class _Run:
     def __init__(self, options: QueueOptions, tell: Tell) -> None:
         self._options, self._tell = options, tell
         self._due = due_times(options.jobs, options.rate, options.arrivals, options.seed)
-        self._name = f"queue-{time.strftime('%Y%m%d-%H%M%S')}-{secrets.token_hex(3)}"
+        self._name = run_name("queue")
         self._stack: Stack | None = None
         self._started_s = time.time()
         self._flights: list[Flight] = []
-        self._told: dict[str, Any] = {}
-        # A bad request is told before anything is made or started.
+        self._clocks: dict[str, Any] = {}
+        # A bad request is refused before anything is made or started.
         self._registry = Registry(load_settings().model_dir)
         draft_job(self._request(0), self._registry)
         if options.running:
@@ -126,7 +126,7 @@ class _Run:
             "schedule": fingerprint(self._due),
         }
         self._folder = RunFolder.create(
-            options.out, command="queue", configuration=configuration, columns=COLUMNS
+            options.out, command="queue", configuration=configuration, columns=TaskTiming.columns()
         )
 
     def record(self) -> None:
@@ -139,17 +139,9 @@ class _Run:
 
     def conclude(self) -> StoredRun:
         """Write the figures and the report."""
-        out = self._options.out
-        usage = self._usage()
-        timings = timings_of(read_run(out))
-        title = (
-            deployed.title(self._deployed, self._options.targets) if self._deployed else _title(self._options)
-        )
-        targets = analyse(timings, self._options.slots)
-        self._folder.finish({"title": title, "targets": targets, **self._told, "cloud": usage})
-        stored = read_run(out)
-        self._folder.write_report(report_html(stored, timings))
-        return stored
+        deployed_settings, targets = self._deployed, self._options.targets
+        title = deployed.title(deployed_settings, targets) if deployed_settings else _title(self._options)
+        return conclude(self._folder, {"title": title, **self._clocks, "cloud": self._usage()})
 
     @contextmanager
     def _settings(self) -> Iterator[Settings]:
@@ -159,8 +151,8 @@ class _Run:
             yield self._deployed
             return
         if options.running:
-            found = _running_stack()
-            yield load_settings(store_url=found.store_url, broker_url=found.broker_url)
+            stack_file = _running_stack()
+            yield load_settings(store_url=stack_file.store_url, broker_url=stack_file.broker_url)
             return
         self._tell("starting a stack")
         with tempfile.TemporaryDirectory(prefix="dtq-") as name:
@@ -181,7 +173,7 @@ class _Run:
     def _drive(self, store: Store, submitters: Submitters) -> None:
         origin = time.monotonic()
         submitters.begin(origin)
-        follower = Follower(store, origin, lambda timing: self._folder.raw.write(timing.row()))
+        follower = Follower(store, origin, lambda timing: self._folder.raw.write(timing.cells()))
         self._tell(f"submitting {self._options.jobs} jobs in about {self._due[-1]:.0f} s")
         try:
             for job, due_s in enumerate(map(float, self._due)):
@@ -201,7 +193,7 @@ class _Run:
             raise
         follower.give_up("missing")
         if self._deployed:
-            self._told["clocks"] = deployed.clocks(store, self._flights, origin)
+            self._clocks["clocks"] = deployed.clocks(store, self._flights, origin)
 
     def _usage(self) -> dict[str, Any]:
         if not self._deployed or not self._options.project:
@@ -239,10 +231,10 @@ class _Run:
 
 
 def _running_stack() -> RunFile:
-    found = find_run_file()
-    if found is None or not found.is_alive():
+    stack_file = find_run_file()
+    if stack_file is None or not stack_file.is_alive():
         raise BenchError("no stack runs in this folder: start `diptych up`, or leave --running out")
-    return found
+    return stack_file
 
 
 class _StackGone(Exception):
@@ -250,13 +242,7 @@ class _StackGone(Exception):
 
 
 def _title(options: QueueOptions) -> str:
-    through = {"celery": "Celery on Valkey", "pubsub": "the Pub/Sub emulator"}[options.broker]
-    what: dict[Any, str] = {
-        "container": "gunicorn",
-        "function": "functions-framework",
-        "celery": "a Celery worker",
-    }
-    names = " and ".join(what[target] for target in options.targets)
     if options.running:
+        names = " and ".join(SERVERS[target] for target in options.targets)
         return f"Jobs through the running stack to {names}"
-    return f"Jobs through {through} to {names} on this machine"
+    return title_of(f"Jobs through {_THROUGH[options.broker]} to", {"targets": options.targets})

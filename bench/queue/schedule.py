@@ -7,7 +7,7 @@ import hashlib
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.load.schedule import Arrivals
+from bench.load.generator.schedule import Arrivals
 
 
 def due_times(jobs: int, rate: float, arrivals: Arrivals, seed: int) -> NDArray[np.float64]:

@@ -79,13 +79,13 @@ class Submitters:
         """
         while True:
             try:
-                found = self._ended.get_nowait()
+                ended = self._ended.get_nowait()
             except Empty:
                 return
             self._collected += 1
-            if isinstance(found, Exception):
-                raise found
-            yield found
+            if isinstance(ended, Exception):
+                raise ended
+            yield ended
 
     def _submit(self, job: int, due_s: float, request: JobRequest, warm_up: bool) -> None:
         publisher = self._publishers.get()

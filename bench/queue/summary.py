@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench.load.summary import describe, lagged
-from bench.queue.task_timing import TaskTiming, timing_of
+from bench.queue.task_timing import TaskTiming
 from bench.queue.waiting import most_at_once, waits_s
 from bench.runs.read import StoredRun
 from results.statistics.proportion import wilson_interval
@@ -25,39 +25,41 @@ def timings_of(run: StoredRun) -> list[TaskTiming]:
     Raises:
         BenchError: it is no queue run.
     """
-    return run.read_rows("queue", timing_of)
+    return run.read_rows("queue", TaskTiming.read)
 
 
 def analyse(timings: Sequence[TaskTiming], slots: int | None) -> dict[str, Any]:
     """The figures by target and phase.
 
     Args:
-        trips: in any order.
+        timings: in any order.
         slots: of each target; None: as many as were seen at work at the same time.
     """
-    found: dict[str, Any] = {}
-    for target in dict.fromkeys(one.target for one in timings):
-        of_target = [one for one in timings if one.target == target]
-        ok = [one for one in of_target if one.outcome == "ok"]
+    figures: dict[str, Any] = {}
+    for target in dict.fromkeys(timing.target for timing in timings):
+        of_target = [timing for timing in timings if timing.target == target]
+        ok = [timing for timing in of_target if timing.outcome == "ok"]
         used = slots or max(1, most_at_once(ok))
         waits = dict(zip(ok, waits_s(ok, used), strict=True))
-        clock_set = any(one.phase == "clock set" for one in of_target)
-        phases = {phase: [one for one in of_target if one.phase == phase] for phase in PHASES}
-        found[target] = {
+        clock_set = any(timing.phase == "clock set" for timing in of_target)
+        phases = {phase: [timing for timing in of_target if timing.phase == phase] for phase in PHASES}
+        figures[target] = {
             "slots": used,
             "slots_known": slots is not None,
             **{
-                phase: _summarise(of, waits, images_per_s=not clock_set) for phase, of in phases.items() if of
+                phase: _summarise(part, waits, images_per_s=not clock_set)
+                for phase, part in phases.items()
+                if part
             },
         }
-    return found
+    return figures
 
 
 def quantities(timings: Sequence[TaskTiming], waits: Mapping[TaskTiming, float]) -> Values:
     """Values by name, of the tasks with a record; lag and submission are of all."""
-    ok = [one for one in timings if one.outcome == "ok"]
-    table = {name: np.array([_of(one)[name] for one in ok], dtype=np.float64) for name in _NAMES}
-    wait = np.array([waits[one] for one in ok], dtype=np.float64)
+    ok = [timing for timing in timings if timing.outcome == "ok"]
+    table = {name: np.array([_of(timing)[name] for timing in ok], dtype=np.float64) for name in _NAMES}
+    wait = np.array([waits[timing] for timing in ok], dtype=np.float64)
     begin = np.where(np.isnan(table["published"]), table["publication"], table["published"])
     visible, received = table["visible"], table["received"]
     return {
@@ -85,10 +87,10 @@ def of_durations(values: Values) -> Values:
 
 def measured_quantities(timings: Sequence[TaskTiming], target: str, slots: int) -> Values:
     """Those of a target's measured tasks."""
-    of_target = [one for one in timings if one.target == target]
-    ok = [one for one in of_target if one.outcome == "ok"]
+    of_target = [timing for timing in timings if timing.target == target]
+    ok = [timing for timing in of_target if timing.outcome == "ok"]
     waits = dict(zip(ok, waits_s(ok, slots), strict=True))
-    return quantities([one for one in of_target if one.phase == "measured"], waits)
+    return quantities([timing for timing in of_target if timing.phase == "measured"], waits)
 
 
 _NAMES: Final = (
@@ -106,7 +108,7 @@ def _of(timing: TaskTiming) -> dict[str, float | None]:
 
 def _of_jobs(timings: Sequence[TaskTiming], name: str) -> NDArray[np.float64]:
     """A value that a job's tasks have in common, once for each job."""
-    return np.array([*{one.job: getattr(one, name) for one in timings}.values()], dtype=np.float64)
+    return np.array([*{timing.job: getattr(timing, name) for timing in timings}.values()], dtype=np.float64)
 
 
 def _summarise(
@@ -116,29 +118,29 @@ def _summarise(
     values = quantities(timings, waits)
     clock_set = timings[0].phase == "clock set"
     why = lagged({"lag_s": values["lag_s"], "response_s": values["round_trip_s"]}, None)
-    ok = [one for one in timings if one.outcome == "ok"]
-    ended = [one for one in timings if one.outcome != "unfinished"]
+    ok = [timing for timing in timings if timing.outcome == "ok"]
+    ended = [timing for timing in timings if timing.outcome != "unfinished"]
     lost = len(ended) - len(ok)
     return {
-        "jobs": len({one.job for one in timings}),
+        "jobs": len({timing.job for timing in timings}),
         "tasks": len(timings),
         "ok": len(ok),
-        "outcomes": dict(Counter(one.outcome for one in timings)),
-        "images": sum(one.images for one in ok),
-        "redelivered": sum((one.attempt or 1) > 1 for one in ok),
+        "outcomes": dict(Counter(timing.outcome for timing in timings)),
+        "images": sum(timing.images for timing in ok),
+        "redelivered": sum((timing.attempt or 1) > 1 for timing in ok),
         "error_rate": lost / len(ended) if ended else None,
         "error_rate_interval": wilson_interval(lost, len(ended)),
         "images_per_s": _images_per_s(ok) if images_per_s else None,
         "percentiles_refused": why,
         "quantities": {
-            name: describe(of, percentiles=not why)
-            for name, of in (of_durations(values) if clock_set else values).items()
-            if len(of)
+            name: describe(column, percentiles=not why)
+            for name, column in (of_durations(values) if clock_set else values).items()
+            if len(column)
         },
     }
 
 
 def _images_per_s(ok: Sequence[TaskTiming]) -> float | None:
-    ends = [one.visible_s for one in ok if one.visible_s is not None]
-    span_s = max(ends) - min(one.sent_s for one in ok) if ends else 0.0
-    return sum(one.images for one in ok) / span_s if span_s > 0 else None
+    ends = [timing.visible_s for timing in ok if timing.visible_s is not None]
+    span_s = max(ends) - min(timing.sent_s for timing in ok) if ends else 0.0
+    return sum(timing.images for timing in ok) / span_s if span_s > 0 else None

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import astuple, dataclass, fields
+from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final, Literal
+from typing import Any, Literal
 
+from bench.runs.rows import RawRow
 from results.records import StoredRecord
 
 Phase = Literal["cold", "warm-up", "measured", "clock set"]
@@ -14,7 +14,7 @@ Outcome = Literal["ok", "failed", "dead", "cancelled", "missing", "unfinished"]
 
 
 @dataclass(frozen=True, slots=True)
-class TaskTiming:
+class TaskTiming(RawRow):
     """One task on one target. Points in time count from the run's start.
 
     Args:
@@ -68,18 +68,9 @@ class TaskTiming:
     instance: str = ""
     attempt: int | None = None
 
-    def row(self) -> tuple[str | int | float | None, ...]:
-        """Its cells, in the order of COLUMNS."""
-        return astuple(self)
-
-
-COLUMNS: Final = tuple(field.name for field in fields(TaskTiming))
-_TEXTS: Final = frozenset(("target", "phase", "outcome", "instance"))
-_NUMBERS: Final = frozenset(("job", "task", "images"))
-
 
 def of_record(stored: StoredRecord, origin_s: float) -> dict[str, Any]:
-    """The part of a trip that its record tells.
+    """The part of a task's timing that its record holds.
 
     Args:
         stored: the record.
@@ -104,23 +95,3 @@ def of_record(stored: StoredRecord, origin_s: float) -> dict[str, Any]:
         "instance": record.instance_id,
         "attempt": record.delivery_attempt,
     }
-
-
-def timing_of(row: Mapping[str, str]) -> TaskTiming:
-    """Read a row of the raw file.
-
-    Raises:
-        KeyError, ValueError: it is none of a queue run's.
-    """
-    values: dict[str, Any] = {name: _value(name, row[name]) for name in COLUMNS}
-    return TaskTiming(**values)
-
-
-def _value(name: str, cell: str) -> object:
-    if name in _TEXTS:
-        return cell
-    if name in _NUMBERS:
-        return int(cell)
-    if name == "attempt":
-        return int(cell) if cell else None
-    return float(cell) if cell else None

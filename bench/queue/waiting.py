@@ -22,7 +22,7 @@ def waits_s(timings: Sequence[TaskTiming], slots: int) -> NDArray[np.float64]:
     Told from the records alone; a task that has none (it failed) is not seen to be in hand.
 
     Args:
-        trips: tasks of one target with a record.
+        timings: tasks of one target with a record.
         slots: of it.
     """
     at, busy = _busy(timings)
@@ -30,8 +30,8 @@ def waits_s(timings: Sequence[TaskTiming], slots: int) -> NDArray[np.float64]:
         return np.zeros(0)
     spans = np.diff(at)
     full = np.concatenate(([0.0], np.cumsum(np.where(busy[:-1] >= slots, spans, 0.0))))
-    begin = np.array([_begin(one) for one in timings])
-    end = np.array([one.received_s for one in timings], dtype=np.float64)
+    begin = np.array([_begin(timing) for timing in timings])
+    end = np.array([timing.received_s for timing in timings], dtype=np.float64)
     waited: NDArray[np.float64] = np.interp(end, at, full) - np.interp(begin, at, full)
     return np.clip(waited, 0.0, None)
 
@@ -56,8 +56,8 @@ def _work_begins(timing: TaskTiming) -> float:
 def _busy(timings: Sequence[TaskTiming]) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
     """Moments, and how many tasks have a slot from each on. An end sorts before a beginning."""
     steps = sorted(
-        [(one.finished_s, -1) for one in timings if one.finished_s is not None]
-        + [(_work_begins(one), 1) for one in timings]
+        [(timing.finished_s, -1) for timing in timings if timing.finished_s is not None]
+        + [(_work_begins(timing), 1) for timing in timings]
     )
     at = np.array([moment for moment, _ in steps], dtype=np.float64)
     return at, np.cumsum([step for _, step in steps], dtype=np.int64)

@@ -1,11 +1,12 @@
-"""How a benchmark's command ends: what it says at its end, and its exit status."""
+"""How a benchmark's command ends: what it prints at its end, and its exit status."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from typing import Final
 
 from bench.runs.folder import REPORT_NAME
+from bench.runs.kinds import kind_of
 from bench.runs.read import StoredRun
 
 FAILED_EXIT: Final = 3
@@ -13,17 +14,15 @@ PARTIAL_EXIT: Final = 4
 INTERRUPTED_EXIT: Final = 130
 
 
-def tell_ending(
-    run: StoredRun, lines: Iterable[str], failed: Sequence[str], tell: Callable[[str], None]
-) -> int:
+def tell_ending(run: StoredRun, failed: Sequence[str], tell: Callable[[str], None]) -> int:
     """Tell how a run went; returns the exit status: 0, 3 a threshold failed, 4 partial, 130 Ctrl-C.
 
     Args:
         run: the finished run.
-        lines: the run in a few lines.
         failed: thresholds that it fails, a line each.
         tell: given lines for the user.
     """
+    lines = kind_of(run).text_lines(run)
     for line in (*lines, *(f"FAILED {line}" for line in failed), f"report: {run.path / REPORT_NAME}"):
         tell(line)
     if run.status == "interrupted":

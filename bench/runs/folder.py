@@ -7,7 +7,7 @@
     folder.write_report(page)             # report.html
 
     run = read_run(Path("out"))           # bench.runs.read: also a partial run; run.rows, run.status
-    thresholds_of(["p99(response_s) > 2"], quantities, figures)    # bench.runs.thresholds: --fail-if
+    parse_thresholds(["p99(response_s) > 2"], quantities, figures)    # bench.runs.thresholds: --fail-if
     page_html(title, lead, sections)      # bench.runs.page: the reports' style, no other file
 
 A full disk stops the run (DiskFull): a reserve, given up then, leaves room for summary and report.
@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import json
 import os
+import secrets
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -35,6 +36,11 @@ SUMMARY_NAME: Final = "summary.json"
 REPORT_NAME: Final = "report.html"
 RESERVE_NAME: Final = ".reserve"
 _RESERVE_BYTES: Final = 2 * 2**20
+
+
+def run_name(command: str) -> str:
+    """A name for the jobs of a new run."""
+    return f"{command}-{time.strftime('%Y%m%d-%H%M%S')}-{secrets.token_hex(3)}"
 
 
 class RunFolder:

@@ -10,17 +10,17 @@ from pathlib import Path
 from typing import Any, Final, Protocol, cast
 
 from bench.errors import BenchError
-from bench.runs.folder import RESERVE_NAME, SUMMARY_NAME, write_json
+from bench.runs.folder import RESERVE_NAME, SUMMARY_NAME, RunFolder, write_json
 from bench.runs.page import page_html, pair_conditions
 from bench.runs.read import RUNNING, StoredRun, read_run
 
 _MODULES: Final[Mapping[str, str]] = {
-    "load": "bench.load.stored",
-    "queue": "bench.queue.stored",
-    "cold": "bench.cold.stored",
-    "cold --cloud": "bench.cold.deployed_stored",
-    "compare": "bench.experiment.stored",
-    "scale": "bench.scale.stored",
+    "load": "bench.load.reload",
+    "queue": "bench.queue.reload",
+    "cold": "bench.cold.reload",
+    "cold --cloud": "bench.cold.reload",
+    "compare": "bench.experiment.reload",
+    "scale": "bench.scale.reload",
 }
 """By the command that wrote the run."""
 
@@ -39,6 +39,25 @@ class Kind(Protocol):
 
     def pair_sections(self, runs: Sequence[StoredRun], names: Sequence[str]) -> Iterator[str]:
         """Markup of two runs side by side, below their heading."""
+
+
+def conclude(folder: RunFolder, known: Mapping[str, Any]) -> StoredRun:
+    """End a run: write the figures of its raw rows, and the report.
+
+    Args:
+        folder: of the run, recorded.
+        known: results that no row holds.
+    Raises:
+        BenchError: they cannot be written.
+    """
+    folder.finish(known)
+    folder.finish(read_again(folder.path).results)
+    run = read_run(folder.path)
+    try:
+        kind_of(run).write_outputs(run)
+    except OSError as error:
+        raise BenchError(f"{run.path} cannot be written: {error.strerror}") from error
+    return run
 
 
 def read_again(path: Path) -> StoredRun:
@@ -76,8 +95,8 @@ def side_by_side(runs: Sequence[StoredRun]) -> str:
     """
     kinds = [str(run.configuration.get("command")) for run in runs]
     if len({*kinds}) > 1:
-        told = " and ".join(f"{run.path} is of `bench {kind}`" for run, kind in zip(runs, kinds, strict=True))
-        raise BenchError(f"two runs side by side are of one kind: {told}")
+        both = " and ".join(f"{run.path} is of `bench {kind}`" for run, kind in zip(runs, kinds, strict=True))
+        raise BenchError(f"two runs side by side are of one kind: {both}")
     names = _names(runs)
     leads = [
         " ".join((f"{name}: {run.results.get('title')}.", *run.marks))

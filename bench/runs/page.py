@@ -74,6 +74,11 @@ def paragraph(text: str) -> str:
     return f"<p>{escape(text)}</p>"
 
 
+def method_section(*texts: str) -> str:
+    """How it was measured, a paragraph each; alike ones once."""
+    return "<h2>Method</h2>" + "".join(map(paragraph, dict.fromkeys(texts)))
+
+
 def conditions(run: StoredRun) -> str:
     """What was asked, and where it ran."""
     machine = run.environment
@@ -95,8 +100,8 @@ def pair_conditions(runs: Sequence[StoredRun], names: Sequence[str]) -> str:
         {name: cell for part in (run.configuration, run.environment) for name, cell in _flat(part)}
         for run in runs
     ]
-    keys = [*dict.fromkeys(key for one in flat for key in one)]
-    rows = [(key, *(one.get(key, "") for one in flat)) for key in keys]
+    keys = [*dict.fromkeys(key for cells in flat for key in cells)]
+    rows = [(key, *(cells.get(key, "") for cells in flat)) for key in keys]
     apart = [row for row in rows if len({*row[1:]}) > 1]
     shared = [row[:2] for row in rows if len({*row[1:]}) == 1]
     folded = plain_table("", ("", ""), shared, words=1)
@@ -112,13 +117,13 @@ def folded_away(name: str, markup: str, *, opened: bool = False) -> str:
 
 def figures(plots: Iterable[Plot]) -> str:
     """Plots with their headings and captions."""
-    drawn = "".join(
+    markup = "".join(
         f"<figure><h3>{escape(plot.title)}</h3>{plot.svg}<figcaption>{escape(plot.caption)}</figcaption></figure>"
         for plot in plots
     )
     # One alone would be stretched over the page, its letters too.
-    narrow = ' style="max-width: 34rem"' if drawn.count("<figure>") == 1 else ""
-    return f'<div class="plots"{narrow}>{drawn}</div>' if drawn else '<p class="small">Nothing to draw.</p>'
+    narrow = ' style="max-width: 34rem"' if markup.count("<figure>") == 1 else ""
+    return f'<div class="plots"{narrow}>{markup}</div>' if markup else '<p class="small">Nothing to draw.</p>'
 
 
 def _flat(values: Mapping[str, Any], prefix: str = "") -> Iterable[tuple[str, str]]:

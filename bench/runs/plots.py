@@ -22,13 +22,13 @@ _STYLES: Final = ("-", "--", "-.", ":")
 def looks(names: Iterable[str]) -> dict[str, dict[str, Any]]:
     """Colour and line of each name: its first word, the target, tells the colour; a second run is dashed."""
     seen: Counter[str] = Counter()
-    found: dict[str, dict[str, Any]] = {}
+    styles: dict[str, dict[str, Any]] = {}
     for name in names:
         target = name.split()[0]
-        colour = TARGETS.get(target, [*TARGETS.values()][len(found) % len(TARGETS)])
-        found[name] = {"color": colour, "linestyle": _STYLES[seen[target] % len(_STYLES)]}
+        colour = TARGETS.get(target, [*TARGETS.values()][len(styles) % len(TARGETS)])
+        styles[name] = {"color": colour, "linestyle": _STYLES[seen[target] % len(_STYLES)]}
         seen[target] += 1
-    return found
+    return styles
 
 
 def legend_below(figure: Figure, columns: int = 2) -> None:
@@ -54,7 +54,7 @@ def whole_ticks(axis: Axis) -> None:
     axis.set_major_locator(MaxNLocator(integer=True))
 
 
-def ecdf(series: Mapping[str, ArrayLike], quantity: str, of: str, caption: str) -> Plot:
+def ecdf(series: Mapping[str, ArrayLike], quantity: str, unit: str, caption: str) -> Plot:
     """The distribution of a quantity, a line for each name.
 
     Args:
@@ -74,7 +74,7 @@ def ecdf(series: Mapping[str, ArrayLike], quantity: str, of: str, caption: str) 
                 axes.step(x, y, where="post", label=label, linewidth=1.6, **styles[name])
         axes.set_ylim(0, 1.02)
         axes.set_xlabel(f"{quantity}, seconds")
-        axes.set_ylabel(f"share of {of}")
+        axes.set_ylabel(f"share of {unit}")
         if axes.has_data():
             legend_below(figure, 2 if max(map(len, series)) < 20 else 1)
         return finished(figure, "ecdf", f"Distribution: {quantity}", caption)

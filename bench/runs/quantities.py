@@ -7,17 +7,15 @@ from html import escape
 from typing import Any
 
 from bench.runs.page import folded_away
+from bench.runs.phases import Phases
 from results.report.tables import table
-
-Phases = Sequence[tuple[str, str, Mapping[str, Any]]]
-"""Target (and run), phase, figures."""
 
 
 def means_table(found: Phases) -> str:
     """Mean ± SD of every quantity, a column for each target; all phases but the measured one folded."""
     by_phase: dict[str, list[tuple[str, Mapping[str, Any]]]] = {}
-    for target, phase, of in found:
-        by_phase.setdefault(phase, []).append((target, of["quantities"]))
+    for target, phase, part in found:
+        by_phase.setdefault(phase, []).append((target, part["quantities"]))
     shown = _means("measured", by_phase.pop("measured")) if "measured" in by_phase else ""
     folded = "".join(_means(phase, columns) for phase, columns in by_phase.items())
     if not folded:
@@ -30,9 +28,9 @@ def percentiles_table(found: Phases, names: Sequence[str]) -> str:
     rows = []
     columns: dict[str, None] = {}
     for name in names:
-        for target, phase, of in found:
-            points = of["quantities"].get(name, {}).get("percentiles", ()) if phase == "measured" else ()
-            cells = {f"p{100 * one['p']:g}": one for one in points if one["interval"]}
+        for target, phase, part in found:
+            points = part["quantities"].get(name, {}).get("percentiles", ()) if phase == "measured" else ()
+            cells = {f"p{100 * point['p']:g}": point for point in points if point["interval"]}
             columns |= dict.fromkeys(cells)
             if cells:
                 rows.append((f"{quantity_words(name)}, {target}", cells))
@@ -78,17 +76,18 @@ def _means(phase: str, columns: Sequence[tuple[str, Mapping[str, Any]]]) -> str:
     return table(caption, ("", *(target for target, _ in columns)), rows)
 
 
-def _mean(of: Mapping[str, Any] | None) -> str:
-    if not of:
+def _mean(quantity: Mapping[str, Any] | None) -> str:
+    if not quantity:
         return "<td>–</td>"
-    spread = "" if of["sd"] is None else f" ± {milliseconds(of['sd'])}"
-    interval = f"<small>{_range(of['mean_interval'])}</small>" if of["mean_interval"] else ""
-    limits = f"; {_range((of['min'], of['max']))}" if of["min"] < of["max"] else ""
-    return f"<td>{milliseconds(of['mean'])}{spread}{interval}<small>n {of['n']:,}{limits}</small></td>"
+    spread = "" if quantity["sd"] is None else f" ± {milliseconds(quantity['sd'])}"
+    interval = f"<small>{_range(quantity['mean_interval'])}</small>" if quantity["mean_interval"] else ""
+    limits = f"; {_range((quantity['min'], quantity['max']))}" if quantity["min"] < quantity["max"] else ""
+    count = f"<small>n {quantity['n']:,}{limits}</small>"
+    return f"<td>{milliseconds(quantity['mean'])}{spread}{interval}{count}</td>"
 
 
-def _percentile(one: Mapping[str, Any]) -> str:
-    return f"<td>{milliseconds(one['value'])}<small>{_range(one['interval'])}</small></td>"
+def _percentile(point: Mapping[str, Any]) -> str:
+    return f"<td>{milliseconds(point['value'])}<small>{_range(point['interval'])}</small></td>"
 
 
 def _range(ends: Sequence[float]) -> str:

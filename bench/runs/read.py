@@ -63,6 +63,11 @@ class StoredRun:
         found: dict[str, Any] = self.summary.get("results") or {}
         return found
 
+    def figures(self, target: str, phase: str) -> dict[str, Any]:
+        """The figures of a phase of a target; {} if there are none."""
+        found: dict[str, Any] = ((self.results.get("targets") or {}).get(target) or {}).get(phase) or {}
+        return found
+
     def read_rows(self, command: str, read: Callable[[dict[str, str]], Row]) -> list[Row]:
         """The rows as what they are.
 

@@ -13,12 +13,16 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-import click
 import numpy as np
 from numpy.typing import NDArray
 
 from bench.errors import BenchError
+from bench.runs.read import StoredRun
 
+Values = Mapping[str, NDArray[np.float64]]
+"""Values by quantity."""
+Figures = Mapping[str, float | None]
+"""Single numbers by name; None: not measured."""
 _COMPARISONS: Final[Mapping[str, Callable[[float, float], bool]]] = {
     ">": operator.gt,
     ">=": operator.ge,
@@ -58,7 +62,7 @@ class Threshold:
     limit: float
 
 
-def thresholds_of(
+def parse_thresholds(
     texts: Sequence[str], samples: Collection[str], figures: Collection[str]
 ) -> list[Threshold]:
     """Read what --fail-if was given, before anything is started.
@@ -68,15 +72,12 @@ def thresholds_of(
         samples: names of the quantities that will be measured.
         figures: names of the single numbers; `efficiency(2)` is one too.
     Raises:
-        click.UsageError: one is no threshold, or names what will not be measured.
+        BenchError: one is no threshold, or names what will not be measured.
     """
-    try:
-        found = [parse_threshold(text, figures) for text in texts]
-        for one in found:
-            _check_known(one, samples if one.statistic else figures)
-    except BenchError as error:
-        raise click.UsageError(str(error)) from error
-    return found
+    thresholds = [parse_threshold(text, figures) for text in texts]
+    for threshold in thresholds:
+        _check_known(threshold, samples if threshold.statistic else figures)
+    return thresholds
 
 
 def parse_threshold(text: str, figures: Collection[str] = ()) -> Threshold:
@@ -107,8 +108,8 @@ def parse_threshold(text: str, figures: Collection[str] = ()) -> Threshold:
 
 def check_thresholds(
     thresholds: Sequence[Threshold],
-    samples: Mapping[str, NDArray[np.float64]],
-    figures: Mapping[str, float],
+    samples: Values,
+    figures: Figures,
     *,
     percentiles: bool = True,
 ) -> list[str]:
@@ -117,7 +118,7 @@ def check_thresholds(
     Args:
         thresholds: to check.
         samples: values by quantity.
-        figures: single numbers by name.
+        figures: single numbers by name; None: it was not measured.
         percentiles: False when they are refused.
     Returns:
         A line for each that fails.
@@ -125,40 +126,63 @@ def check_thresholds(
         BenchError: a threshold names what is not measured.
     """
     lines = []
-    for one in thresholds:
-        value = _value(one, samples, figures, percentiles=percentiles)
+    for threshold in thresholds:
+        value = _value(threshold, samples, figures, percentiles=percentiles)
         if math.isnan(value):
-            lines.append(f"{one.text}: cannot be judged, there is no such figure in this run")
-        elif _COMPARISONS[one.comparison](value, one.limit):
-            lines.append(f"{one.text}: it is {value:.6g}")
+            lines.append(f"{threshold.text}: cannot be judged, there is no such figure in this run")
+        elif _COMPARISONS[threshold.comparison](value, threshold.limit):
+            lines.append(f"{threshold.text}: it is {value:.6g}")
+    return lines
+
+
+def check_targets(
+    run: StoredRun, thresholds: Sequence[Threshold], measured: Callable[[str], tuple[Values, Figures]]
+) -> list[str]:
+    """Say which thresholds each target of a run fails, a line each.
+
+    Args:
+        run: with its figures.
+        thresholds: to check.
+        measured: gives a target's values by quantity, and its single numbers.
+    """
+    lines = []
+    for target in run.configuration["targets"]:
+        refused = run.figures(target, "measured").get("percentiles_refused")
+        lines += [
+            f"{target}: {line}"
+            for line in check_thresholds(thresholds, *measured(target), percentiles=not refused)
+        ]
     return lines
 
 
 def _value(
-    one: Threshold,
-    samples: Mapping[str, NDArray[np.float64]],
-    figures: Mapping[str, float],
+    threshold: Threshold,
+    samples: Values,
+    figures: Figures,
     *,
     percentiles: bool,
 ) -> float:
-    _check_known(one, samples if one.statistic else figures)
-    if not one.statistic:
-        return figures[one.of]
-    values = samples[one.of]
-    if one.statistic == "count":
+    _check_known(threshold, samples if threshold.statistic else figures)
+    if not threshold.statistic:
+        figure = figures[threshold.of]
+        return math.nan if figure is None else float(figure)
+    values = samples[threshold.of]
+    if threshold.statistic == "count":
         return float(len(values))
     if not len(values):
         return math.nan
-    percent = _percent(one.statistic)
+    percent = _percent(threshold.statistic)
     if percent is None:
-        return _PLAIN[one.statistic](values)
+        return _PLAIN[threshold.statistic](values)
     return float(np.percentile(values, percent)) if percentiles else math.nan
 
 
-def _check_known(one: Threshold, known: Collection[str]) -> None:
-    if one.of not in known:
-        there = f"there is {', '.join(known)}" if known else f"write a plain name, not {one.statistic}(…)"
-        raise BenchError(f"--fail-if {one.text!r}: {one.of!r} is not measured here; {there}")
+def _check_known(threshold: Threshold, known: Collection[str]) -> None:
+    if threshold.of not in known:
+        there = (
+            f"there is {', '.join(known)}" if known else f"write a plain name, not {threshold.statistic}(…)"
+        )
+        raise BenchError(f"--fail-if {threshold.text!r}: {threshold.of!r} is not measured here; {there}")
 
 
 def _percent(statistic: str) -> float | None:

@@ -5,16 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 from bench.runs.read import StoredRun
+from bench.runs.title import SERVERS
 from bench.scale.forecast import check, forecast
 from bench.scale.growth import growth_of
 from bench.scale.measure import Rounds, ok_of, rates_of, rounds_of, sizes_of
 from bench.scale.simulate import Cloud
 from results.cost.prices import load_prices
-
-_SERVERS: Final = {"container": "gunicorn", "function": "functions-framework"}
 
 
 def analyse(run: StoredRun) -> dict[str, Any]:
@@ -28,7 +27,7 @@ def analyse(run: StoredRun) -> dict[str, Any]:
     rounds, images = rounds_of(run), int(asked["images"])
     sizes = sizes_of(rounds, images)
     return {
-        "title": f"Scaling of {_SERVERS[asked['target']]} on this machine",
+        "title": f"Scaling of {SERVERS[asked['target']]} on this machine",
         "measured": [asdict(size) for size in sizes],
         "growth": asdict(growth_of(rates_of(rounds, images), sizes)),
         **(_simulated(run, rounds) if simulates(run, rounds) else {}),
@@ -45,7 +44,7 @@ def simulates(run: StoredRun, rounds: Rounds) -> bool:
 def _simulated(run: StoredRun, rounds: Rounds) -> Mapping[str, Any]:
     asked, machine = run.configuration, run.environment
     images, seed = int(asked["images"]), int(asked["seed"])
-    base = [one.response_s for part in rounds[min(asked["workers"])].values() for one in ok_of(part)]
+    base = [sample.response_s for part in rounds[min(asked["workers"])].values() for sample in ok_of(part)]
     simulated = forecast(
         *(Cloud(**asked["cloud"]), asked["counts"], base, images),
         target=asked["target"],

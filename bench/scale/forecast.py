@@ -98,7 +98,7 @@ def forecast(
                 "instances": outcome.instances,
                 "cold_starts": outcome.instances,
                 "refused_429": outcome.refused,
-                "billed_s": sum(billed_s(one, prices) for one in outcome.request_s),
+                "billed_s": sum(billed_s(request_s, prices) for request_s in outcome.request_s),
                 "cost_usd": cost.total,
             }
         )
@@ -118,7 +118,7 @@ def on_paper_s(cloud: Cloud, tasks: int, measured_s: Sequence[float]) -> float:
 def _usage(
     outcome: SimulatedJob, count: int, images: int, target: Target, resolution: int, prices: Prices
 ) -> Usage:
-    seconds = sum(billed_s(one, prices) for one in outcome.request_s)
+    seconds = sum(billed_s(request_s, prices) for request_s in outcome.request_s)
     usage = computing(prices.size(target), outcome.tasks, seconds)
     each = task_operations(images, prices.assume.batch_size)
     usage = usage.plus(Usage(class_a=each.class_a * outcome.tasks, class_b=each.class_b * outcome.tasks))

@@ -11,7 +11,7 @@ from typing import Final
 from bench.scale.measure import Size
 
 HALF: Final = 0.5
-"""An efficiency below this share is told: more than half of what was added does nothing."""
+"""An efficiency below this share is reported: more than half of what was added does nothing."""
 CONFIDENCE: Final = 0.95
 """One-sided: of a growth that is called one."""
 _T95: Final = (6.314, 2.920, 2.353, 2.132)
@@ -74,7 +74,7 @@ def growth_of(rates: Rates, sizes: Sequence[Size]) -> Growth:
         rates: of whole rounds.
         sizes: the same in short, ascending.
     """
-    measured = [one for one in sizes if one.images_per_s > 0]
+    measured = [size for size in sizes if size.images_per_s > 0]
     if not measured:
         return Growth((), None, stopped=False, half_at=None, words=("Nothing was measured.",))
     steps: list[Step] = []
@@ -88,7 +88,7 @@ def growth_of(rates: Rates, sizes: Sequence[Size]) -> Growth:
             grows_to, stop = size.workers, None
         else:
             stop = stop or step
-    half = next((one for one in measured if one.efficiency < HALF), None)
+    half = next((size for size in measured if size.efficiency < HALF), None)
     words = (*_end(measured, steps, grows_to, stop), _half(measured, half))
     return Growth(
         tuple(steps),
@@ -103,9 +103,9 @@ def _step(rates: Rates, before: int, after: int) -> Step | None:
     """Paired by round: what slows the machine for a while slows both sizes of a round."""
     rounds = sorted(rates[before].keys() & rates[after].keys())
     logs = [
-        log(rates[after][one] / rates[before][one])
-        for one in rounds
-        if rates[before][one] * rates[after][one]
+        log(rates[after][place] / rates[before][place])
+        for place in rounds
+        if rates[before][place] * rates[after][place]
     ]
     if not logs:
         return None
@@ -126,25 +126,27 @@ def _t95(freedom: int) -> float:
 
 
 def _end(sizes: Sequence[Size], steps: Sequence[Step], grows_to: int, stop: Step | None) -> tuple[str, ...]:
-    best = next(one for one in sizes if one.workers == grows_to)
+    best = next(size for size in sizes if size.workers == grows_to)
     rate = f"{best.images_per_s:,.4g} images/s"
     if not steps:
         return (f"One size alone, {_workers(grows_to)} ({rate}): it tells no growth.",)
     if stop is None:
-        told = f"No end was seen: images/s still grew with {_workers(grows_to)} ({rate}), the largest size."
+        sentence = (
+            f"No end was seen: images/s still grew with {_workers(grows_to)} ({rate}), the largest size."
+        )
     elif stop.open:
-        told = (
+        sentence = (
             f"Whether images/s grow beyond {_workers(grows_to)}, {rate}, is not told: {stop.after} give"
             f" {stop.ratio:.2f} times as many, and the noise of {stop.rounds} rounds leaves"
             f" {_ends(stop)} open (each end with 95% confidence). Take more with --rounds."
         )
     else:
-        told = (
+        sentence = (
             f"It stops at {_workers(grows_to)}, {rate}: {stop.after} give {stop.ratio:.2f} times as many"
             f" {_noise(stop)}."
         )
     blind = any(step.grows is None for step in steps)
-    return (told, "One round tells no noise: take more with --rounds." if blind else "")
+    return (sentence, "One round tells no noise: take more with --rounds." if blind else "")
 
 
 def _noise(step: Step) -> str:

@@ -10,17 +10,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 
-from bench.load.generator import LoadGenerator
-from bench.load.pushes import Pushes
-from bench.load.sample import COLUMNS as REQUEST_COLUMNS
-from bench.load.sample import Phase, Sample, sample_of
-from bench.load.schedule import LoadPlan
+from bench.load.generator.load_generator import LoadGenerator
+from bench.load.generator.pushes import Pushes
+from bench.load.generator.sample import Phase, Sample
+from bench.load.generator.schedule import LoadPlan
 from bench.load.workers import local_worker
 from bench.runs.read import StoredRun
 from model.registry import ModelInfo
 from results.documents import Target
 
-COLUMNS = ("round", "workers", *REQUEST_COLUMNS)
+COLUMNS = ("round", "workers", *Sample.columns())
 """Of the raw file."""
 _COLD_LIMIT_S = 300.0
 Rounds = Mapping[int, Mapping[int, Sequence[Sample]]]
@@ -85,7 +84,7 @@ def run_size(bench: Bench, workers: int, seen: Callable[[Sample], None]) -> None
     Args:
         bench: what is asked.
         workers: how many.
-        seen: told of each request: the first ones, cold, then the warm-up, then the measured ones.
+        seen: called with each request: the first ones, cold, then the warm-up, then the measured ones.
     Raises:
         StackError: they do not start.
     """
@@ -115,26 +114,26 @@ def rounds_of(run: StoredRun) -> Rounds:
     Raises:
         BenchError: it is no scaling run.
     """
-    found: dict[int, dict[int, list[Sample]]] = defaultdict(lambda: defaultdict(list))
-    for place, workers, one in run.read_rows("scale", _row):
-        if one.phase != "cold":
-            found[workers][place].append(one)
+    rounds_by_size: dict[int, dict[int, list[Sample]]] = defaultdict(lambda: defaultdict(list))
+    for place, workers, sample in run.read_rows("scale", _row):
+        if sample.phase != "cold":
+            rounds_by_size[workers][place].append(sample)
     asked = run.configuration
     whole_s = float(asked["warm_up_s"]) + float(asked["duration_s"])
     return {
         workers: {
-            place: [one for one in requests if one.phase == "measured"]
+            place: [sample for sample in requests if sample.phase == "measured"]
             for place, requests in rounds.items()
             if _whole(requests, whole_s)
         }
-        for workers, rounds in sorted(found.items())
+        for workers, rounds in sorted(rounds_by_size.items())
     }
 
 
 def rates_of(rounds: Rounds, images: int) -> dict[int, dict[int, float]]:
     """Images per second of each size and round."""
     return {
-        workers: {place: images * _per_s(ok_of(one), workers) for place, one in of_size.items()}
+        workers: {place: images * _per_s(ok_of(samples), workers) for place, samples in of_size.items()}
         for workers, of_size in rounds.items()
         if of_size
     }
@@ -146,8 +145,8 @@ def sizes_of(rounds: Rounds, images: int) -> list[Size]:
     for workers, by_round in rates_of(rounds, images).items():
         rates = [*by_round.values()]
         rate = median(rates)
-        found = [one for part in rounds[workers].values() for one in part]
-        ok = ok_of(found)
+        samples = [sample for part in rounds[workers].values() for sample in part]
+        ok = ok_of(samples)
         base = sizes[0].images_per_s / sizes[0].workers if sizes else rate / workers
         sizes.append(
             Size(
@@ -156,8 +155,8 @@ def sizes_of(rounds: Rounds, images: int) -> list[Size]:
                 lowest=min(rates),
                 highest=max(rates),
                 efficiency=rate / (workers * base) if base else 0.0,
-                mean_response_s=sum(one.response_s for one in ok) / len(ok) if ok else 0.0,
-                shed=len(found) - len(ok),
+                mean_response_s=sum(sample.response_s for sample in ok) / len(ok) if ok else 0.0,
+                shed=len(samples) - len(ok),
                 requests=len(ok),
                 rounds=len(rates),
             )
@@ -167,21 +166,21 @@ def sizes_of(rounds: Rounds, images: int) -> list[Size]:
 
 def ok_of(samples: Iterable[Sample]) -> list[Sample]:
     """Those that succeeded."""
-    return [one for one in samples if one.outcome == "ok"]
+    return [sample for sample in samples if sample.outcome == "ok"]
 
 
 def _row(row: Mapping[str, str]) -> tuple[int, int, Sample]:
-    return int(row["round"]), int(row["workers"]), sample_of(row)
+    return int(row["round"]), int(row["workers"]), Sample.read(row)
 
 
 def _whole(requests: Sequence[Sample], whole_s: float) -> bool:
     """A user's last request is sent before the end: the last answer is at most one response short of it."""
-    longest_s = max(one.response_s for one in requests)
-    return max(one.ended_s for one in requests) + longest_s >= whole_s
+    longest_s = max(sample.response_s for sample in requests)
+    return max(sample.ended_s for sample in requests) + longest_s >= whole_s
 
 
 def _per_s(ok: list[Sample], workers: int) -> float:
     """Requests per second: from the first one's start to the last one's end, when all were busy."""
     if len(ok) <= workers:
         return 0.0
-    return len(ok) / (max(one.ended_s for one in ok) - min(one.sent_s for one in ok))
+    return len(ok) / (max(sample.ended_s for sample in ok) - min(sample.sent_s for sample in ok))

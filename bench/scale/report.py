@@ -1,4 +1,4 @@
-"""The report of a scaling run, of two side by side, and its few lines for the terminal."""
+"""The report of a scaling run, and of two side by side."""
 
 from __future__ import annotations
 
@@ -6,11 +6,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from html import escape
 from typing import Any, Final
 
-from bench.runs.page import conditions, figures, page_html, plain_table
+from bench.runs.page import conditions, figures, method_section, page_html, plain_table
 from bench.runs.read import StoredRun
 from bench.scale import simulate
 from bench.scale.plots import rates_plot, times_plot
 from bench.scale.simulate import LABEL
+from bench.scale.text import marks
 
 _LEAD: Final = "Measured on this machine; what is called a simulation was measured nowhere."
 _SIZES: Final = {
@@ -58,7 +59,7 @@ _METHOD: Final = (
 
 def report_html(run: StoredRun) -> str:
     """One run as one file."""
-    return page_html(str(run.results["title"]), " ".join((*_marks(run), _LEAD)), _sections(run))
+    return page_html(str(run.results["title"]), " ".join((*marks(run), _LEAD)), _sections(run))
 
 
 def pair_sections(runs: Sequence[StoredRun], names: Sequence[str]) -> Iterator[str]:
@@ -66,36 +67,10 @@ def pair_sections(runs: Sequence[StoredRun], names: Sequence[str]) -> Iterator[s
     named = [*zip(names, runs, strict=True)]
     yield "<h2>Where it stops</h2>"
     for name, run in named:
-        busy = [mark for mark in _marks(run) if mark not in run.marks]
+        busy = [mark for mark in marks(run) if mark not in run.marks]
         yield _growth(run, " ".join((f"{name}:", *busy, "")))
     yield _tables(named)
     yield f"<h2>Plots</h2>{figures(_plots(named))}" + _method()
-
-
-def text_lines(run: StoredRun) -> list[str]:
-    """The run in a few lines."""
-    lines = [str(run.results["title"]), *_marks(run)]
-    for one in run.results.get("measured") or []:
-        spread = f"{one['lowest']:.1f}–{one['highest']:.1f}"
-        of = f"{one['images_per_s']:.1f} images/s ({spread}), efficiency {one['efficiency']:.2f}"
-        lines.append(f"measured   {one['workers']:3} workers: {of}; {one['shed']} refused or failed")
-    lines += (run.results.get("growth") or {}).get("words") or ()
-    for one in run.results.get("check") or []:
-        ratios = (one["simulated_over_measured"], one["on_these_cores_over_measured"])
-        own, shared = ("nothing measured" if ratio is None else f"{ratio:.2f}" for ratio in ratios)
-        told = f"simulated / measured = {own}; with {one['cores']} cores shared {shared}"
-        lines.append(f"check      {one['workers']:3} workers: {told}")
-    for one in run.results.get("simulated") or []:
-        time = f"{one['time_s'] / 60:,.1f} min (on paper {one['on_paper_s'] / 60:,.1f})"
-        of = f"{time}, {one['instances']} instances, {one['refused_429']:,} refused"
-        lines.append(f"SIMULATION {one['images']:>12,} images: {of}, ${one['cost_usd']:,.2f}")
-    return lines
-
-
-def _marks(run: StoredRun) -> list[str]:
-    load, cores = run.environment["load_average"][0], run.environment["cores"] or 1
-    busy = f"BUSY MACHINE: load average {load:g} on {cores} cores as this began; efficiency means little."
-    return [*run.marks, *([busy] if load > cores / 2 else [])]
 
 
 def _sections(run: StoredRun) -> Iterator[str]:
@@ -112,8 +87,7 @@ def _growth(run: StoredRun, before: str = "") -> str:
 
 
 def _method() -> str:
-    of_simulation = " ".join((simulate.__doc__ or "").split())
-    return f"<h2>Method</h2><p>{escape(_METHOD)}</p><p>{escape(of_simulation)}</p>"
+    return method_section(_METHOD, " ".join((simulate.__doc__ or "").split()))
 
 
 def _tables(named: Sequence[tuple[str, StoredRun]]) -> str:
@@ -129,13 +103,13 @@ def _tables(named: Sequence[tuple[str, StoredRun]]) -> str:
 def _table(
     name: str, caption: str, columns: Mapping[str, str], named: Sequence[tuple[str, StoredRun]]
 ) -> str:
-    of_runs = [(run_name, row) for run_name, run in named for row in run.results.get(name) or ()]
-    if not of_runs:
+    named_rows = [(run_name, row) for run_name, run in named for row in run.results.get(name) or ()]
+    if not named_rows:
         return ""
     several = len(named) > 1
     rows = [
         (*((run_name,) if several else ()), *(_cell(key, row.get(key)) for key in columns))
-        for run_name, row in of_runs
+        for run_name, row in named_rows
     ]
     return plain_table(caption, (*(("",) if several else ()), *columns.values()), rows)
 

@@ -8,12 +8,12 @@ from pathlib import Path
 
 import numpy as np
 
-from bench.load.sample import Sample
+from bench.load.generator.sample import Sample
 from bench.runs.folder import RunFolder
+from bench.runs.kinds import conclude
 from bench.runs.read import StoredRun, read_run
-from bench.scale.analysis import analyse, simulates
+from bench.scale.analysis import simulates
 from bench.scale.measure import COLUMNS, Bench, rounds_of, run_size
-from bench.scale.report import report_html
 from bench.scale.simulate import Cloud
 from model.registry import ModelInfo, Registry
 from results.cost.prices import load_prices
@@ -63,7 +63,7 @@ def run_scale(options: ScaleOptions, tell: Callable[[str], None]) -> StoredRun:
         ModelError, PriceError, StackError: see Registry, load_prices, local_worker.
     """
     model = Registry(options.model_dir).get(options.model)
-    load_prices(options.prices)  # a table that cannot be read is told now
+    load_prices(options.prices)  # a table that cannot be read is reported now
     configuration = {**asdict(options), "model_digest": model.digest, "resolution": model.resolution}
     folder = RunFolder.create(options.out, command="scale", configuration=configuration, columns=COLUMNS)
     try:
@@ -82,13 +82,13 @@ def _measure(options: ScaleOptions, model: ModelInfo, folder: RunFolder, tell: C
     )
     lots = np.random.default_rng(options.seed)
     for place, workers in (
-        (place, int(one)) for place in range(options.rounds) for one in lots.permutation(options.workers)
+        (place, int(size)) for place in range(options.rounds) for size in lots.permutation(options.workers)
     ):
         spent = f"{options.warm_up_s:g} + {options.duration_s:g} s"
         tell(f"round {place + 1} of {options.rounds}: {workers} workers for {spent}")
 
-        def seen(one: Sample, place: int = place, workers: int = workers) -> None:
-            folder.raw.write((place, workers, *one.row()))
+        def seen(sample: Sample, place: int = place, workers: int = workers) -> None:
+            folder.raw.write((place, workers, *sample.cells()))
 
         run_size(bench, workers, seen)
 
@@ -101,5 +101,4 @@ def _conclude(options: ScaleOptions, folder: RunFolder, tell: Callable[[str], No
     elif folder.status == "running":
         few = f"too few requests of {options.workers[0]} workers succeeded"
         folder.status = f"{few}: see workers.log, or raise --duration"
-    folder.finish(analyse(stored))
-    folder.write_report(report_html(read_run(options.out)))
+    conclude(folder, {})

@@ -248,15 +248,12 @@ def main() -> None:
     parser.add_argument("--folder", type=Path, required=True, help="scratch: 0.9 GB for 100,000 images")
     parser.add_argument("--json", action="store_true")
     chosen = parser.parse_args()
-    for one in run(chosen.images, chosen.stores, chosen.commands, chosen.targets, chosen.folder):
-        if chosen.json:
-            print(json.dumps(asdict(one)), flush=True)
-        else:
-            print(
-                f"{one.store:<9}  {one.images:>8,} images x {one.targets}  {one.command:<18}"
-                f"  {one.wall_s:8.1f} s  CPU {one.cpu_s:7.1f} s  peak {one.rss_peak_bytes / 2**20:6.0f} MiB",
-                flush=True,
-            )
+    for row in run(chosen.images, chosen.stores, chosen.commands, chosen.targets, chosen.folder):
+        text = (
+            f"{row.store:<9}  {row.images:>8,} images x {row.targets}  {row.command:<18}"
+            f"  {row.wall_s:8.1f} s  CPU {row.cpu_s:7.1f} s  peak {row.rss_peak_bytes / 2**20:6.0f} MiB"
+        )
+        print(json.dumps(asdict(row)) if chosen.json else text, flush=True)
 
 
 if __name__ == "__main__":

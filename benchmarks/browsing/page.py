@@ -277,8 +277,8 @@ def main() -> None:
             found = measure(browser, chosen.images, chosen.runs)
     except StackError as error:
         sys.exit(f"error: {error}")
-    told: dict[str, Any] = asdict(found)
-    print(json.dumps(told) if chosen.json else "\n".join(lines(found)))
+    document: dict[str, Any] = asdict(found)
+    print(json.dumps(document) if chosen.json else "\n".join(lines(found)))
 
 
 if __name__ == "__main__":

@@ -97,7 +97,7 @@ class Tab:
             "busy_ms": 1000 * spent["TaskDuration"],
             "script_ms": 1000 * spent["ScriptDuration"],
             "layout_ms": 1000 * (spent["LayoutDuration"] + spent["RecalcStyleDuration"]),
-            "blocking_ms": sum(one - 50 for one in long),
+            "blocking_ms": sum(task_ms - 50 for task_ms in long),
             "longest_ms": max(long, default=0.0),
             "nodes": int(after["Nodes"]),
             "heap_mib": after["JSHeapUsedSize"] / 2**20,
@@ -114,8 +114,8 @@ class Tab:
         return frames
 
     def _metrics(self) -> dict[str, float]:
-        told = self._session.send("Performance.getMetrics")["metrics"]
-        return {one["name"]: float(one["value"]) for one in told}
+        metrics = self._session.send("Performance.getMetrics")["metrics"]
+        return {metric["name"]: float(metric["value"]) for metric in metrics}
 
 
 @contextmanager

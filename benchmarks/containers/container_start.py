@@ -16,8 +16,6 @@ import argparse
 import http.client
 import json
 import os
-import sys
-import tempfile
 import threading
 import time
 from collections.abc import Callable
@@ -29,8 +27,9 @@ from statistics import median
 from typing import Final
 from uuid import uuid4
 
-from bench.load.pushes import Pushes
+from bench.load.generator.pushes import Pushes
 from benchmarks.containers.container_engine import ContainerEngine
+from benchmarks.script import parser_of, run_script
 from local.errors import StackError
 from local.ports import HOST, choose_port
 from model.registry import Registry
@@ -153,12 +152,12 @@ class Bed:
         return Start(image, first_png_s, received - at, record["model_load_s"] or 0.0)
 
     def _run_worker(self, target: Target, *options: str) -> None:
-        told = ("--env=DIPTYCH_PUSH_AUTH=off", f"--env={_STORE}", *self._mount)
-        self._engine.run(self._engine.image(target), [*told, *options])
+        environment = ("--env=DIPTYCH_PUSH_AUTH=off", f"--env={_STORE}", *self._mount)
+        self._engine.run(self._engine.image(target), [*environment, *options])
 
     def _run_celery(self, *options: str) -> None:
-        told = ("--env=DIPTYCH_TARGET=container", "--env=DIPTYCH_CONTAINER_URL=http://container:8080/")
-        self._engine.run(self._engine.image("celery"), [*self._options(), *told, *options])
+        environment = ("--env=DIPTYCH_TARGET=container", "--env=DIPTYCH_CONTAINER_URL=http://container:8080/")
+        self._engine.run(self._engine.image("celery"), [*self._options(), *environment, *options])
 
     def _options(self) -> list[str]:
         return [f"--env={_STORE}", "--env=DIPTYCH_BROKER_URL=redis://redis:6379/0", *self._mount]
@@ -176,17 +175,18 @@ class Bed:
         return draft.manifest.job_id
 
 
-def measure(engine: ContainerEngine, rounds: int) -> list[Start]:
+def measure(engine: ContainerEngine, rounds: int, folder: Path) -> list[Start]:
     """Start all images in turns.
 
     Args:
         engine: where.
         rounds: starts of each image.
+        folder: of the store, empty.
     Raises:
         StackError: an image did not start, or stored nothing.
     """
-    with tempfile.TemporaryDirectory(prefix="diptych-bench-") as name, engine.network():
-        bed = Bed(engine, Path(name).resolve())
+    with engine.network():
+        bed = Bed(engine, folder.resolve())
         try:
             bed.warm_up()
             return [bed.start(image) for _ in range(rounds) for image in IMAGES]
@@ -251,24 +251,23 @@ def _wait(done: Callable[[], bool], otherwise: str) -> None:
 
 def main() -> None:
     """The command line."""
-    parser = argparse.ArgumentParser(
-        description="Measure images: size, and start to first PNG.",
+    options = (
+        ("--rounds", 5, "starts of each image"),
+        ("--tag", "local", "of the images: diptych-container:TAG"),
     )
-    parser.add_argument("--rounds", type=int, default=5, help="starts of each image")
-    parser.add_argument("--tag", default="local", help="of the images: diptych-container:TAG")
-    parser.add_argument("--json", action="store_true", help="print JSON")
-    chosen = parser.parse_args()
-    engine = ContainerEngine(chosen.tag)
-    try:
+
+    def measured(chosen: argparse.Namespace, folder: Path) -> tuple[list[Start], dict[str, int]]:
+        engine = ContainerEngine(chosen.tag)
         engine.check()
         sizes = {image: engine.size_bytes(_IMAGE_OF.get(image, image)) for image in IMAGES}
-        found = measure(engine, chosen.rounds)
-    except StackError as error:
-        sys.exit(f"error: {error}")
-    if chosen.json:
-        print(json.dumps({"size_bytes": sizes, "starts": [asdict(run) for run in found]}))
-        return
-    print("\n".join(report(found, sizes)))
+        return measure(engine, chosen.rounds, folder), sizes
+
+    run_script(
+        parser_of("Measure images: size, and start to first PNG.", options),
+        measured,
+        lambda found: "\n".join(report(*found)),
+        document=lambda found: {"size_bytes": found[1], "starts": [asdict(start) for start in found[0]]},
+    )
 
 
 if __name__ == "__main__":

@@ -35,6 +35,47 @@ class AuditCounts:
     found_images: int
     cpu_s: float
 
+    @property
+    def duplicates_text(self) -> str:
+        """What was done twice."""
+        return (
+            f"work done twice: {self.duplicates} deliveries, {self.duplicate_images} images,"
+            f" {self.duplicate_cpu_s:g} CPU seconds beside the {self.cpu_s:g} that count;"
+            f" {self.found_images} images of other deliveries were found and kept"
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FaultReport:
+    """What came of a job whose delivery was disturbed.
+
+    Args:
+        status: the job's.
+        wall_s: from submission to the end.
+        audit_counts: what was counted in the store.
+        kills: who was killed, and after how many recorded tasks.
+        unequal_images: images whose bytes differ from those of a run that was not disturbed.
+    """
+
+    status: str
+    wall_s: float
+    audit_counts: AuditCounts
+    kills: tuple[str, ...] = ()
+    unequal_images: int = 0
+
+    @property
+    def sound(self) -> bool:
+        """True if the job succeeded and nothing was lost, doubled or changed."""
+        counts = self.audit_counts
+        return self.status == "succeeded" and counts.lost == counts.doubled == self.unequal_images == 0
+
+    def lines(self) -> list[str]:
+        """The same for people."""
+        counts = self.audit_counts
+        job = f"job {self.status} after {self.wall_s:g} s: {counts.tasks} tasks on both targets together"
+        lost = f"lost {counts.lost}, doubled {counts.doubled}"
+        return [*(f"killed: {kill}" for kill in self.kills), job, lost, counts.duplicates_text]
+
 
 def audit_counts(store: Store, manifest: Manifest) -> AuditCounts:
     """Count; every image is read and compared with its record."""
@@ -63,8 +104,10 @@ def audit_counts(store: Store, manifest: Manifest) -> AuditCounts:
         lost=lost,
         doubled=doubled,
         duplicates=len(duplicates),
-        duplicate_images=sum(one.images_painted for one in duplicates),
-        duplicate_cpu_s=round(sum(one.cpu_user_s + one.cpu_system_s for one in duplicates), 3),
+        duplicate_images=sum(duplicate.images_painted for duplicate in duplicates),
+        duplicate_cpu_s=round(
+            sum(duplicate.cpu_user_s + duplicate.cpu_system_s for duplicate in duplicates), 3
+        ),
         found_images=found_images,
         cpu_s=round(cpu_s, 3),
     )

@@ -6,20 +6,18 @@ python -m benchmarks.delivery.chaos [--tasks 200] [--images-per-task 16] [--roun
 from __future__ import annotations
 
 import argparse
-import json
-import sys
-import tempfile
 import time
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
 import redis
 
-from benchmarks.delivery.audit_counts import AuditCounts, audit_counts, image_hashes
+from benchmarks.delivery.audit_counts import FaultReport, audit_counts, image_hashes
 from benchmarks.delivery.job_run import JobRun
 from benchmarks.delivery.killer import VICTIMS, Killer, plan_kills
+from benchmarks.script import parser_of, run_script
 from local.errors import StackError
 from local.options import StackOptions
 from local.stack import Stack, running
@@ -54,31 +52,7 @@ class Chaos:
     model_dir: Path | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Report:
-    """What came of it.
-
-    Args:
-        kills: who was killed, and after how many recorded tasks.
-        status: the job's.
-        wall_s: from submission to the end.
-        tally: what was counted in the store.
-        unequal_images: images whose bytes differ from those of the run without kills.
-    """
-
-    kills: list[str]
-    status: str
-    wall_s: float
-    audit_counts: AuditCounts
-    unequal_images: int
-
-    @property
-    def sound(self) -> bool:
-        """True if nothing was lost, doubled or changed."""
-        return self.audit_counts.lost == self.audit_counts.doubled == self.unequal_images == 0
-
-
-def run_chaos(chaos: Chaos, folder: Path) -> Report:
+def run_chaos(chaos: Chaos, folder: Path) -> FaultReport:
     """Run the job once in peace and once under fire, on one stack.
 
     Args:
@@ -97,7 +71,7 @@ def run_chaos(chaos: Chaos, folder: Path) -> Report:
         return _under_fire(chaos, stack, image_hashes(peace.store, "peace"))
 
 
-def _under_fire(chaos: Chaos, stack: Stack, wanted: dict[str, str]) -> Report:
+def _under_fire(chaos: Chaos, stack: Stack, wanted: dict[str, str]) -> FaultReport:
     run = JobRun(stack, replace(chaos.request, job_id="fire"), chaos.model_dir)
     started = time.monotonic()
     manifest = run.submit()
@@ -107,8 +81,8 @@ def _under_fire(chaos: Chaos, stack: Stack, wanted: dict[str, str]) -> Report:
     wall_s = time.monotonic() - started
     _wait_for_stragglers(stack, run.store)
     found = image_hashes(run.store, "fire")
-    return Report(
-        kills=[f"{kill.victim} after {kill.after_tasks} tasks" for kill in killer.done],
+    return FaultReport(
+        kills=tuple(f"{kill.victim} after {kill.after_tasks} tasks" for kill in killer.done),
         status=str(state.status),
         wall_s=round(wall_s, 1),
         audit_counts=audit_counts(run.store, manifest),
@@ -135,43 +109,31 @@ def _wait_for_stragglers(stack: Stack, store: Store) -> None:
 
 def main() -> None:
     """The command line; exit code 1 if anything was lost, doubled or changed."""
-    parser = argparse.ArgumentParser(description="Kill every process during a job.")
-    parser.add_argument("--tasks", type=int, default=200)
-    parser.add_argument("--images-per-task", type=int, default=16)
-    parser.add_argument("--model", default="faces-64")
-    parser.add_argument("--rounds", type=int, default=2, help="kills of each victim")
-    parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--json", action="store_true", help="print JSON")
-    chosen = parser.parse_args()
-    request = JobRequest(
-        model=chosen.model,
-        count=chosen.tasks * chosen.images_per_task,
-        targets=("container", "function"),
-        seed=chosen.seed,
-        images_per_task=chosen.images_per_task,
+    options = (
+        ("--tasks", 200),
+        ("--images-per-task", 16),
+        ("--model", "faces-64"),
+        ("--rounds", 2, "kills of each victim"),
+        ("--seed", 1),
     )
-    try:
-        with tempfile.TemporaryDirectory(prefix="diptych-chaos-") as folder:
-            report = run_chaos(Chaos(request, VICTIMS * chosen.rounds, chosen.seed), Path(folder))
-    except StackError as error:
-        sys.exit(f"error: {error}")
-    print(json.dumps(asdict(report)) if chosen.json else _text(report))
-    sys.exit(0 if report.sound else 1)
+
+    def measure(chosen: argparse.Namespace, folder: Path) -> FaultReport:
+        request = JobRequest(
+            model=chosen.model,
+            count=chosen.tasks * chosen.images_per_task,
+            targets=("container", "function"),
+            seed=chosen.seed,
+            images_per_task=chosen.images_per_task,
+        )
+        return run_chaos(Chaos(request, VICTIMS * chosen.rounds, chosen.seed), folder)
+
+    parser = parser_of("Kill every process during a job.", options)
+    run_script(parser, measure, _text, sound=lambda report: report.sound)
 
 
-def _text(report: Report) -> str:
-    found = report.audit_counts
-    return "\n".join(
-        [
-            *(f"killed: {kill}" for kill in report.kills),
-            f"job {report.status} after {report.wall_s:g} s: {found.tasks} tasks on both targets together",
-            f"lost {found.lost}, doubled {found.doubled}, images that differ from the run without kills"
-            f" {report.unequal_images}",
-            f"work done twice: {found.duplicates} deliveries, {found.duplicate_images} images,"
-            f" {found.duplicate_cpu_s:g} CPU seconds of {found.cpu_s:g};"
-            f" {found.found_images} images of killed or cut-off deliveries were found and kept",
-        ]
-    )
+def _text(report: FaultReport) -> str:
+    unequal = f"images that differ from the run without kills {report.unequal_images}"
+    return "\n".join([*report.lines(), unequal])
 
 
 if __name__ == "__main__":

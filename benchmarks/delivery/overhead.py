@@ -5,17 +5,14 @@ python -m benchmarks.delivery.overhead [--tasks 1000] [--slots 1] [--json]
 
 from __future__ import annotations
 
-import argparse
-import json
-import sys
-import tempfile
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 from typing import Final
 
 from benchmarks.delivery.job_run import JobRun
 from benchmarks.delivery.tiny_model import write_tiny_model
+from benchmarks.script import parser_of, run_script
 from local.errors import StackError
 from local.options import StackOptions
 from local.stack import running
@@ -54,28 +51,27 @@ class Overhead:
     latency_ms_at_end: float
 
 
-def measure(tasks: int, slots: int) -> Overhead:
-    """Run the job on a stack of its own, in a folder that is removed.
+def measure(tasks: int, slots: int, folder: Path) -> Overhead:
+    """Run the job on a stack of its own.
 
     Args:
         tasks: how many.
         slots: generation slots of the container.
+        folder: where the stack's `.diptych` and the model go.
     Raises:
         StackError: the stack did not start, or a task is missing at the end.
     """
-    with tempfile.TemporaryDirectory(prefix="diptych-bench-") as name:
-        folder = Path(name)
-        models = folder / "models"
-        model = write_tiny_model(models)
-        environment = {"DIPTYCH_MODEL_DIR": str(models), "DIPTYCH_LOG_LEVEL": "WARNING"}
-        options = StackOptions(folder, container_slots=slots, environment=environment)
-        request = JobRequest(model=model, count=tasks, targets=("container",), seed=1, images_per_task=1)
-        with running(options) as stack:
-            run = JobRun(stack, request, models)
-            state = run.follow(run.submit(), limit_s=LIMIT_S)
-        if state.status is not JobStatus.SUCCEEDED:
-            raise StackError(f"the job ended {state.status}")
-        return _summary(run.store, state, slots)
+    models = folder / "models"
+    model = write_tiny_model(models)
+    environment = {"DIPTYCH_MODEL_DIR": str(models), "DIPTYCH_LOG_LEVEL": "WARNING"}
+    options = StackOptions(folder, container_slots=slots, environment=environment)
+    request = JobRequest(model=model, count=tasks, targets=("container",), seed=1, images_per_task=1)
+    with running(options) as stack:
+        run = JobRun(stack, request, models)
+        state = run.follow(run.submit(), limit_s=LIMIT_S)
+    if state.status is not JobStatus.SUCCEEDED:
+        raise StackError(f"the job ended {state.status}")
+    return _summary(run.store, state, slots)
 
 
 def _summary(store: Store, state: JobState, slots: int) -> Overhead:
@@ -106,23 +102,16 @@ def _last_latency_s(records: list[StoredRecord]) -> float:
 
 def main() -> None:
     """The command line."""
-    parser = argparse.ArgumentParser(description="Measure what the queue costs.")
-    parser.add_argument("--tasks", type=int, default=1000)
-    parser.add_argument("--slots", type=int, default=1)
-    parser.add_argument("--json", action="store_true", help="print JSON")
-    chosen = parser.parse_args()
-    try:
-        found = measure(chosen.tasks, chosen.slots)
-    except StackError as error:
-        sys.exit(f"error: {error}")
-    if chosen.json:
-        print(json.dumps(asdict(found)))
-        return
-    print(f"{found.tasks:,} tasks of one image, {found.slots} slots: {found.tasks_per_s:g} tasks/s")
-    print(
-        f"wall time {found.wall_s:g} s, of it publishing {found.publish_s:g} s (at the same time as delivery)"
-    )
-    print(
+    options = (("--tasks", 1000), ("--slots", 1))
+    parser = parser_of("Measure what the queue costs.", options)
+    run_script(parser, lambda chosen, folder: measure(chosen.tasks, chosen.slots, folder), _text)
+
+
+def _text(found: Overhead) -> str:
+    return (
+        f"{found.tasks:,} tasks of one image, {found.slots} slots: {found.tasks_per_s:g} tasks/s\n"
+        f"wall time {found.wall_s:g} s, of it publishing {found.publish_s:g} s"
+        " (at the same time as delivery)\n"
         f"outside process_task: {found.outside_share:.0%} of the slots' wall time,"
         f" {found.outside_ms_per_task:g} ms per task"
     )

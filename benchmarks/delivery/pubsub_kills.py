@@ -9,24 +9,18 @@ another order.
 from __future__ import annotations
 
 import argparse
-import json
-import sys
-import tempfile
 import time
-from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Final
 
-from benchmarks.delivery.audit_counts import AuditCounts, audit_counts
+from benchmarks.delivery.audit_counts import FaultReport, audit_counts
 from benchmarks.delivery.job_run import JobRun
 from benchmarks.delivery.killer import Killer, plan_kills
-from local.errors import StackError
+from benchmarks.script import parser_of, run_script
 from local.options import StackOptions, default_slots
 from local.stack import running
-from pipeline.errors import PipelineError
 from producer.submit import JobRequest
 from results.documents import Manifest
-from results.errors import ResultsError
 from results.naming import duplicates_prefix
 from results.stores.base import Store
 
@@ -36,29 +30,7 @@ QUIET_S: Final = 10.0
 """The emulator does not say how much it holds. It sends again what failed after a second."""
 
 
-@dataclass(frozen=True, slots=True)
-class Report:
-    """What came of it.
-
-    Args:
-        kills: who was killed, and after how many recorded tasks.
-        status: the job's.
-        wall_s: from submission to the end.
-        tally: what was counted in the store.
-    """
-
-    kills: list[str]
-    status: str
-    wall_s: float
-    audit_counts: AuditCounts
-
-    @property
-    def sound(self) -> bool:
-        """True if nothing was lost or doubled."""
-        return self.status == "succeeded" and self.audit_counts.lost == self.audit_counts.doubled == 0
-
-
-def run_kills(request: JobRequest, rounds: int, seed: int, folder: Path) -> Report:
+def run_kills(request: JobRequest, rounds: int, seed: int, folder: Path) -> FaultReport:
     """Run a job under fire on a stack of its own.
 
     Args:
@@ -80,8 +52,8 @@ def run_kills(request: JobRequest, rounds: int, seed: int, folder: Path) -> Repo
         state = run.follow(manifest, limit_s=LIMIT_S, poll_s=0.2, seen=killer.seen)
         wall_s = time.monotonic() - started
         _wait_until_quiet(run.store, manifest)
-        return Report(
-            kills=[f"{kill.victim} after {kill.after_tasks} tasks" for kill in killer.done],
+        return FaultReport(
+            kills=tuple(f"{kill.victim} after {kill.after_tasks} tasks" for kill in killer.done),
             status=str(state.status),
             wall_s=round(wall_s, 1),
             audit_counts=audit_counts(run.store, manifest),
@@ -102,43 +74,29 @@ def _wait_until_quiet(store: Store, manifest: Manifest) -> None:
 
 def main() -> None:
     """The command line; exit code 1 if anything was lost or doubled."""
-    parser = argparse.ArgumentParser(
-        description="Kill the emulator and both workers during a job.",
+    options = (
+        ("--tasks", 500, "of each target"),
+        ("--images-per-task", 4),
+        ("--rounds", 2, "kills of each victim"),
+        ("--seed", 1),
     )
-    parser.add_argument("--tasks", type=int, default=500, help="of each target")
-    parser.add_argument("--images-per-task", type=int, default=4)
-    parser.add_argument("--rounds", type=int, default=2, help="kills of each victim")
-    parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--json", action="store_true", help="print JSON")
-    chosen = parser.parse_args()
-    request = JobRequest(
-        model="faces-64",
-        count=chosen.tasks * chosen.images_per_task,
-        targets=("container", "function"),
-        seed=chosen.seed,
-        images_per_task=chosen.images_per_task,
-        job_id="fire",
-    )
-    try:
-        with tempfile.TemporaryDirectory(prefix="diptych-kills-") as folder:
-            report = run_kills(request, chosen.rounds, chosen.seed, Path(folder))
-    except (StackError, PipelineError, ResultsError) as error:
-        sys.exit(f"error: {error}")
-    print(json.dumps(asdict(report)) if chosen.json else _text(report))
-    sys.exit(0 if report.sound else 1)
 
+    def measure(chosen: argparse.Namespace, folder: Path) -> FaultReport:
+        request = JobRequest(
+            model="faces-64",
+            count=chosen.tasks * chosen.images_per_task,
+            targets=("container", "function"),
+            seed=chosen.seed,
+            images_per_task=chosen.images_per_task,
+            job_id="fire",
+        )
+        return run_kills(request, chosen.rounds, chosen.seed, folder)
 
-def _text(report: Report) -> str:
-    found = report.audit_counts
-    return "\n".join(
-        [
-            *(f"killed: {kill}" for kill in report.kills),
-            f"job {report.status} after {report.wall_s:g} s: {found.tasks} tasks on both targets together",
-            f"lost {found.lost}, doubled {found.doubled}",
-            f"work done twice: {found.duplicates} deliveries, {found.duplicate_images} images,"
-            f" {found.duplicate_cpu_s:g} CPU seconds beside the {found.cpu_s:g} that count;"
-            f" {found.found_images} images of killed or cut-off deliveries were found and kept",
-        ]
+    run_script(
+        parser_of("Kill the emulator and both workers during a job.", options),
+        measure,
+        lambda report: "\n".join(report.lines()),
+        sound=lambda report: report.sound,
     )
 
 

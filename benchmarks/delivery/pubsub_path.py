@@ -13,13 +13,10 @@ leaves it outside. So the function's latency holds that wait, and the container'
 from __future__ import annotations
 
 import argparse
-import json
-import sys
-import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import closing
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from random import Random
 from typing import Final
@@ -28,16 +25,15 @@ import numpy as np
 
 from benchmarks.delivery.job_run import JobRun
 from benchmarks.delivery.tiny_model import write_tiny_model
+from benchmarks.script import parser_of, run_script
 from local.errors import StackError
 from local.options import StackOptions, default_slots
 from local.stack import Stack, running
 from model.registry import Registry
 from pipeline.config.settings import load_settings
-from pipeline.errors import PipelineError
 from producer.open_publisher import open_publisher
 from producer.submit import JobRequest, draft_job, submit
 from results.documents import Manifest, Target
-from results.errors import ResultsError
 from results.job_state import JobState, JobStatus
 from results.record import Record
 from results.records import iter_records
@@ -218,7 +214,9 @@ def _probes(
     for manifest in manifests:
         _succeeded(run.follow(manifest, limit_s=LIMIT_S, poll_s=POLL_S))
     rate = round(count / published_s, 2) if arrivals else 0.0
-    found = {target: [_records(run.store, one, target)[0] for one in manifests] for target in TARGETS}
+    found = {
+        target: [_records(run.store, manifest, target)[0] for manifest in manifests] for target in TARGETS
+    }
     return [
         _latency("busy" if arrivals else "idle", target, rate, records) for target, records in found.items()
     ]
@@ -248,11 +246,11 @@ def _succeeded(state: JobState) -> None:
 def text(report: Report) -> str:
     """The report, in lines."""
     lines = [f"{report.slots} generation slot(s) of each target"]
-    for one in report.throughput:
-        each = ", ".join(f"{target} {rate:g}" for target, rate in one.target_tasks_per_s.items())
+    for job in report.throughput:
+        each = ", ".join(f"{target} {rate:g}" for target, rate in job.target_tasks_per_s.items())
         lines.append(
-            f"{one.model}: {one.tasks} tasks of {one.images_per_task} for each target in {one.wall_s:g} s:"
-            f" {one.tasks_per_s:g} tasks/s, {one.images_per_s:g} images/s together (tasks/s alone: {each})"
+            f"{job.model}: {job.tasks} tasks of {job.images_per_task} for each target in {job.wall_s:g} s:"
+            f" {job.tasks_per_s:g} tasks/s, {job.images_per_s:g} images/s together (tasks/s alone: {each})"
         )
     for got in report.latency:
         how = f"{got.arrivals_per_s:g} arrivals/s" if got.arrivals_per_s else "one at a time"
@@ -265,26 +263,20 @@ def text(report: Report) -> str:
 
 def main() -> None:
     """The command line."""
-    parser = argparse.ArgumentParser(
-        description="Measure the way through the Pub/Sub emulator to both workers.",
+    options = (
+        ("--tasks", 400, "of each throughput job and target"),
+        ("--images-per-task", 16),
+        ("--probes", 200, "tasks of each latency measurement"),
+        ("--load", 0.7, "of busy workers, a share of their throughput"),
     )
-    parser.add_argument("--tasks", type=int, default=400, help="of each throughput job and target")
-    parser.add_argument("--images-per-task", type=int, default=16)
-    parser.add_argument("--probes", type=int, default=200, help="tasks of each latency measurement")
-    parser.add_argument(
-        "--load", type=float, default=0.7, help="of busy workers, a share of their throughput"
-    )
-    parser.add_argument("--json", action="store_true", help="print JSON")
-    chosen = parser.parse_args()
-    if min(chosen.tasks, chosen.images_per_task, chosen.probes) < 1 or not 0 < chosen.load < 1:
-        parser.error("tasks, images and probes begin at 1, and the load lies between 0 and 1")
-    plan = Plan(chosen.tasks, chosen.images_per_task, chosen.probes, chosen.load)
-    try:
-        with tempfile.TemporaryDirectory(prefix="diptych-bench-") as folder:
-            report = measure(plan, Path(folder))
-    except (StackError, PipelineError, ResultsError) as error:
-        sys.exit(f"error: {error}")
-    print(json.dumps(asdict(report)) if chosen.json else text(report))
+    parser = parser_of("Measure the way through the Pub/Sub emulator to both workers.", options)
+
+    def measured(chosen: argparse.Namespace, folder: Path) -> Report:
+        if min(chosen.tasks, chosen.images_per_task, chosen.probes) < 1 or not 0 < chosen.load < 1:
+            parser.error("--tasks, --images-per-task and --probes must be at least 1, --load between 0 and 1")
+        return measure(Plan(chosen.tasks, chosen.images_per_task, chosen.probes, chosen.load), folder)
+
+    run_script(parser, measured, text)
 
 
 if __name__ == "__main__":

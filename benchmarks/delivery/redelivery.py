@@ -13,28 +13,26 @@ from __future__ import annotations
 
 import argparse
 import http
-import json
-import sys
-import tempfile
 import time
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
-from benchmarks.delivery.audit_counts import AuditCounts, audit_counts
+from benchmarks.delivery.audit_counts import AuditCounts, FaultReport, audit_counts
 from benchmarks.delivery.job_run import JobRun
 from benchmarks.delivery.oidc_issuer import AUDIENCE, EMAIL, LocalIssuer
 from benchmarks.delivery.relay import Faults, PushSettings, Relay
 from benchmarks.delivery.tiny_model import write_tiny_model
+from benchmarks.script import parser_of, run_script
 from local.errors import StackError
 from local.http_call import call
 from local.options import StackOptions
 from local.stack import Stack, running
 from producer.submit import JobRequest
 from results.documents import Target
-from results.errors import ResultsError
 
 TARGETS: Final[tuple[Target, ...]] = ("container", "function")
 LIMIT_S: Final = 1800.0
@@ -44,32 +42,21 @@ SLOTS: Final = 2
 BACKOFF_S: Final = 0.5
 
 
-@dataclass(frozen=True, slots=True)
-class Report:
-    """What came of it.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Report(FaultReport):
+    """What came of it; the time runs from the end of the submission to the last acknowledgement.
 
     Args:
-        status: the job's.
-        wall_s: from the end of the submission to the last acknowledgement.
-        tally: what was counted in the store.
         pushes: answers by status, over both targets.
         duplicated: messages that were posted twice at the same time.
         redelivered: messages that came again after the worker had acknowledged them.
         most_in_flight: most pushes at the same time, to one target.
     """
 
-    status: str
-    wall_s: float
-    audit_counts: AuditCounts
     pushes: dict[str, int]
     duplicated: int
     redelivered: int
     most_in_flight: int
-
-    @property
-    def sound(self) -> bool:
-        """True if nothing was lost or doubled."""
-        return self.status == "succeeded" and self.audit_counts.lost == self.audit_counts.doubled == 0
 
 
 def run_redelivery(tasks: int, images_per_task: int, faults: Faults, folder: Path) -> Report:
@@ -158,15 +145,12 @@ def _push_settings(url: str, issuer: LocalIssuer, faults: Faults) -> PushSetting
 
 def _report(status: str, wall_s: float, counted: AuditCounts, relays: list[Relay]) -> Report:
     counts = [relay.counts for relay in relays]
-    statuses: dict[str, int] = {}
-    for each in counts:
-        for code, number in sorted(each.statuses.items()):
-            statuses[str(code)] = statuses.get(str(code), 0) + number
+    statuses = sum((each.statuses for each in counts), Counter[int]())
     return Report(
         status=status,
         wall_s=round(wall_s, 1),
         audit_counts=counted,
-        pushes=statuses,
+        pushes={str(status): number for status, number in sorted(statuses.items())},
         duplicated=sum(each.duplicated for each in counts),
         redelivered=sum(each.redelivered for each in counts),
         most_in_flight=max(each.most_in_flight for each in counts),
@@ -175,41 +159,30 @@ def _report(status: str, wall_s: float, counted: AuditCounts, relays: list[Relay
 
 def main() -> None:
     """The command line; exit code 1 if anything was lost or doubled."""
-    parser = argparse.ArgumentParser(description="Deliver everything at its worst.")
-    parser.add_argument("--tasks", type=int, default=1000)
-    parser.add_argument("--images-per-task", type=int, default=1)
-    parser.add_argument(
-        "--duplicate", type=float, default=0.1, help="share of deliveries posted twice at once"
+    options = (
+        ("--tasks", 1000),
+        ("--images-per-task", 1),
+        ("--duplicate", 0.1, "share of deliveries posted twice at once"),
+        ("--lost-ack", 0.1, "share of acknowledgements that get lost"),
+        ("--seed", 1),
     )
-    parser.add_argument("--lost-ack", type=float, default=0.1, help="share of acknowledgements that get lost")
-    parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--json", action="store_true", help="print JSON")
-    chosen = parser.parse_args()
-    faults = Faults(chosen.duplicate, chosen.lost_ack, reorder=True, seed=chosen.seed)
-    try:
-        with tempfile.TemporaryDirectory(prefix="diptych-redelivery-") as folder:
-            report = run_redelivery(chosen.tasks, chosen.images_per_task, faults, Path(folder))
-    except (StackError, ResultsError) as error:
-        sys.exit(f"error: {error}")
-    except KeyboardInterrupt:
-        sys.exit("interrupted")
-    print(json.dumps(asdict(report)) if chosen.json else _text(report))
-    sys.exit(0 if report.sound else 1)
+
+    def measure(chosen: argparse.Namespace, folder: Path) -> Report:
+        faults = Faults(chosen.duplicate, chosen.lost_ack, reorder=True, seed=chosen.seed)
+        return run_redelivery(chosen.tasks, chosen.images_per_task, faults, folder)
+
+    parser = parser_of("Deliver with duplicates, lost acknowledgements and in random order.", options)
+    run_script(parser, measure, _text, sound=lambda report: report.sound)
 
 
 def _text(report: Report) -> str:
-    found: Any = report.audit_counts
     answers = ", ".join(f"{number} x {status}" for status, number in report.pushes.items())
     return "\n".join(
         [
-            f"job {report.status} after {report.wall_s:g} s: {found.tasks} tasks on both targets together",
+            *report.lines(),
             f"pushes: {answers}; {report.most_in_flight} at once to a target",
             f"injected: {report.duplicated} posted twice at once, {report.redelivered} acknowledgements lost,"
             " drawn by lot from 64 at hand",
-            f"lost {found.lost}, doubled {found.doubled}",
-            f"work done twice: {found.duplicates} deliveries, {found.duplicate_images} images,"
-            f" {found.duplicate_cpu_s:g} CPU seconds beside the {found.cpu_s:g} that count;"
-            f" {found.found_images} images of another delivery were found and kept",
         ]
     )
 

@@ -99,7 +99,7 @@ def _image_generator(
     from results.imaging.provenance import Provenance
 
     engine = load_engine(info, engine=engine_name, precision=precision, threads=threads)
-    told = Provenance(
+    provenance = Provenance(
         model=info.name,
         model_digest=info.digest,
         seed=0,
@@ -108,7 +108,7 @@ def _image_generator(
         precision=engine.precision,
         isa=engine.isa,
     )
-    return (lambda seeds: engine.generate(seeds, {})), (lambda image: encode(image, told)), 8
+    return (lambda seeds: engine.generate(seeds, {})), (lambda image: encode(image, provenance)), 8
 
 
 if __name__ == "__main__":

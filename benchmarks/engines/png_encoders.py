@@ -55,7 +55,7 @@ def compare_encoders(images: NDArray[np.uint8]) -> list[EncoderRow]:
 
 
 def _encoders() -> dict[str, Encoder]:
-    told = Provenance(
+    provenance = Provenance(
         model="bench",
         model_digest="sha256:" + "0" * 64,
         seed=0,
@@ -65,7 +65,7 @@ def _encoders() -> dict[str, Encoder]:
         isa="avx2",
     )
     found: dict[str, Encoder] = {
-        "ours": lambda image: encode(image, told),
+        "ours": lambda image: encode(image, provenance),
         "Pillow, level 6": lambda image: _pillow(image, 6),
         "Pillow, level 1": lambda image: _pillow(image, 1),
     }

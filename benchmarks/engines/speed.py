@@ -105,12 +105,12 @@ def measure(info: ModelInfo, checkout: Path | None, rounds: int, images: int, se
     """
     runs: dict[Case, list[dict[str, float]]] = {case: [] for case in _runnable(info, checkout)}
     for _ in range(rounds):
-        for case, found in runs.items():
-            found.append(_run(info, case, checkout, images))
+        for case, turns in runs.items():
+            turns.append(_run(info, case, checkout, images))
     quality = _psnr_min_db(info, [case for case in runs if case.engine == "openvino"], seeds)
     macs = giga_macs(read_header(info.path).config, fused=True)
     peak = peak_gflops()
-    best = {case: {key: min(run[key] for run in found) for key in found[0]} for case, found in runs.items()}
+    best = {case: {key: min(run[key] for run in turns) for key in turns[0]} for case, turns in runs.items()}
     reference_s = next(iter(best.values()))["image_cpu_s"]
     return [_row(info, case, figures, reference_s, quality, macs, peak) for case, figures in best.items()]
 
@@ -248,8 +248,8 @@ def main() -> None:
         return
     print_table(rows)
     print(f"\n{'px':>4} {'PNG encoder':<22} {'ms':>7} {'bytes':>9}")
-    for found in encoders:
-        print(f"{found.resolution:>4} {found.encoder:<22} {found.image_ms:>7.2f} {found.mean_bytes:>9,}")
+    for row in encoders:
+        print(f"{row.resolution:>4} {row.encoder:<22} {row.image_ms:>7.2f} {row.mean_bytes:>9,}")
 
 
 if __name__ == "__main__":

@@ -8,11 +8,9 @@ The tools are Debian's: apt-get install wrk hey jmeter jmeter-http (2.13). Those
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import random
 import shutil
-import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -22,15 +20,15 @@ from pathlib import Path
 from typing import Final
 
 from bench.errors import BenchError
-from bench.load.pushes import Pushes
+from bench.load.generator.pushes import Pushes
 from bench.load.workers import local_worker
 from benchmarks.generator.figures import LIMIT, Figures, Round, agreements
 from benchmarks.generator.jmeter import jmeter, jmeter_missing
 from benchmarks.generator.report import report
-from benchmarks.generator.server import Delays, delayed_server, told
+from benchmarks.generator.server import Delays, delayed_server, server_medians
 from benchmarks.generator.tool import Load
 from benchmarks.generator.tools import hey, ours, wrk
-from local.errors import StackError
+from benchmarks.script import parser_of, run_script
 from model.registry import Registry
 
 TOOLS: Final[dict[str, Callable[[Load], Figures]]] = {"ours": ours, "wrk": wrk, "hey": hey, "jmeter": jmeter}
@@ -99,60 +97,50 @@ def measure(
             figures, server = {}, {}
             for tool in order:
                 if where == "delayed":
-                    told(url)
+                    server_medians(url)
                 figures[tool] = TOOLS[tool](load)
                 if where == "delayed":
-                    server[tool] = told(url)
+                    server[tool] = server_medians(url)
             found.append(Round(tuple(order), time.perf_counter() - began_s, figures, server))
     return found
 
 
 def main() -> None:
     """The command line."""
-    parser = argparse.ArgumentParser(description="Compare with wrk, hey and JMeter.")
-    parser.add_argument(
-        "--endpoint", choices=ENDPOINTS, default="delayed", help="busy: a container that sheds"
+    options = (
+        ("--first-ms", 30.0, "delayed: until the first byte"),
+        ("--rest-ms", 20.0, "delayed: from there to the last byte"),
+        ("--rounds", 5),
+        ("--seconds", 5),
+        ("--users", 10),
+        ("--seed", 1, "of the tools' order"),
     )
-    parser.add_argument("--first-ms", type=float, default=30.0, help="delayed: until the first byte")
-    parser.add_argument("--rest-ms", type=float, default=20.0, help="delayed: from there to the last byte")
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--seconds", type=int, default=5)
-    parser.add_argument("--users", type=int, default=10)
-    parser.add_argument("--seed", type=int, default=1, help="of the tools' order")
-    parser.add_argument(
-        "--without", choices=[name for name in TOOLS if name != "ours"], action="append", default=[]
-    )
-    parser.add_argument("--json", action="store_true", help="print JSON")
-    chosen = parser.parse_args()
-    delays = Delays(chosen.first_ms / 1000, chosen.rest_ms / 1000)
-    try:
-        tools = installed(chosen.without)
-        rounds = measure(
-            chosen.endpoint,
-            tools,
-            chosen.rounds,
-            chosen.seconds,
-            chosen.users,
-            delays=delays,
-            seed=chosen.seed,
-        )
-    except (BenchError, StackError) as error:
-        sys.exit(f"error: {error}")
-    print(json.dumps(_document(rounds), indent=2) if chosen.json else "\n".join(report(rounds)))
+    parser = parser_of("Compare with wrk, hey and JMeter.", options)
+    text = "busy: a container that sheds"
+    parser.add_argument("--endpoint", choices=ENDPOINTS, default="delayed", help=text)
+    others = [name for name in TOOLS if name != "ours"]
+    parser.add_argument("--without", choices=others, action="append", default=[])
+
+    def measured(chosen: argparse.Namespace, _: Path) -> list[Round]:
+        tools, delays = installed(chosen.without), Delays(chosen.first_ms / 1000, chosen.rest_ms / 1000)
+        load = (chosen.rounds, chosen.seconds, chosen.users)
+        return measure(chosen.endpoint, tools, *load, delays=delays, seed=chosen.seed)
+
+    run_script(parser, measured, lambda rounds: "\n".join(report(rounds)), document=_document)
 
 
 def _document(rounds: Sequence[Round]) -> dict[str, object]:
     compared = [
         {
-            **asdict(one),
-            "middle": one.middle,
-            "interval": one.interval,
-            "coverage": one.coverage,
-            "agrees": one.agrees,
+            **asdict(agreement),
+            "middle": agreement.middle,
+            "interval": agreement.interval,
+            "coverage": agreement.coverage,
+            "agrees": agreement.agrees,
         }
-        for one in agreements(rounds)
+        for agreement in agreements(rounds)
     ]
-    return {"limit": LIMIT, "agreements": compared, "rounds": [asdict(one) for one in rounds]}
+    return {"limit": LIMIT, "agreements": compared, "rounds": [asdict(agreement) for agreement in rounds]}
 
 
 if __name__ == "__main__":

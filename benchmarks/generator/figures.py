@@ -8,7 +8,7 @@ from statistics import mean, median
 from typing import Final, NamedTuple
 
 from bench.errors import BenchError
-from bench.load.sample import outcome_of
+from bench.load.generator.sample import outcome_of
 
 LIMIT: Final = 0.05
 """Two tools agree when the median of the rounds' ratios is no further from 1."""
@@ -85,21 +85,21 @@ def figures(
     Raises:
         BenchError: nothing is left to be counted.
     """
-    begin_s = min((one.sent_s for one in requests), default=0.0)
-    outcomes = [outcome_of(one.status) for one in requests]
+    begin_s = min((request.sent_s for request in requests), default=0.0)
+    outcomes = [outcome_of(request.status) for request in requests]
     counted = [
-        one
-        for one, outcome in zip(requests, outcomes, strict=True)
-        if outcome == "ok" and one.sent_s - begin_s >= skip_s
+        request
+        for request, outcome in zip(requests, outcomes, strict=True)
+        if outcome == "ok" and request.sent_s - begin_s >= skip_s
     ]
     if not counted:
         raise BenchError(
             f"of {len(requests)} requests none was answered with 2xx after the first {skip_s:g} s:"
             " use more --seconds, or look at the endpoint"
         )
-    values: dict[str, list[float]] = {"response_s": [one.response_s for one in counted]}
-    values["first_byte_s"] = [one.first_byte_s for one in counted if one.first_byte_s is not None]
-    values["connect_s"] = [one.connect_s for one in requests if one.connect_s is not None]
+    values: dict[str, list[float]] = {"response_s": [request.response_s for request in counted]}
+    values["first_byte_s"] = [request.first_byte_s for request in counted if request.first_byte_s is not None]
+    values["connect_s"] = [request.connect_s for request in requests if request.connect_s is not None]
     return Figures(
         ok=len(counted),
         shed=outcomes.count("shed"),
@@ -160,9 +160,9 @@ def agreements(rounds: Sequence[Round]) -> list[Agreement]:
         for quantity in QUANTITIES:
             for statistic in ("medians", "means"):
                 pairs = [
-                    (getattr(one.figures["ours"], statistic), getattr(one.figures[tool], statistic))
-                    for one in rounds
-                    if not one.figures["ours"].shed and not one.figures[tool].shed
+                    (getattr(turn.figures["ours"], statistic), getattr(turn.figures[tool], statistic))
+                    for turn in rounds
+                    if not turn.figures["ours"].shed and not turn.figures[tool].shed
                 ]
                 # JMeter can tell 0, in whole milliseconds: there is no ratio to that.
                 ratios = [ours[quantity] / his[quantity] for ours, his in pairs if his.get(quantity)]

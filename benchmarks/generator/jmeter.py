@@ -87,7 +87,7 @@ def jmeter_missing() -> str:
     """What is not there of Debian's JMeter; "" if it is complete."""
     if not shutil.which("java"):
         return "java"
-    return next((str(one) for one in _NEEDED if not one.exists()), "")
+    return next((str(path) for path in _NEEDED if not path.exists()), "")
 
 
 def jmeter(load: Load) -> Figures:

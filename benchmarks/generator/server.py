@@ -19,12 +19,12 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from bench.errors import BenchError
-from bench.load.server_process import server_process
+from bench.load.generator.server_process import server_process
+from bench.load.generator.trivial_server import Requests, serve
 
 _HEAD: Final = b"HTTP/1.1 200 OK\r\nContent-Type: application/octet-stream\r\nContent-Length: %d\r\n\r\n"
 _FIRST: Final = _HEAD % 1024 + b"-" * 512
 _REST: Final = b"-" * 512
-_LENGTH: Final = b"content-length:"
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,26 +35,11 @@ class Delays:
     rest_s: float = 0.02
 
 
-class _Answering(asyncio.Protocol):
+class _Delayed(Requests):
     def __init__(self, delays: Delays, kept: list[tuple[float, float]]) -> None:
         self._delays, self._kept = delays, kept
-        self._held = b""
 
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport  # asyncio has set TCP_NODELAY: the rest does not wait for an ACK
-
-    def data_received(self, data: bytes) -> None:
-        self._held += data
-        end = self._held.find(b"\r\n\r\n")
-        if end < 0:
-            return
-        head = self._held[:end].lower()
-        at = head.find(_LENGTH)
-        length = int(head[at + len(_LENGTH) :].partition(b"\r\n")[0]) if at >= 0 else 0
-        if len(self._held) < end + 4 + length:
-            return
-        self._held = b""  # none of the tools sends its next request before this one's answer
+    def answer(self, head: bytes, /) -> None:
         if head.startswith(b"get "):
             self._tell()
             return
@@ -64,35 +49,26 @@ class _Answering(asyncio.Protocol):
 
     def _first(self, began_s: float) -> None:
         loop = asyncio.get_running_loop()
-        self._transport.write(_FIRST)
+        self.transport.write(_FIRST)
         # Counted from the request, so that a late first byte does not make the last one later still.
         due_s = began_s + self._delays.first_s + self._delays.rest_s
         loop.call_at(due_s, self._rest, began_s, loop.time() - began_s)
 
     def _rest(self, began_s: float, first_s: float) -> None:
-        self._transport.write(_REST)
+        self.transport.write(_REST)
         self._kept.append((first_s, asyncio.get_running_loop().time() - began_s))
 
     def _tell(self) -> None:
-        told: dict[str, float] = {"answers": len(self._kept)}
+        document: dict[str, float] = {"answers": len(self._kept)}
         if self._kept:
             for index, name in enumerate(("first_byte_s", "response_s")):
-                told[name] = median(one[index] for one in self._kept)
+                document[name] = median(times[index] for times in self._kept)
         self._kept.clear()
-        text = json.dumps(told).encode()
-        self._transport.write(_HEAD % len(text) + text)
+        text = json.dumps(document).encode()
+        self.transport.write(_HEAD % len(text) + text)
 
 
-async def _serve(delays: Delays) -> None:
-    kept: list[tuple[float, float]] = []
-    server = await asyncio.get_running_loop().create_server(
-        lambda: _Answering(delays, kept), "127.0.0.1", 0, backlog=1024
-    )
-    print(server.sockets[0].getsockname()[1], flush=True)
-    await server.serve_forever()
-
-
-def told(url: str) -> dict[str, float]:
+def server_medians(url: str) -> dict[str, float]:
     """Medians, in seconds, of the answers since the last time, by the server's own clock."""
     address = urlsplit(url)
     connection = http.client.HTTPConnection(address.hostname or "", address.port, timeout=10)
@@ -108,9 +84,11 @@ def told(url: str) -> dict[str, float]:
 
 def delayed_server(delays: Delays) -> AbstractContextManager[str]:
     """Run it in a process of its own; gives its URL. Raises BenchError if it does not start."""
-    arguments = [f"{1000 * one:g}" for one in (delays.first_s, delays.rest_s)]
+    arguments = [f"{1000 * value:g}" for value in (delays.first_s, delays.rest_s)]
     return server_process("benchmarks.generator.server", arguments)
 
 
 if __name__ == "__main__":
-    asyncio.run(_serve(Delays(*(float(one) / 1000 for one in sys.argv[1:3]))))
+    delays = Delays(*(float(value) / 1000 for value in sys.argv[1:3]))
+    kept: list[tuple[float, float]] = []
+    asyncio.run(serve(lambda: _Delayed(delays, kept)))

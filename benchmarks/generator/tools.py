@@ -9,9 +9,9 @@ from collections.abc import Sequence
 from typing import Final
 
 from bench.errors import BenchError
-from bench.load.generator import LoadGenerator
-from bench.load.sample import Sample
-from bench.load.schedule import LoadPlan
+from bench.load.generator.load_generator import LoadGenerator
+from bench.load.generator.sample import Sample
+from bench.load.generator.schedule import LoadPlan
 from benchmarks.generator.figures import SKIP_S, Figures, Request, figures
 from benchmarks.generator.tool import Load, run
 
@@ -36,7 +36,7 @@ function done(summary, latency, requests)
         summary.requests, refused, wrong, latency.mean, latency:percentile(50)))
 end
 """
-_TOLD: Final = re.compile(
+_FIGURES: Final = re.compile(
     r"^told: answers=(\d+) shed=(\d+) errors=(\d+) mean_us=([\d.]+) median_us=([\d.]+)$", re.MULTILINE
 )
 
@@ -47,21 +47,22 @@ def ours(load: Load) -> Figures:
     plan = LoadPlan(duration_s=load.seconds + SKIP_S, users=load.users)
     LoadGenerator(load.url, "container", plan, lambda _task, _attempt: load.body, samples.append).run()
     requests = [
-        Request(one.sent_s, one.status, one.response_s, one.first_byte_s, one.connect_s) for one in samples
+        Request(sample.sent_s, sample.status, sample.response_s, sample.first_byte_s, sample.connect_s)
+        for sample in samples
     ]
-    return figures(requests, {"lag_s": max(one.lag_s for one in samples), **honoured(samples)})
+    return figures(requests, {"lag_s": max(sample.lag_s for sample in samples), **honoured(samples)})
 
 
 def honoured(samples: Sequence[Sample]) -> dict[str, float]:
     """Attempts that followed a refusal with a Retry-After, and how many of them no sooner than it asks."""
     attempts: defaultdict[int, dict[int, Sample]] = defaultdict(dict)
-    for one in samples:
-        attempts[one.task][one.attempt] = one
+    for sample in samples:
+        attempts[sample.task][sample.attempt] = sample
     gaps = [
-        again.sent_s - one.ended_s - one.retry_after_s
-        for one in samples
-        if one.outcome == "shed" and one.retry_after_s is not None
-        if (again := attempts[one.task].get(one.attempt + 1))
+        again.sent_s - sample.ended_s - sample.retry_after_s
+        for sample in samples
+        if sample.outcome == "shed" and sample.retry_after_s is not None
+        if (again := attempts[sample.task].get(sample.attempt + 1))
     ]
     return {"came_back": len(gaps), "no_sooner_than_asked": sum(gap > -1e-6 for gap in gaps)}
 
@@ -86,11 +87,11 @@ def wrk_figures(said: str) -> Figures:
     Raises:
         BenchError: its line is not there.
     """
-    found = _TOLD.search(said)
+    found = _FIGURES.search(said)
     if not found:
         raise BenchError("wrk did not print what its script asks for: is it version 4?")
-    answers, shed, errors = (int(one) for one in found.groups()[:3])
-    mean_s, median_s = (float(one) / 1e6 for one in found.groups()[3:])
+    answers, shed, errors = (int(number) for number in found.groups()[:3])
+    mean_s, median_s = (float(number) / 1e6 for number in found.groups()[3:])
     pure = not shed and not errors
     return Figures(
         ok=max(0, answers - shed - errors),

@@ -148,24 +148,25 @@ def run(chosen: argparse.Namespace) -> list[Answer]:
 
 def summary(answers: Sequence[Answer]) -> dict[str, Any]:
     """Counts over all: false verdicts among equal targets, effects found, equal ones shown to be so."""
-    equal = [one for one in answers if one.effect == "none"]
+    equal = [answer for answer in answers if answer.effect == "none"]
     return {
         "equal": len(equal),
-        "false_verdicts": sum(not one.right for one in equal),
+        "false_verdicts": sum(not answer.right for answer in equal),
         "tolerated": TOLERATED_FALSE,
-        "equivalent": sum(one.verdict == "equivalent" for one in equal),
+        "equivalent": sum(answer.verdict == "equivalent" for answer in equal),
         "effects": {
-            effect: [one.right for one in answers if one.effect == effect]
+            effect: [answer.right for answer in answers if answer.effect == effect]
             for effect in EFFECTS
-            if any(one.effect == effect for one in answers)
+            if any(answer.effect == effect for answer in answers)
         },
     }
 
 
-def _line(one: Answer) -> str:
-    ratio = f"{one.ratio:.3f} ({one.low:.3f} to {one.high:.3f}), SD {100 * one.sd:.1f}%"
-    effect = "equal" if one.effect == "none" else f"second {one.effect}"
-    return f"{one.name:22} {one.kind:10} {effect:15} {ratio}: {one.verdict}{'' if one.right else ': WRONG'}"
+def _line(answer: Answer) -> str:
+    ratio = f"{answer.ratio:.3f} ({answer.low:.3f} to {answer.high:.3f}), SD {100 * answer.sd:.1f}%"
+    effect = "equal" if answer.effect == "none" else f"second {answer.effect}"
+    wrong = "" if answer.right else ": WRONG"
+    return f"{answer.name:22} {answer.kind:10} {effect:15} {ratio}: {answer.verdict}{wrong}"
 
 
 def main() -> None:
@@ -186,17 +187,17 @@ def main() -> None:
         answers = run(chosen)
     except (BenchError, StackError, ModelError) as error:
         sys.exit(f"error: {error}")
-    told = summary(answers)
+    counts = summary(answers)
     if chosen.json:
-        print(json.dumps({**told, "answers": [asdict(one) for one in answers]}))
+        print(json.dumps({**counts, "answers": [asdict(answer) for answer in answers]}))
     else:
         print("\n".join(map(_line, answers)))
         print(
-            f"{told['false_verdicts']} false verdicts in {told['equal']} A/A experiments"
-            f" ({TOLERATED_FALSE} tolerated); {told['equivalent']} shown to be equivalent"
+            f"{counts['false_verdicts']} false verdicts in {counts['equal']} A/A experiments"
+            f" ({TOLERATED_FALSE} tolerated); {counts['equivalent']} shown to be equivalent"
         )
-    missed = any(not all(found) for found in told["effects"].values())
-    sys.exit(int(missed or told["false_verdicts"] > TOLERATED_FALSE))
+    missed = any(not all(effects) for effects in counts["effects"].values())
+    sys.exit(int(missed or counts["false_verdicts"] > TOLERATED_FALSE))
 
 
 if __name__ == "__main__":

@@ -5,13 +5,13 @@ from __future__ import annotations
 import pytest
 
 from bench.errors import BenchError
-from bench.load.generator import LoadGenerator
-from bench.load.sample import Sample
-from bench.load.schedule import LoadPlan
+from bench.load.generator.load_generator import LoadGenerator
+from bench.load.generator.sample import Sample
+from bench.load.generator.schedule import LoadPlan
 from benchmarks.generator.figures import Agreement, Figures, Request, Round, agreements, figures
 from benchmarks.generator.jmeter import jmeter_requests
 from benchmarks.generator.report import report
-from benchmarks.generator.server import Delays, delayed_server, told
+from benchmarks.generator.server import Delays, delayed_server, server_medians
 from benchmarks.generator.tools import hey_requests, honoured, wrk_figures
 from tests.support.servers.http_target import http_target
 
@@ -146,8 +146,8 @@ def test_the_delayed_server_sends_the_first_byte_and_the_rest_when_it_says() -> 
     with delayed_server(Delays(0.06, 0.09)) as url:
         plan = LoadPlan(duration_s=0.4, users=2)
         LoadGenerator(url, "container", plan, lambda _task, _attempt: b"{}", samples.append).run()
-        server = told(url)
-        assert told(url) == {"answers": 0}  # it tells each answer once
+        server = server_medians(url)
+        assert server_medians(url) == {"answers": 0}  # it tells each answer once
     assert server["answers"] == len(samples) >= 2
     assert all(one.status == 200 and one.bytes == 1024 for one in samples)
     assert all(one.first_byte_s is not None and one.first_byte_s >= 0.0599 for one in samples)

@@ -12,9 +12,10 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 
-from bench.cold import deployed_sample
-from bench.cold.deployed_sample import DeployedStart, deployed_start_of
-from bench.cold.deployed_summary import STEPS, results_of_rows, steps_of
+from bench.cold import sample
+from bench.cold.reload import results_of
+from bench.cold.sample import ColdStart
+from bench.cold.variants import CLOUD
 from bench.errors import BenchError
 from bench.runs.kinds import read_again, side_by_side
 from bench.runs.read import StoredRun, read_run
@@ -79,7 +80,7 @@ def test_both_services_start_anew_after_a_pause(
         stored.results["title"]
         == "Cold starts of container and function, deployed; stand-ins on this machine"
     )
-    starts = [deployed_start_of(row) for row in stored.rows]
+    starts = [CLOUD.read(row) for row in stored.rows]
     # The order alternates; after each burst there is a warm one.
     assert [(one.target, one.asked, one.phase) for one in starts] == [
         (target, asked, phase)
@@ -89,9 +90,9 @@ def test_both_services_start_anew_after_a_pause(
     ]
     for one in starts:
         if one.phase == "cold":
-            steps = steps_of(one)
+            steps = CLOUD.steps_of(one)
             assert sum(steps.values()) == pytest.approx(one.response_s, abs=0.1)
-            assert steps["start-up"] > 0.1 < steps["until its process began"] + steps["start-up"]
+            assert steps["start-up"] > 0 < steps["until its process began"] + steps["start-up"]
             assert steps["model load"] > 0
     for target in ("container", "function"):
         found = stored.results["targets"][target]
@@ -132,7 +133,7 @@ def test_an_instance_that_stood_ready_is_no_cold_start(
     waiting = Instance("container", tmp_path, settings)
     waiting.busy, waiting.idle_since = False, time.monotonic()
     container.instances.append(waiting)
-    monkeypatch.setattr(deployed_sample, "READY_S", 0.0)
+    monkeypatch.setattr(sample, "READY_S", 0.0)
     done = at_container(container, store, tmp_path / "run", "--repeats", "1")
     assert done.exit_code == 1, done.output
     found = read_run(tmp_path / "run").results["targets"]["container"]
@@ -158,15 +159,16 @@ def test_twenty_pairs_of_repeats_have_a_verdict() -> None:
     rows = []
     for repeat in range(20):
         for target, seconds in (("container", 2.0), ("function", 3.0)):
-            one = DeployedStart(repeat, 0, target, "burst", repeat, "cold", "ok", status=204)
+            one = ColdStart(repeat, 0, target, "burst", repeat, "cold", "ok", status=204)
             one.response_s = seconds + (0.02 * (repeat % 5) if target == "container" else 0.0)
             one.began_s, one.startup_s, one.model_load_s, one.generate_s = 0.5, 0.5, 0.5, 0.1
-            rows.append(dict(zip(deployed_sample.COLUMNS, map(_cell, one.row()), strict=True)))
-    asked = {"targets": ["container", "function"], "urls": {}, "store_url": "gs://bucket"}
-    found = results_of_rows(StoredRun(Path(), asked, {}, {}, "complete", rows))
+            rows.append(dict(zip(CLOUD.columns, map(_cell, one.cells(CLOUD.columns)), strict=True)))
+    asked: dict[str, Any] = {"command": CLOUD.command, "cloud": True, "targets": ["container", "function"]}
+    asked |= {"urls": {}, "store_url": "gs://bucket"}
+    found = results_of(StoredRun(Path(), asked, {}, {}, "complete", rows))
     assert found["paired"]["response_s"]["verdict"] == "container lower"
     assert found["paired"]["without_load_s"]["ratio"] < found["paired"]["response_s"]["ratio"]
-    assert set(found["targets"]["container"]["measured"]["steps"]) == set(STEPS)
+    assert set(found["targets"]["container"]["measured"]["steps"]) == set(CLOUD.steps)
     assert found["title"] == "Cold starts of container and function, deployed"
 
 
@@ -176,7 +178,7 @@ def _cell(value: object) -> str:
 
 @pytest.mark.parametrize("began_s", [-0.4, 0.0, 0.3])
 def test_the_steps_of_a_cold_start_add_up_to_its_response(began_s: float) -> None:
-    start = DeployedStart(0, 0, "container", "burst", 0, phase="cold", outcome="ok", response_s=1.0)
+    start = ColdStart(0, 0, "container", "burst", 0, phase="cold", outcome="ok", response_s=1.0)
     start.began_s, start.startup_s, start.model_load_s, start.generate_s = began_s, 0.6 - began_s, 0.2, 0.1
-    assert sum(steps_of(start).values()) == pytest.approx(1.0)
-    assert min(steps_of(start).values()) >= 0
+    assert sum(CLOUD.steps_of(start).values()) == pytest.approx(1.0)
+    assert min(CLOUD.steps_of(start).values()) >= 0

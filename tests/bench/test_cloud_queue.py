@@ -14,7 +14,7 @@ from click.testing import CliRunner, Result
 from bench.cloud import metrics as cloud_metrics
 from bench.errors import BenchError
 from bench.queue.deployed import clock_lines
-from bench.queue.task_timing import timing_of
+from bench.queue.task_timing import TaskTiming
 from bench.runs.kinds import read_again
 from bench.runs.read import read_run
 from benchmarks.delivery.oidc_issuer import LocalIssuer
@@ -82,7 +82,7 @@ def test_jobs_through_a_topic_to_services_and_back(
         done = queue(*jobs, *where, "--out", str(out), "--fail-if", "error_rate > 0")
     assert done.exit_code == 0, done.output
     run = read_run(out)
-    timings = [timing_of(row) for row in run.rows]
+    timings = [TaskTiming.read(row) for row in run.rows]
     assert {one.outcome for one in timings} == {"ok"}
     assert len(timings) == 3 * 2 * 2
     results = run.results

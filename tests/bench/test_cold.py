@@ -15,8 +15,9 @@ import pytest
 from click.testing import CliRunner
 
 from bench.cold.imports import imports_of
-from bench.cold.sample import ColdStart, cold_start_of
-from bench.cold.summary import STEPS, analyse, steps_of
+from bench.cold.sample import ColdStart
+from bench.cold.summary import analyse
+from bench.cold.variants import LOCAL
 from bench.runs.read import read_run
 from diptych.commands.bench.commands import bench
 from local.services import container
@@ -33,14 +34,14 @@ def test_a_start_of_each_target_in_its_steps(tmp_path: Path) -> None:
     assert "errors > 0" not in done.output
     run = read_run(out)
     assert run.status == "complete"
-    starts = [cold_start_of(row) for row in run.rows]
+    starts = [LOCAL.read(row) for row in run.rows]
     assert [one.target for one in starts] == ["container", "function"]
     for one in starts:
         assert one.outcome == "ok", one.error
         points = (0.0, one.listen_s, one.first_response_s, one.received_s, one.png_s, one.record_s)
         assert all(point is not None for point in points)
         assert [*points] == sorted(points, key=lambda point: point or 0.0)
-        steps = steps_of(one)
+        steps = LOCAL.steps_of(one)
         assert sum(steps.values()) == pytest.approx(one.png_s, abs=0.1)
         assert steps["model load"] > 0
         assert steps["first inference"] > 0
@@ -100,12 +101,12 @@ def test_twenty_pairs_have_a_verdict_and_nineteen_none() -> None:
         return [_start(repeat, "container", 2.0 * wobble), _start(repeat, "function", 3.0)]
 
     starts = [one for repeat in range(20) for one in pair(repeat)]
-    found = analyse(starts, {})["paired"]["png_s"]
+    found = analyse(starts, LOCAL)["paired"]["png_s"]
     assert found["verdict"] == "container lower"
     assert found["ratio"] == pytest.approx(2 / 3, rel=0.05)
     assert found["interval"][0] < found["ratio"] < found["interval"][1] < 0.8
-    assert analyse(starts[2:], {})["paired"]["png_s"]["verdict"].startswith("none")
-    assert set(analyse(starts, {})["targets"]["container"]["measured"]["steps"]) == set(STEPS)
+    assert analyse(starts[2:], LOCAL)["paired"]["png_s"]["verdict"].startswith("none")
+    assert set(analyse(starts, LOCAL)["targets"]["container"]["measured"]["steps"]) == set(LOCAL.steps)
 
 
 def test_imports_are_summed_by_package() -> None:
@@ -124,6 +125,7 @@ def _start(repeat: int, target: str, png_s: float) -> ColdStart:
         repeat=repeat,
         position=0,
         target=target,
+        phase="cold",
         outcome="ok",
         interpreter_s=0.1,
         listen_s=0.5,

@@ -13,8 +13,8 @@ from bench.errors import BenchError
 from bench.experiment.analysis import analyse, samples_per_arm
 from bench.experiment.pairs import pairs_of
 from bench.experiment.plan import Experiment, load_experiment, order_of, parse_experiment
-from bench.experiment.report import text_lines
 from bench.experiment.run import CompareOptions, run_compare
+from bench.experiment.text import text_lines
 from bench.experiment.trial import COLUMNS
 from bench.runs.folder import RunFolder
 from bench.runs.kinds import read_again

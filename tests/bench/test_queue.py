@@ -16,7 +16,7 @@ from click.testing import CliRunner
 
 from bench.errors import BenchError
 from bench.queue.schedule import due_times, fingerprint
-from bench.queue.task_timing import COLUMNS, TaskTiming, timing_of
+from bench.queue.task_timing import TaskTiming
 from bench.queue.waiting import most_at_once, waits_s
 from bench.runs.read import read_run
 from diptych.commands.bench.commands import bench
@@ -35,7 +35,7 @@ def test_jobs_through_a_stack_of_its_own(tmp_path: Path) -> None:
     assert "error_rate" not in done.output
     run = read_run(out)
     assert run.status == "complete"
-    timings = [timing_of(row) for row in run.rows]
+    timings = [TaskTiming.read(row) for row in run.rows]
     assert sorted((one.target, one.job, one.task) for one in timings) == [
         (target, job, task) for target in ("container", "function") for job in (0, 1) for task in (0, 1)
     ]
@@ -95,7 +95,9 @@ def test_the_same_seed_is_the_same_schedule() -> None:
 def test_queue_wait_is_the_time_in_which_every_slot_was_taken() -> None:
     def timing(published_s: float, received_s: float, finished_s: float) -> TaskTiming:
         common = {"target": "container", "phase": "measured", "outcome": "ok", "instance": ""}
-        blank = timing_of({**dict.fromkeys(COLUMNS, ""), **dict.fromkeys(_WHOLE, "0"), **common})
+        blank = TaskTiming.read(
+            {**dict.fromkeys(TaskTiming.columns(), ""), **dict.fromkeys(_WHOLE, "0"), **common}
+        )
         return replace(blank, published_s=published_s, received_s=received_s, finished_s=finished_s)
 
     timings = [timing(0, 1, 3), timing(0.5, 3.2, 5), timing(4, 6, 7)]

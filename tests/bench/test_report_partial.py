@@ -15,7 +15,7 @@ import psutil
 import pytest
 from click.testing import CliRunner, Result
 
-from bench.load import generator as generator_module
+from bench.load.generator import load_generator as generator_module
 from bench.runs.raw import RawLog
 from bench.runs.read import StoredRun, read_run
 from benchmarks.delivery.tiny_model import NAME, write_tiny_model

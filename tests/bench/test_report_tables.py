@@ -9,9 +9,9 @@ from statistics import fmean, stdev
 
 import pytest
 
+from bench.load.generator.sample import Sample
 from bench.load.jmeter_table import jmeter_figures, jmeter_lines, jmeter_table
 from bench.load.jtl import jtl
-from bench.load.sample import Sample
 from bench.runs.quantities import means_table, milliseconds, percentiles_table
 
 ONE = Sample(

@@ -14,7 +14,7 @@ from statistics import median
 import pytest
 from click.testing import CliRunner, Result
 
-from bench.load.sample import Sample
+from bench.load.generator.sample import Sample
 from bench.runs.read import read_run
 from bench.scale.forecast import on_paper_s
 from bench.scale.growth import Growth, growth_of

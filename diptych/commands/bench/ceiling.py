@@ -9,18 +9,31 @@ import click
 
 
 @click.command()
-@click.option("--users", "counts", type=click.IntRange(1, 800), multiple=True, default=(1, 10, 100))
-@click.option("--seconds", type=click.FloatRange(0.5, 60), default=2.0, show_default=True, help="per figure")
+@click.option(
+    "--users",
+    "counts",
+    type=click.IntRange(1, 800),
+    multiple=True,
+    default=(1, 10, 100),
+    help="Measure so many users; repeat for several [1, 10, 100].",
+)
+@click.option(
+    "--seconds",
+    type=click.FloatRange(0.5, 60),
+    default=2.0,
+    show_default=True,
+    help="Measure each figure for so long.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def ceiling(counts: tuple[int, ...], seconds: float, as_json: bool) -> None:
-    """Measure what the load generator itself can do, beside a thread per user."""
-    from bench.load.ceiling import measure_ceiling, measure_threads
+    """Measure the maximum rate of the load generator, and of one thread per user."""
+    from bench.load.generator.ceiling import measure_ceiling, measure_threads
 
-    found = [measure(users, seconds) for users in counts for measure in (measure_ceiling, measure_threads)]
+    rows = [measure(users, seconds) for users in counts for measure in (measure_ceiling, measure_threads)]
     if as_json:
-        click.echo(json.dumps([asdict(one) for one in found], indent=2))
+        click.echo(json.dumps([asdict(row) for row in rows], indent=2))
         return
     click.echo(f"{'way':8} {'users':>5} {'requests/s':>10} {'lag p99':>9} {'CPU':>5}")
-    for one in found:
-        lag = "" if one.lag_p99_s is None else f"{1000 * one.lag_p99_s:.2f} ms"
-        click.echo(f"{one.way:8} {one.users:5} {one.requests_per_s:10.0f} {lag:>9} {one.cpu_share:5.0%}")
+    for row in rows:
+        lag = "" if row.lag_p99_s is None else f"{1000 * row.lag_p99_s:.2f} ms"
+        click.echo(f"{row.way:8} {row.users:5} {row.requests_per_s:10.0f} {lag:>9} {row.cpu_share:5.0%}")

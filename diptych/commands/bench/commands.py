@@ -10,27 +10,27 @@ from diptych.lazy_group import Entry, LazyGroup
 
 COMMANDS: Final = {
     "load": Entry(
-        "diptych.commands.bench.load", "load", "Send real pushes at both HTTP workers, and measure."
+        "diptych.commands.bench.load", "load", "Send real pushes to both HTTP workers, and measure."
     ),
     "queue": Entry(
         "diptych.commands.bench.queue",
         "queue",
-        "Send jobs through the queue, and measure until their records.",
+        "Send jobs through the queue, and measure until their records are visible.",
     ),
     "cold": Entry(
         "diptych.commands.bench.cold",
         "cold",
-        "Start the workers anew, and measure until the first image is stored.",
+        "Start the workers repeatedly, and measure until the first image is stored.",
     ),
     "ceiling": Entry(
         "diptych.commands.bench.ceiling",
         "ceiling",
-        "Measure what the load generator itself can do.",
+        "Measure the maximum rate of the load generator.",
     ),
     "compare": Entry(
         "diptych.commands.bench.compare",
         "compare",
-        "A paired experiment, from a TOML file to a verdict.",
+        "Run a paired experiment from a TOML file.",
     ),
     "scale": Entry(
         "diptych.commands.bench.scale",
@@ -40,7 +40,7 @@ COMMANDS: Final = {
     "report": Entry(
         "diptych.commands.bench.report",
         "report",
-        "Write a run's report again, or set two side by side.",
+        "Rebuild a run's report, or compare two runs.",
     ),
 }
 """In the order of use."""

@@ -2,76 +2,92 @@
 
 from __future__ import annotations
 
-import re
-from pathlib import Path
-from typing import Any, Final
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-_UNITS: Final = {"": 1.0, "ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
+from diptych.commands.bench.options import (
+    RATE,
+    account_option,
+    arrivals_option,
+    check_cloud,
+    duration_option,
+    fail_if_option,
+    model_option,
+    number_option,
+    out_option,
+    owned_option,
+    project_option,
+    read_thresholds,
+    seed_option,
+    target_option,
+    urls_of,
+)
 
+if TYPE_CHECKING:
+    from bench.load.run import LoadOptions
 
-class Duration(click.ParamType[float]):
-    """Seconds, as 90, 90s, 10m or 1h."""
-
-    name = "duration"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
-        """Read it."""
-        if isinstance(value, float):
-            return value
-        found = re.fullmatch(r"(\d+(?:\.\d+)?)(ms|s|m|h|)", str(value).strip())
-        if not found:
-            self.fail(f"{value!r} is no duration: write 90s, 10m or 1h", param, ctx)
-        return float(found[1]) * _UNITS[found[2]]
-
-
-class Rate(click.ParamType[float]):
-    """Requests per second, as 5, 5/s or 300/m."""
-
-    name = "rate"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
-        """Read it."""
-        if isinstance(value, float):
-            return value
-        found = re.fullmatch(r"(\d+(?:\.\d+)?)(?:/(s|m|h))?", str(value).strip())
-        if not found or float(found[1]) == 0:
-            self.fail(f"{value!r} is no rate: write 5/s or 300/m", param, ctx)
-        return float(found[1]) / _UNITS[found[2] or "s"]
+_PLAN: Final = ("duration_s", "warm_up_s", "users", "rate", "arrivals", "ramp_s", "seed", "timeout_s")
+_SAME: Final = ("out", "targets", "images", "slots", "model", "cloud", "account", "project", "owned")
 
 
 @click.command()
-@click.option("--users", type=click.IntRange(1, 800), help="Closed load: each waits for its answer.")
-@click.option("--rate", type=Rate(), help="Open load: requests per second, such as 5/s.")
-@click.option("--arrivals", type=click.Choice(["poisson", "constant"]), default="poisson", show_default=True)
-@click.option("--duration", "duration_s", type=Duration(), default="1m", help="For each target [1m].")
-@click.option("--warm-up", "warm_up_s", type=Duration(), default="5s", help="Of it, apart [5s].")
-@click.option("--ramp", "ramp_s", type=Duration(), default="0s", help="Users start evenly over this time.")
-@click.option(
-    "--target", "targets", type=click.Choice(["container", "function"]), multiple=True, help="Else both."
-)
-@click.option("--container-url", help="A running worker, instead of a fresh one.")
-@click.option("--function-url", help="The same of the function.")
-@click.option("--i-own-this-host", "owned", multiple=True, metavar="HOST", help="For any other machine.")
+@number_option("--users", 1, 800, None, "Closed load: users, each waiting for its response.")
+@click.option("--rate", type=RATE, help="Open load: requests per second, such as 5/s.")
+@arrivals_option
+@duration_option("--duration", "1m", "Send load at each target for so long.")
+@duration_option("--warm-up", "5s", "Report the first part of the duration separately.")
+@duration_option("--ramp", "0s", "Start the users evenly over this time.")
+@target_option("container", "function")
+@click.option("--container-url", help="Measure the container at this URL instead of starting one.")
+@click.option("--function-url", help="Measure the function at this URL instead of starting one.")
+@owned_option
 @click.option("--cloud", is_flag=True, help="Send ID tokens to the deployed URLs.")
-@click.option("--as-account", "account", default="", help="With --cloud: act for this service account.")
-@click.option("--project", default="", help="With --cloud: read instances and billed time of this project.")
-@click.option("--model", default="faces-64", show_default=True)
-@click.option("--images", type=click.IntRange(1, 256), default=1, show_default=True, help="Per request.")
-@click.option("--slots", type=click.IntRange(1, 64), default=1, show_default=True, help="Of a fresh worker.")
-@click.option("--seed", type=click.IntRange(0), default=1, show_default=True)
-@click.option("--timeout", "timeout_s", type=Duration(), default="60s", show_default=True)
-@click.option("--sample", "sample_s", type=Duration(), help="Of CPU and memory [1m, or a tenth].")
-@click.option("--fail-if", multiple=True, metavar="CONDITION", help="'p99(response_s) > 2': exit status 3.")
-@click.option("--out", type=click.Path(path_type=Path), help="[bench-load-DATE-TIME]")
+@account_option
+@project_option
+@model_option
+@number_option("--images", 1, 256, 1, "Request so many images at a time.")
+@number_option("--slots", 1, 64, 1, "Start workers with so many slots.")
+@seed_option("arrivals and the images")
+@duration_option("--timeout", "60s", "Give up a request after this time.")
+@duration_option("--sample", None, "Sample CPU and memory at this interval [1m or a tenth of the duration].")
+@fail_if_option("p99(response_s) > 2")
+@out_option("load")
 @click.pass_context
 def load(context: click.Context, /, **given: Any) -> None:
-    """Send real pushes at both HTTP workers, one after the other, and measure.
+    """Send real pushes to both HTTP workers, one after the other, and measure.
 
-    Fresh workers are started on this machine unless URLs are given. With --users 100 --duration 10m it is a
+    Starts fresh workers on this machine unless URLs are given. --users 100 --duration 10m corresponds to a
     JMeter thread group of 100.
     """
-    from bench.load.command import run_command
+    from bench.load.run import run_load
+    from bench.load.summary import quantities
+    from bench.load.text import NUMBERS, failures
+    from bench.runs.ending import tell_ending
 
-    context.exit(run_command(given, click.echo))
+    thresholds = read_thresholds(given["fail_if"], quantities([]), NUMBERS)
+    run = run_load(_options(given), click.echo)
+    context.exit(tell_ending(run, failures(run, thresholds), click.echo))
+
+
+def _options(given: Mapping[str, Any]) -> LoadOptions:
+    from bench.load.generator.schedule import LoadPlan
+    from bench.load.run import LoadOptions
+    from pipeline.config.settings import load_settings
+
+    if bool(given["users"]) == bool(given["rate"]):
+        raise click.UsageError("give either --users (closed load) or --rate (open load)")
+    if given["warm_up_s"] >= given["duration_s"]:
+        raise click.UsageError("--warm-up must be shorter than --duration")
+    for name in ("container", "function"):
+        if given[f"{name}_url"] and name not in given["targets"]:
+            raise click.UsageError(f"--{name}-url names a target that --target leaves out")
+    check_cloud(given, "account", "project")
+    return LoadOptions(
+        plan=LoadPlan(**{name: given[name] for name in _PLAN}),
+        urls=urls_of(given),
+        sample_s=given["sample_s"] or min(60.0, max(0.5, given["duration_s"] / 10)),
+        model_dir=load_settings().model_dir,
+        **{name: given[name] for name in _SAME},
+    )

@@ -1,4 +1,4 @@
-"""`diptych bench report`: a run's report again, from its files alone; or two runs side by side."""
+"""`diptych bench report`: rebuilds a run's report from its files, or sets two runs side by side."""
 
 from __future__ import annotations
 
@@ -10,19 +10,23 @@ import click
 @click.command()
 @click.argument("run", type=click.Path(path_type=Path))
 @click.argument("other", type=click.Path(path_type=Path), required=False)
-@click.option("--out", type=click.Path(path_type=Path), help="Of two: where to [compare-A-B.html]")
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path),
+    help="Write the report of two runs to this file [compare-A-B.html].",
+)
 def report(run: Path, other: Path | None, out: Path | None) -> None:
-    """Write summary and report of RUN again, from its raw file, or one report of RUN and OTHER side by side.
+    """Rebuild summary and report of RUN from its raw file, or write one report of RUN and OTHER.
 
-    RUN is of `bench load`, `queue`, `cold`, `compare` or `scale`, and OTHER of the same. A run that was
-    killed has figures too, of what its raw file holds.
+    RUN is a folder of `bench load`, `queue`, `cold`, `compare` or `scale`, OTHER one of the same benchmark.
+    Also reports a run that was killed, as far as its raw file goes.
     """
     from bench.errors import BenchError
     from bench.runs.folder import REPORT_NAME
     from bench.runs.kinds import kind_of, read_again, side_by_side, write_again
 
     if other is None and out is not None:
-        raise click.UsageError("--out is for two runs: the report of one stays in its folder")
+        raise click.UsageError("--out needs two runs: the report of one run stays in its folder")
     runs = [read_again(path) for path in (run, other) if path]
     if other is None:
         write_again(runs[0])

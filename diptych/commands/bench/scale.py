@@ -2,12 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from diptych.commands.bench.load import Duration
+from diptych.commands.bench.options import (
+    duration_option,
+    fail_if_option,
+    model_option,
+    number_option,
+    out_option,
+    read_thresholds,
+    seed_option,
+)
+
+if TYPE_CHECKING:
+    from bench.scale.run import ScaleOptions
+
+_SAME: Final = (
+    *("out", "target", "workers", "counts", "model", "images", "duration_s", "warm_up_s"),
+    *("seed", "rounds", "prices"),
+)
 
 
 class Numbers(click.ParamType[tuple[int, ...]]):
@@ -22,42 +39,79 @@ class Numbers(click.ParamType[tuple[int, ...]]):
         if isinstance(value, tuple):
             return value
         try:
-            found = sorted({int(float(part)) for part in str(value).split(",")})
+            numbers = sorted({int(float(part)) for part in str(value).split(",")})
         except (ValueError, OverflowError):
-            self.fail(f"{value!r}: write 1,2,4", param, ctx)
+            self.fail(f"{value!r} is not a list of numbers: write 1,2,4", param, ctx)
         most = 64 if param is not None and param.name == "workers" else 10**8
-        if found[0] < 1 or found[-1] > most:
+        if numbers[0] < 1 or numbers[-1] > most:
             self.fail(f"{value!r}: each must be 1 to {most}", param, ctx)
-        return tuple(found)
+        return tuple(numbers)
 
 
 @click.command()
-@click.option("--workers", type=Numbers(), default="1,2,4,8", show_default=True, help="Sizes to measure.")
-@click.option("--counts", type=Numbers(), default="1e4,1e5,1e6,1e7", show_default=True, help="To simulate.")
 @click.option(
-    "--target", type=click.Choice(["container", "function"]), default="container", show_default=True
+    "--workers", type=Numbers(), default="1,2,4,8", show_default=True, help="Measure so many workers."
 )
-@click.option("--model", default="faces-64", show_default=True)
-@click.option("--images", type=click.IntRange(1, 256), default=16, show_default=True, help="Per task.")
 @click.option(
-    "--duration", "duration_s", type=Duration(), default="10s", show_default=True, help="Each size."
+    "--counts",
+    type=Numbers(),
+    default="1e4,1e5,1e6,1e7",
+    show_default=True,
+    help="Simulate jobs of so many images.",
 )
-@click.option("--warm-up", "warm_up_s", type=Duration(), default="5s", show_default=True)
-@click.option("--rounds", type=click.IntRange(1, 100), default=3, show_default=True, help="Of all sizes.")
-@click.option("--max-instances", type=click.IntRange(1, 1000), default=10, show_default=True)
-@click.option("--cold-start", "cold_start_s", type=Duration(), help="[of the price table's assumptions]")
-@click.option("--slowness", type=click.FloatRange(0.01, 1000), default=1.0, show_default=True)
-@click.option("--seed", type=click.IntRange(0), default=1, show_default=True)
-@click.option("--prices", type=click.Path(path_type=Path), envvar="DIPTYCH_PRICES", help="A table of yours.")
-@click.option("--fail-if", multiple=True, metavar="CONDITION", help="'efficiency(2) < 0.7': exit status 3.")
-@click.option("--out", type=click.Path(path_type=Path), help="[bench-scale-DATE-TIME]")
+@click.option(
+    "--target",
+    type=click.Choice(["container", "function"]),
+    default="container",
+    show_default=True,
+    help="Measure this target.",
+)
+@model_option
+@number_option("--images", 1, 256, 16, "Request so many images per task.")
+@duration_option("--duration", "10s", "Measure each number of workers for so long.")
+@duration_option("--warm-up", "5s", "Send load for so long before measuring.")
+@number_option("--rounds", 1, 100, 3, "Measure all numbers of workers so many times.")
+@number_option("--max-instances", 1, 1000, 10, "Simulate at most so many instances.")
+@duration_option("--cold-start", None, "Simulate cold starts of this length [the price table's assumption].")
+@click.option(
+    "--slowness",
+    type=click.FloatRange(0.01, 1000),
+    default=1.0,
+    show_default=True,
+    help="Simulate tasks that take so many times as long as here.",
+)
+@seed_option("images, the order and the simulation")
+@click.option(
+    "--prices", type=click.Path(path_type=Path), envvar="DIPTYCH_PRICES", help="Use this price table."
+)
+@fail_if_option("efficiency(2) < 0.7")
+@out_option("scale")
 @click.pass_context
 def scale(context: click.Context, /, **given: Any) -> None:
-    """Measure 1, 2, 4, 8 workers here, and simulate jobs in a cloud from what one of them took.
+    """Measure 1, 2, 4, 8 workers here, and simulate jobs in a cloud from the times of one of them.
 
-    The report says where more workers stop to pay. The simulation is labelled as one, seeded, and set beside
-    what was measured.
+    Reports from which number on more workers give no more images per second. The simulation is seeded,
+    labelled as such, and shown beside the measurements.
     """
-    from bench.scale.command import run_command
+    from bench.runs.ending import tell_ending
+    from bench.scale.run import run_scale
+    from bench.scale.text import failures, figures
 
-    context.exit(run_command(given, click.echo))
+    thresholds = read_thresholds(given["fail_if"], (), figures(given["workers"], {}))
+    run = run_scale(_options(given), click.echo)
+    context.exit(tell_ending(run, failures(run, thresholds), click.echo))
+
+
+def _options(given: Mapping[str, Any]) -> ScaleOptions:
+    from bench.scale.run import ScaleOptions
+    from bench.scale.simulate import Cloud
+    from pipeline.config.settings import load_settings
+    from results.cost.prices import load_prices
+
+    assume = load_prices(given["prices"]).assume
+    cold_s = assume.cold_start_s if given["cold_start_s"] is None else given["cold_start_s"]
+    return ScaleOptions(
+        cloud=Cloud(given["max_instances"], cold_s, assume.overhead_s, slowness=given["slowness"]),
+        model_dir=load_settings().model_dir,
+        **{name: given[name] for name in _SAME},
+    )

@@ -59,7 +59,7 @@ class Instance:
         self._process = subprocess.Popen(
             [sys.executable, "-m", *served[target]], env=environment, stdout=self._log, stderr=self._log
         )
-        wait_until(self._answers, f"the {target} to answer; see {self._log.name}")
+        wait_until(self._answers, f"the {target} to answer; see {self._log.name}", 110.0)
 
     def stop(self) -> None:
         """Kill it and its worker."""

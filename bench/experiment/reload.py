@@ -7,11 +7,12 @@ from typing import Any
 
 from bench.experiment.analysis import analyse
 from bench.experiment.pairs import pairs_of
-from bench.experiment.report import intervals_plot, method, report_html, text_lines, verdicts_table
+from bench.experiment.report import intervals_plot, method, report_html, verdicts_table
 from bench.experiment.run import experiment_of
+from bench.experiment.text import text_lines
 from bench.experiment.trial import COLUMNS, SETTINGS
 from bench.runs.folder import REPORT_NAME, write_text
-from bench.runs.page import figures, paragraph
+from bench.runs.page import figures, method_section
 from bench.runs.read import StoredRun
 
 __all__ = ["pair_sections", "results_of", "text_lines", "write_outputs"]
@@ -37,8 +38,7 @@ def pair_sections(runs: Sequence[StoredRun], names: Sequence[str]) -> Iterator[s
         yield verdicts_table(results, results["beside"], f"{name}: beside it, corrected for their number")
     asked = [(name, run.results) for name, run in zip(names, runs, strict=True)]
     yield f"<h2>Plots</h2>{figures(intervals_plot(asked))}"
-    methods = dict.fromkeys(method(run) for run in runs)
-    yield "<h2>Method</h2>" + "".join(map(paragraph, methods))
+    yield method_section(*map(method, runs))
 
 
 def _row(row: dict[str, str]) -> dict[str, str]:

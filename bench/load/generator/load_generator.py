@@ -14,9 +14,9 @@ from typing import Any, Final
 
 import pycurl
 
-from bench.load.sample import Phase, Sample, outcome_of
-from bench.load.schedule import LoadPlan, first_due
-from bench.load.transfer import Transfer
+from bench.load.generator.sample import Phase, Sample, outcome_of
+from bench.load.generator.schedule import LoadPlan, first_due
+from bench.load.generator.transfer import Transfer
 
 ERROR_PAUSE_S: Final = 1.0
 """A user pauses after no answer, or an error: a dead target would be hammered thousands of times a second."""
@@ -73,7 +73,7 @@ class LoadGenerator:
         plan: what to send.
         body: of each task's attempt.
         headers: of each request, asked anew each time: tokens expire.
-        seen: told of each request when it has ended.
+        seen: called with each request when it has ended.
         origin: what points in time count from (time.perf_counter); None: the start of `run`.
         phase: of all requests; None: by the plan's warm-up.
         first_task: number of the first task.

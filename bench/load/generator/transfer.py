@@ -62,6 +62,15 @@ class Transfer:
         self.handle.setopt(pycurl.HTTPHEADER, [*_HEADERS, *headers])
         self.handle.setopt(pycurl.POSTFIELDS, body)
 
+    def send(self, body: bytes, headers: list[str]) -> Times:
+        """Send a request, and wait for its end."""
+        self.prepare(body, headers)
+        try:
+            self.handle.perform()
+        except pycurl.error as failure:
+            return self.times(str(failure.args[-1]))
+        return self.times("")
+
     def times(self, error: str) -> Times:
         """What has happened; to be asked before the handle is used again.
 
@@ -72,15 +81,15 @@ class Transfer:
         opened = ask(pycurl.NUM_CONNECTS) > 0
         looked_up, connected = ask(pycurl.NAMELOOKUP_TIME), ask(pycurl.CONNECT_TIME)
         secured, first = ask(pycurl.APPCONNECT_TIME), ask(pycurl.STARTTRANSFER_TIME)
-        told = opened and connected > 0
+        fresh = opened and connected > 0
         retry_s = ask(pycurl.RETRY_AFTER)
         return Times(
             status=0 if error else ask(pycurl.RESPONSE_CODE),
             response_s=ask(pycurl.TOTAL_TIME),
             first_byte_s=None if error or not first else first,
-            dns_s=looked_up if told else None,
-            connect_s=connected - looked_up if told else None,
-            tls_s=secured - connected if told and self._tls and secured else None,
+            dns_s=looked_up if fresh else None,
+            connect_s=connected - looked_up if fresh else None,
+            tls_s=secured - connected if fresh and self._tls and secured else None,
             new_connection=int(opened),
             retry_after_s=float(retry_s) if retry_s else None,
             bytes=self._bytes,

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from bench.load.report import phases
-from bench.queue.command import text_lines
 from bench.queue.report import (
     PERCENTILES_OF,
     counts_table,
@@ -16,8 +14,10 @@ from bench.queue.report import (
     stages,
 )
 from bench.queue.summary import analyse, timings_of
+from bench.queue.text import text_lines
 from bench.runs.folder import REPORT_NAME, write_text
-from bench.runs.page import figures, paragraph
+from bench.runs.page import figures, method_section
+from bench.runs.phases import by_target, named_phases
 from bench.runs.quantities import means_table, percentiles_table
 from bench.runs.read import StoredRun
 from bench.runs.title import title_of
@@ -39,16 +39,12 @@ def write_outputs(run: StoredRun) -> None:
 
 def pair_sections(runs: Sequence[StoredRun], names: Sequence[str]) -> Iterator[str]:
     """Two runs side by side."""
-    found = [
-        (f"{target} {name}", phase, of)
-        for name, run in zip(names, runs, strict=True)
-        for target, phase, of in phases(run)
-    ]
+    found = named_phases(runs, names)
     yield counts_table(found) + means_table(found) + percentiles_table(found, PERCENTILES_OF)
     timings = {
-        f"{target} {name}": [one for one in every if one.target == target]
+        label: rows
         for name, every in zip(names, map(timings_of, runs), strict=True)
-        for target in dict.fromkeys(one.target for one in every)
+        for label, rows in by_target(every, lambda timing: timing.target, name).items()
     }
     yield f"<h2>Plots</h2>{figures([*round_trips(timings), *stages(found)])}"
-    yield "<h2>Method</h2>" + "".join(map(paragraph, dict.fromkeys(map(method, runs))))
+    yield method_section(*map(method, runs))

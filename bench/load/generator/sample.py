@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import astuple, dataclass, fields
-from typing import Any, Final, Literal
+from dataclasses import dataclass
+from typing import Final, Literal
+
+from bench.runs.rows import RawRow
 
 Phase = Literal["cold", "warm-up", "measured"]
 Outcome = Literal["ok", "shed", "error"]
@@ -12,7 +13,7 @@ SHED: Final = (429, 503)
 
 
 @dataclass(frozen=True, slots=True)
-class Sample:
+class Sample(RawRow):
     """One request.
 
     Args:
@@ -68,36 +69,9 @@ class Sample:
         """Look-up and handshakes together, as JMeter's Connect; 0 on a reused connection."""
         return sum(part or 0.0 for part in (self.dns_s, self.connect_s, self.tls_s))
 
-    def row(self) -> tuple[str | int | float | None, ...]:
-        """Its cells, in the order of COLUMNS."""
-        return astuple(self)
-
-
-COLUMNS: Final = tuple(field.name for field in fields(Sample))
-_TEXTS: Final = frozenset(("target", "phase", "outcome", "error"))
-_NUMBERS: Final = frozenset(("task", "attempt", "new_connection", "status", "bytes"))
-
-
-def sample_of(row: Mapping[str, str]) -> Sample:
-    """Read a row of the raw file.
-
-    Raises:
-        KeyError, ValueError: it is none of a load run's.
-    """
-    values: dict[str, Any] = {name: _value(name, row[name]) for name in COLUMNS}
-    return Sample(**values)
-
 
 def outcome_of(status: int) -> Outcome:
     """What a status means here."""
     if 200 <= status < 300:
         return "ok"
     return "shed" if status in SHED else "error"
-
-
-def _value(name: str, cell: str) -> object:
-    if name in _TEXTS:
-        return cell
-    if name in _NUMBERS:
-        return int(cell)
-    return float(cell) if cell else None

@@ -1,4 +1,4 @@
-"""Cold starts of deployed services, from an empty folder to the report.
+"""Cold starts of deployed services.
 
 Nobody outside can make Cloud Run end an instance. Two things make it start one: more requests at once than
 it has instances (concurrency is 1), and requests after it has scaled to zero. So each repeat waits, then
@@ -7,68 +7,52 @@ sends a burst; the records say who started for it.
 
 from __future__ import annotations
 
-import secrets
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
-from pathlib import Path
-from typing import Any, Final
 
-from bench.cloud.metrics import Window, read_usage
-from bench.cloud.services import Service, service_of_url
+from bench.cloud.metrics import read_usage, window_of
 from bench.cloud.targets import check_let_in, deployed_store, deployed_target
-from bench.cold.deployed_report import report_html
-from bench.cold.deployed_sample import COLUMNS, DeployedStart
-from bench.cold.deployed_sender import DeployedSender
-from bench.cold.deployed_summary import results_of_rows
-from bench.load.pushes import Pushes
-from bench.runs.folder import RunFolder
+from bench.cold.local import ColdOptions, in_turn
+from bench.cold.sample import ColdStart
+from bench.cold.sender import Sender
+from bench.cold.variants import CLOUD
+from bench.load.generator.pushes import Pushes
+from bench.runs.folder import RunFolder, run_name
+from bench.runs.kinds import conclude
 from bench.runs.read import StoredRun, read_run
 from model.registry import Registry
 from pipeline.config.settings import load_settings
 from results.documents import Target
 
-COMMAND: Final = "cold --cloud"
 Tell = Callable[[str], None]
 
 
 @dataclass(frozen=True, slots=True)
-class DeployedOptions:
-    """What to do.
+class CloudColdOptions(ColdOptions):
+    """Those of a run at deployed services.
 
     Args:
-        out: the run's folder.
-        repeats: bursts at each target.
-        targets: in this order first, then alternating.
         urls: where they answer.
         store_url: where they write to.
         idle_s: before each repeat but the first: the services scale to zero meanwhile.
         burst: requests at once.
-        model: registered name.
-        seed: of the images.
-        timeout_s: of a request.
         owned: hosts that are the user's.
         account: a service account to act for; "": the user's own.
         project: whose Cloud Monitoring is read; "": none.
     """
 
-    out: Path
-    repeats: int
-    targets: tuple[Target, ...]
     urls: dict[Target, str]
     store_url: str
     idle_s: float
     burst: int
-    model: str
-    seed: int
-    timeout_s: float
     owned: tuple[str, ...] = ()
     account: str = ""
     project: str = ""
 
 
-def run_deployed(options: DeployedOptions, tell: Tell) -> StoredRun:
+def run_cloud_cold(options: CloudColdOptions, tell: Tell) -> StoredRun:
     """Run it; Ctrl-C and a full disk end it early, with a labelled, partial result.
 
     Raises:
@@ -87,14 +71,14 @@ def run_deployed(options: DeployedOptions, tell: Tell) -> StoredRun:
 class _Run:
     """One run: what its steps share."""
 
-    def __init__(self, options: DeployedOptions, tell: Tell) -> None:
+    def __init__(self, options: CloudColdOptions, tell: Tell) -> None:
         self._options, self._tell = options, tell
         store = deployed_store(options.store_url)
         model = Registry(load_settings().model_dir).get(options.model)
-        job = f"cold-{time.strftime('%Y%m%d-%H%M%S')}-{secrets.token_hex(3)}"
+        job = run_name("cold")
         self._origin, self._started_s = time.perf_counter(), time.time()
         self._senders = {
-            target: DeployedSender(
+            target: Sender(
                 deployed_target(target, options.urls[target], options.owned, options.account),
                 Pushes(job, model, target, 1, options.seed),
                 store,
@@ -105,13 +89,10 @@ class _Run:
         }
         configuration = {
             **asdict(options),
-            "cloud": True,
-            "job_id": job,
-            "model_digest": model.digest,
-            "images": 1,
+            **{"cloud": True, "job_id": job, "model_digest": model.digest, "images": 1},
         }
         self._folder = RunFolder.create(
-            options.out, command=COMMAND, configuration=configuration, columns=COLUMNS
+            options.out, command=CLOUD.command, configuration=configuration, columns=CLOUD.columns
         )
 
     def record(self) -> None:
@@ -121,19 +102,20 @@ class _Run:
         if hours > 0.1:
             self._tell(f"{options.repeats} repeats: about {hours:.1f} hours, most of them waiting")
         with self._folder.recording():
-            for repeat in range(options.repeats):
-                if repeat:
+            for repeat, position, target in in_turn(options.repeats, options.targets):
+                if repeat and not position:
                     self._wait()
-                order = options.targets if repeat % 2 == 0 else options.targets[::-1]
-                for position, target in enumerate(order):
-                    self._repeat(repeat, position, target)
+                self._repeat(repeat, position, target)
 
     def conclude(self) -> None:
         """Write the figures and the report."""
-        usage = self._usage()
-        stored = read_run(self._options.out)
-        self._folder.finish({**results_of_rows(stored), "cloud": usage})
-        self._folder.write_report(report_html(read_run(self._options.out)))
+        options, ended_s = self._options, self._started_s + time.perf_counter() - self._origin
+        windows = {
+            target: window_of(target, options.urls[target], self._started_s, ended_s)
+            for target in options.targets
+        }
+        patient = self._folder.status == "running"
+        conclude(self._folder, {"cloud": read_usage(options.project, windows, self._tell, patient=patient)})
 
     def _wait(self) -> None:
         idle_s = self._options.idle_s
@@ -146,35 +128,20 @@ class _Run:
         sender = self._senders[target]
         burst = sender.send(repeat, position, "burst", self._options.burst)
         after = sender.send(repeat, position, "after", 1)
-        for one in (*burst, *after):
-            self._folder.raw.write(one.row())
+        for start in (*burst, *after):
+            self._folder.raw.write(start.cells(CLOUD.columns))
         self._folder.raw.flush()
-        for one in burst:
-            check_let_in(target, one.status)
+        for start in burst:
+            check_let_in(target, start.status)
         self._tell(_line(repeat, self._options.repeats, target, burst))
 
-    def _usage(self) -> dict[str, Any]:
-        options = self._options
-        if not options.project:
-            return {}
-        ended_s = self._started_s + time.perf_counter() - self._origin
-        windows = {
-            target: Window(
-                service_of_url(options.urls[target]) or Service(f"diptych-{target}"), self._started_s, ended_s
-            )
-            for target in options.targets
-        }
-        patient = self._folder.status == "running"
-        return read_usage(options.project, windows, self._tell, patient=patient)
 
-
-def _line(repeat: int, repeats: int, target: str, burst: Any) -> str:
-    found: list[DeployedStart] = [*burst]
+def _line(repeat: int, repeats: int, target: str, burst: Sequence[ColdStart]) -> str:
     counts = ", ".join(
-        f"{sum(one.phase == phase for one in found)} {phase}"
+        f"{count} {phase}"
         for phase in ("cold", "ready", "warm", "unknown")
-        if any(one.phase == phase for one in found)
+        if (count := sum(start.phase == phase for start in burst))
     )
-    cold = [one.response_s for one in found if one.phase == "cold" and one.response_s is not None]
+    cold = [start.response_s for start in burst if start.phase == "cold" and start.response_s is not None]
     mean = f"; response of cold ones {sum(cold) / len(cold):.2f} s" if cold else ""
     return f"{repeat + 1:3} of {repeats} {target:10} {counts}{mean}"

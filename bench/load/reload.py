@@ -6,8 +6,8 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from bench.load.analysis import analyse, samples_of, write_outputs
-from bench.load.command import text_lines
 from bench.load.report import side_by_side
+from bench.load.text import text_lines
 from bench.runs.read import StoredRun
 
 __all__ = ["pair_sections", "results_of", "text_lines", "write_outputs"]
@@ -20,4 +20,4 @@ def results_of(run: StoredRun) -> dict[str, Any]:
 
 def pair_sections(runs: Sequence[StoredRun], names: Sequence[str]) -> Iterator[str]:
     """Two runs side by side."""
-    return side_by_side(runs, names, [samples_of(one) for one in runs])
+    return side_by_side(runs, names, [*map(samples_of, runs)])

@@ -9,11 +9,11 @@ from dataclasses import dataclass
 import numpy as np
 import pycurl
 
-from bench.load.generator import LoadGenerator
-from bench.load.sample import Sample
-from bench.load.schedule import LoadPlan
-from bench.load.transfer import Transfer
-from bench.load.trivial_server import trivial_server
+from bench.load.generator.load_generator import LoadGenerator
+from bench.load.generator.sample import Sample
+from bench.load.generator.schedule import LoadPlan
+from bench.load.generator.transfer import Transfer
+from bench.load.generator.trivial_server import trivial_server
 
 _BODY = b"{" + b" " * 700 + b"}"
 """About as long as a push."""

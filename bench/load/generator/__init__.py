@@ -1,0 +1,1 @@
+"""The load generator: sends pushes when they are due, and times them."""

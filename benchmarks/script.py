@@ -1,0 +1,60 @@
+"""The command line of a measuring script: options, JSON or text, one line for what stands in the way."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import tempfile
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, TypeVar
+
+from bench.errors import BenchError
+from local.errors import StackError
+from model.errors import ModelError
+from pipeline.errors import PipelineError
+from results.errors import ResultsError
+
+Found = TypeVar("Found")
+Option = tuple[str, Any] | tuple[str, Any, str]
+"""A flag, its default, which tells its type, and what it means."""
+
+
+def parser_of(description: str, options: Sequence[Option]) -> argparse.ArgumentParser:
+    """A parser of these options, and of --json."""
+    parser = argparse.ArgumentParser(description=description)
+    for flag, default, *text in options:
+        parser.add_argument(flag, type=type(default), default=default, help="".join(text) or None)
+    parser.add_argument("--json", action="store_true", help="print JSON")
+    return parser
+
+
+def run_script(
+    parser: argparse.ArgumentParser,
+    measure: Callable[[argparse.Namespace, Path], Found],
+    text: Callable[[Found], str],
+    *,
+    document: Callable[[Any], Any] = asdict,
+    sound: Callable[[Found], bool] = lambda _: True,
+) -> None:
+    """Measure, and print what came out; exit status 1 if it is not sound, or could not be measured.
+
+    Args:
+        parser: see `parser_of`.
+        measure: given the options, and a folder that is removed afterwards.
+        text: the result for people.
+        document: the result as JSON.
+        sound: whether the result is as it should be.
+    """
+    chosen = parser.parse_args()
+    try:
+        with tempfile.TemporaryDirectory(prefix="diptych-bench-") as folder:
+            found = measure(chosen, Path(folder))
+    except (BenchError, StackError, ModelError, PipelineError, ResultsError) as error:
+        sys.exit(f"error: {error}")
+    except KeyboardInterrupt:
+        sys.exit("interrupted")
+    print(json.dumps(document(found)) if chosen.json else text(found))
+    sys.exit(0 if sound(found) else 1)
