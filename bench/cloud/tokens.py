@@ -62,7 +62,7 @@ class IdToken:
             token = self._fetch()
             expires_s = expiry_s(token)
         except BenchError:
-            return  # tried again, and told when the old one is at its end
+            return  # tried again, and reported when the old one is at its end
         with self._lock:
             self._token, self._expires_s, self._next_try_s = token, expires_s, 0.0
 

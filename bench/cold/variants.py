@@ -21,8 +21,7 @@ class Variant:
         columns: of its raw file.
         quantities: that its starts have.
         paired: of them, those that are compared pair by pair.
-        steps: names of the way's steps, one after the other; they add up to the last of `paired` or the
-            first.
+        steps: names of the way's steps, one after the other; they add up to png_s, or to response_s.
         steps_of: the steps of a start that was ok.
         steps_title: heading of table and plot.
         steps_axis: along the plot.

@@ -41,7 +41,7 @@ class ResourceSampler:
         pid: main process.
         interval_s: between samples.
         origin: what points in time count from (time.perf_counter).
-        seen: told of each sample, in this object's thread.
+        seen: called with each sample, in this object's thread.
     """
 
     def __init__(

@@ -19,7 +19,7 @@ from results.naming import manifest_name
 from results.stores.base import Store
 
 APART_S: Final = 0.05
-"""Clocks that differ by more are told."""
+"""Clocks that differ by more are reported."""
 _LOOKED_AT: Final = 20
 
 

@@ -29,7 +29,7 @@ class Flight:
 
     Args:
         manifest: the job's.
-        head: what its trips have in common.
+        head: what the timings of its tasks have in common.
         warm_up: it counts for the warm-up.
         ahead_s: see `bench.runs.wall_clock`, just before it was submitted.
         looked_at: when its state was last read.
@@ -48,12 +48,12 @@ class Flight:
 
 
 class Follower:
-    """Writes a trip for each task that has ended.
+    """Writes the timing of each task that has ended.
 
     Args:
         store: where records are.
         origin: the run's start (time.monotonic).
-        write: given each trip.
+        write: given each timing.
     """
 
     def __init__(self, store: Store, origin: float, write: Callable[[TaskTiming], None]) -> None:

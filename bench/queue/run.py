@@ -111,7 +111,7 @@ class _Run:
         self._started_s = time.time()
         self._flights: list[Flight] = []
         self._clocks: dict[str, Any] = {}
-        # A bad request is told before anything is made or started.
+        # A bad request is refused before anything is made or started.
         self._registry = Registry(load_settings().model_dir)
         draft_job(self._request(0), self._registry)
         if options.running:

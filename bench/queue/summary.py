@@ -32,7 +32,7 @@ def analyse(timings: Sequence[TaskTiming], slots: int | None) -> dict[str, Any]:
     """The figures by target and phase.
 
     Args:
-        trips: in any order.
+        timings: in any order.
         slots: of each target; None: as many as were seen at work at the same time.
     """
     figures: dict[str, Any] = {}

@@ -22,7 +22,7 @@ def waits_s(timings: Sequence[TaskTiming], slots: int) -> NDArray[np.float64]:
     Told from the records alone; a task that has none (it failed) is not seen to be in hand.
 
     Args:
-        trips: tasks of one target with a record.
+        timings: tasks of one target with a record.
         slots: of it.
     """
     at, busy = _busy(timings)

@@ -11,7 +11,7 @@ from typing import Final
 from bench.scale.measure import Size
 
 HALF: Final = 0.5
-"""An efficiency below this share is told: more than half of what was added does nothing."""
+"""An efficiency below this share is reported: more than half of what was added does nothing."""
 CONFIDENCE: Final = 0.95
 """One-sided: of a growth that is called one."""
 _T95: Final = (6.314, 2.920, 2.353, 2.132)

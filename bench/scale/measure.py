@@ -84,7 +84,7 @@ def run_size(bench: Bench, workers: int, seen: Callable[[Sample], None]) -> None
     Args:
         bench: what is asked.
         workers: how many.
-        seen: told of each request: the first ones, cold, then the warm-up, then the measured ones.
+        seen: called with each request: the first ones, cold, then the warm-up, then the measured ones.
     Raises:
         StackError: they do not start.
     """

@@ -63,7 +63,7 @@ def run_scale(options: ScaleOptions, tell: Callable[[str], None]) -> StoredRun:
         ModelError, PriceError, StackError: see Registry, load_prices, local_worker.
     """
     model = Registry(options.model_dir).get(options.model)
-    load_prices(options.prices)  # a table that cannot be read is told now
+    load_prices(options.prices)  # a table that cannot be read is reported now
     configuration = {**asdict(options), "model_digest": model.digest, "resolution": model.resolution}
     folder = RunFolder.create(options.out, command="scale", configuration=configuration, columns=COLUMNS)
     try:

@@ -75,8 +75,9 @@ def test_tasks_under_way_are_apart_and_the_later_ones_right(
     clock["step_s"] = step_s  # the second one is under way
     recorded(store, "before-1", at_s, at_s + 0.1 + step_s)
     follower.look(time.monotonic() + 5)
-    follower.add(submitted(store, "after", 2, origin, warm_up=False))
-    at_s = time.time()
+    after = submitted(store, "after", 2, origin, warm_up=False)
+    follower.add(after)
+    at_s = origin + after.head["sent_s"] + after.ahead_s  # by the wall clock as it stands now
     recorded(store, "after", at_s, at_s + 0.1)
     follower.look(time.monotonic() + 5)
     assert [one.phase for one in timings] == ["warm-up", "clock set", "measured"]
@@ -84,11 +85,11 @@ def test_tasks_under_way_are_apart_and_the_later_ones_right(
     for name in ("round_trip_s", "latency_from_schedule_s"):
         assert values[name] == pytest.approx([TASK_S], abs=0.05), name
     assert timings[2].visible_s == pytest.approx(timings[2].due_s + TASK_S, abs=0.05)
-    told = analyse(timings, 1)["container"]["clock set"]
-    assert told["quantities"].keys() == {
+    figures = analyse(timings, 1)["container"]["clock set"]
+    assert figures["quantities"].keys() == {
         *("process_s", "model_load_s", "generate_s", "encode_s", "store_s", "submit_s", "lag_s")
     }
-    assert told["images_per_s"] is None
+    assert figures["images_per_s"] is None
     assert "clock set" in " ".join(text_lines(_run(tmp_path / "run", timings)))
     page = report_html(_run(tmp_path / "again", timings), timings)
     assert "1 task was under way when the wall clock was set" in page

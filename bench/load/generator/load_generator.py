@@ -73,7 +73,7 @@ class LoadGenerator:
         plan: what to send.
         body: of each task's attempt.
         headers: of each request, asked anew each time: tokens expire.
-        seen: told of each request when it has ended.
+        seen: called with each request when it has ended.
         origin: what points in time count from (time.perf_counter); None: the start of `run`.
         phase: of all requests; None: by the plan's warm-up.
         first_task: number of the first task.
