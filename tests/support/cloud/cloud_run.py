@@ -24,7 +24,7 @@ from pipeline.config.settings import Settings
 from tests.support.builders.fakes import wait_until
 from tests.support.servers.valkey import free_port
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 
 
 class Instance:

@@ -16,7 +16,7 @@ from typing import Any
 
 from tests.support.cloud.fake_workers import NUMBER, deploy_function, deploy_service, update_service
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 MEMBERS = "{}/bindings"
 
 
