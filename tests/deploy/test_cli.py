@@ -45,7 +45,7 @@ def test_a_deployment_from_its_start_to_its_end(installed: FakeProject, bucket: 
     settings = tmp_path / "settings"
     result = diptych("deploy", *PLACE, "--env-file", str(settings), typed="y\n")
     assert result.exit_code == 0, result.output
-    assert "Google bills what runs. Go on? [y/N]: y" in result.output
+    assert "Google bills for running resources. Continue? [y/N]: y" in result.output
     assert "  $ gcloud pubsub topics create diptych-tasks --project=my-project" in result.output
     assert result.stdout.splitlines()[-4:] == [
         "export DIPTYCH_STORE_URL=gs://my-project-diptych",

@@ -66,7 +66,7 @@ def test_a_running_stack_and_what_is_wrong_with_it(stack: StackProcess) -> None:
     code, text = call(stack.folder, "doctor")
     assert code == 1
     ended, mend, *_ = text.splitlines()
-    assert ended.startswith("fail     stack: the one that was started at ")
+    assert ended.startswith("fail     stack: the stack started at ")
     assert mend.strip().startswith("fix: diptych up")
 
 
@@ -94,12 +94,12 @@ def test_where_there_is_no_stack(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("words", "says"),
     [
-        (["--project", "my-project"], "a deployment is named by --project and --region together"),
+        (["--project", "my-project"], "give --project and --region together"),
         (["--project", "MY", "--region", "us-central1"], "bad --project 'MY'"),
-        (["--prefix", "other"], "--prefix and --bucket belong to a deployment"),
+        (["--prefix", "other"], "--prefix and --bucket are for a deployment"),
         (
             ["--project", "my-project", "--region", "us-central1", "--store", "file:///x"],
-            "--store is of a stack",
+            "--store is for the local stack",
         ),
     ],
 )

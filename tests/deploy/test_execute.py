@@ -189,7 +189,7 @@ def test_what_is_not_known_everywhere_yet_is_tried_again(
             "ERROR: (gcloud.storage.buckets.describe) HTTPError 403: a@b does not have"
             " storage.buckets.get access to the Google Cloud Storage bucket. Permission denied on"
             " resource (or it may not exist).",
-            "if somebody else has this one, give --bucket",
+            "if this one is taken, give --bucket",
         ),
         (
             "services enable",

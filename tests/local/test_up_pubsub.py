@@ -64,10 +64,10 @@ def test_every_command_works_on_the_emulator_and_results_outlive_it(pubsub_up: S
     all_is_there_once(run_file, "first")
     status = diptych(pubsub_up.folder, "status", "first")
     assert "succeeded" in status.stdout
-    assert "no dead letters" in diptych(pubsub_up.folder, "dlq", "list").stderr
+    assert "no open dead letters" in diptych(pubsub_up.folder, "dlq", "list").stderr
     doctor = diptych(pubsub_up.folder, "doctor")
     assert doctor.returncode == 0, doctor.stdout + doctor.stderr
-    assert "the Pub/Sub emulator answers" in doctor.stdout
+    assert "the Pub/Sub emulator responds" in doctor.stdout
 
     pubsub_up.signal(signal.SIGINT)
     assert pubsub_up.wait() == 0

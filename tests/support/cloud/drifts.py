@@ -118,7 +118,7 @@ DRIFTS = (
         "not granted",
     ),
     Drift(
-        "the reserve is gone",
+        "no dead-letter pull subscription",
         without("pubsub subscriptions/diptych-dead-letters-pull"),
         "subscription diptych-dead-letters-pull",
         "is missing",
@@ -151,7 +151,7 @@ DRIFTS = (
         "timeout",
         edited(SERVICE, **{f"{SPEC}__timeoutSeconds": 300}),
         "time limits",
-        "worker 500 s, platform 300 s, ack deadline 600 s: each must be below the next",
+        "worker 500 s, platform 300 s, ack deadline 600 s: each must be less than the next",
     ),
     Drift(
         "probe",
@@ -213,13 +213,13 @@ DRIFTS = (
         "nobody checks who calls",
         edited(SERVICE, **{f"metadata__annotations__{OPEN}": "true"}),
         "diptych-container is private",
-        "the check of who calls is off",
+        "the IAM check of callers is off",
     ),
     Drift(
         "another address",
         edited(SERVICE, metadata__annotations={}),
         "address of the container",
-        "but answers at https://diptych-container-hash-uc.a.run.app",
+        "but its URLs are https://diptych-container-hash-uc.a.run.app",
     ),
     Drift(
         "expiry",
