@@ -196,8 +196,7 @@ class Deployment:
         if self.model:
             shared |= {"DIPTYCH_DEFAULT_MODEL": self.model, "DIPTYCH_PRELOAD": "true"}
         if target == "function":
-            # functions-framework starts 4 threads per CPU unless told otherwise.
-            return {**shared, "WORKERS": "1", "THREADS": "1"}
+            return {**shared, "WORKERS": "1"}
         return {
             **shared,
             "DIPTYCH_SLOTS": "1",
