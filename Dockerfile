@@ -166,13 +166,12 @@ COPY --from=function-venv /opt/venv /opt/venv
 COPY --from=function-code /bundle /app
 USER 10001:10001
 EXPOSE 8080
-# Its one thread paints and answers nobody meanwhile; that it takes connections is what can be asked.
+# functions-framework has no page for it; that it takes connections is what can be asked.
 HEALTHCHECK --interval=10s --timeout=5s --start-period=60s --start-interval=1s --retries=3 CMD ["health", "tcp", "8080"]
-# One process, one request at a time: an instance with one CPU and concurrency 1. gunicorn puts its control
-# socket into XDG_RUNTIME_DIR.
+# One process with one slot: an instance with one CPU and concurrency 1. gunicorn puts its control socket into
+# XDG_RUNTIME_DIR.
 ENV PORT=8080 \
     WORKERS=1 \
-    THREADS=1 \
     XDG_RUNTIME_DIR=/tmp \
     DIPTYCH_TARGET=function
 CMD ["python", "-m", "functions_framework", "--source", "main.py", "--target", "handle", "--signature-type", "cloudevent"]

@@ -200,8 +200,7 @@ class Deployment:
         if self.model:
             shared |= {"DIPTYCH_DEFAULT_MODEL": self.model, "DIPTYCH_PRELOAD": "true"}
         if target == "function":
-            # functions-framework starts 4 threads per CPU by default.
-            return {**shared, "WORKERS": "1", "THREADS": "1"}
+            return {**shared, "WORKERS": "1"}
         return {
             **shared,
             "DIPTYCH_SLOTS": "1",

@@ -22,7 +22,14 @@ from local.service import Role, Service
 from pipeline.config.settings import Settings
 from results.documents import Target
 
-UNSET: Final = ("PORT", "HOST", "GUNICORN_CMD_ARGS", "CLOUD_RUN_TIMEOUT_SECONDS", "FUNCTION_SOURCE")
+UNSET: Final = (
+    "PORT",
+    "HOST",
+    "GUNICORN_CMD_ARGS",
+    "CLOUD_RUN_TIMEOUT_SECONDS",
+    "FUNCTION_SOURCE",
+    "THREADS",
+)
 """What would change the servers that we start: where they listen, and settings of gunicorn's own."""
 # A second thread in an inference library only gets in the other slots' way.
 _ONE_THREAD: Final = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
@@ -68,13 +75,17 @@ def container(layout: Layout, **more: str) -> Service:
     )
 
 
-def function(layout: Layout) -> Service:
-    """The function worker."""
+def function(layout: Layout, **more: str) -> Service:
+    """The function worker.
+
+    Args:
+        more: variables of its environment.
+    """
     port = layout.addresses.function
     what = ("--source", str(_source("worker_function.main")), "--target", "handle")
     where = ("--signature-type", "cloudevent", "--host", HOST, "--port", str(port))
-    # One process per slot and one request at a time in each: an instance with one CPU and concurrency 1.
-    slots = {"WORKERS": str(layout.options.function_slots), "THREADS": "1"}
+    # One process per slot, as the container has them.
+    slots = {"WORKERS": str(layout.options.function_slots), **more}
     return Service(
         name="function",
         role=Role.WORKER,

@@ -24,7 +24,9 @@ CONNECT_TIMEOUT_S: Final = 5.0
 
 
 class HttpPush:
-    """Posts queued deliveries. Connections are kept, one per thread and target.
+    """Posts queued deliveries, each on a connection of its own.
+
+    A kept connection would tie its sender to one of a target's processes, though another may be free.
 
     Args:
         settings: the targets' URLs and `push_timeout_s`.
@@ -48,7 +50,7 @@ class HttpPush:
             response = self._session().post(
                 url,
                 data=body,
-                headers={"Content-Type": "application/json"},
+                headers={"Content-Type": "application/json", "Connection": "close"},
                 timeout=self._timeouts,
                 allow_redirects=False,
             )

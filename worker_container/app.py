@@ -13,8 +13,8 @@ from pipeline.auth.push_auth import PushAuth, push_auth_of
 from pipeline.config.settings import Settings, load_settings
 from pipeline.protocol.envelope import MAX_BODY_BYTES
 from pipeline.protocol.http_response import HttpResponse, http_response
+from pipeline.protocol.http_server import UNREADABLE, ImpatientReading, malformed_request
 from pipeline.protocol.outcomes import Result
-from pipeline.protocol.request_body import UNREADABLE, ImpatientReading, malformed_request
 from pipeline.protocol.trace_ids import trace_id_of
 from pipeline.telemetry.logs import configure_logging
 from pipeline.worker.handler import handle_dead_letter, handle_oversize, handle_push
@@ -112,7 +112,7 @@ def dead_letter() -> Response:
 
 def malformed(error: Exception) -> Response:
     """A body that cannot be read."""
-    return _response(malformed_request(error))
+    return _response(malformed_request(error, request.environ))
 
 
 def oversize(error: RequestEntityTooLarge) -> Response:  # noqa: ARG001 (Flask's signature)

@@ -15,6 +15,7 @@ from typing import Any
 from pipeline.auth.push_auth import push_auth_of
 from pipeline.config.settings import load_settings
 from pipeline.errors import SettingsError
+from pipeline.protocol.http_server import SERVER_THREADS
 from pipeline.telemetry.tracing import check_tracing
 from results.errors import StoreError
 from results.stores.open import open_store
@@ -34,11 +35,8 @@ bind = f"0.0.0.0:{os.environ['PORT']}" if "PORT" in os.environ else "127.0.0.1:8
 # One process for each generation slot, one slot in each: inference threads that share a process slow each
 # other down, and CPU seconds can only be told apart by process.
 workers = _settings.slots
-# One thread generates; the others answer health checks and "busy" meanwhile.
 worker_class = "gthread"
-threads = 8
-# A kept-alive connection ties its sender to one process, though another one may be free.
-keepalive = 75 if workers == 1 else 0
+threads = SERVER_THREADS
 # Each process builds its own clients and engine: after a fork of a loaded one they hang.
 preload_app = False
 

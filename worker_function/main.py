@@ -21,8 +21,8 @@ from werkzeug.exceptions import BadRequest, HTTPException, RequestEntityTooLarge
 from pipeline.config.settings import load_settings
 from pipeline.protocol.envelope import MAX_BODY_BYTES
 from pipeline.protocol.http_response import HttpResponse, http_response
+from pipeline.protocol.http_server import SERVER_THREADS, UNREADABLE, ImpatientReading, malformed_request
 from pipeline.protocol.outcomes import Result
-from pipeline.protocol.request_body import UNREADABLE, ImpatientReading, malformed_request
 from pipeline.protocol.trace_ids import trace_id_of
 from pipeline.telemetry.logs import configure_logging
 from pipeline.worker.handler import handle_cloud_event, handle_oversize, handle_push
@@ -55,8 +55,6 @@ _runtime = LazyRuntime(_build)
 def handle(event: CloudEvent) -> None:
     """Handle one delivery.
 
-    It waits for the generation slot: to raise "busy" would count as an attempt here.
-
     Raises:
         DeliverAgain: the message must come again.
     """
@@ -66,7 +64,7 @@ def handle(event: CloudEvent) -> None:
         trace = trace_id_of(flask.request.headers)
         flask.g.is_event = True
     _acknowledge_or_raise(
-        handle_cloud_event(event.get_data(), runtime, trace=trace, wait_s=runtime.settings.deadline_s)
+        handle_cloud_event(event.get_data(), runtime, trace=trace, wait_s=runtime.settings.slot_wait_s)
     )
 
 
@@ -94,14 +92,14 @@ def _not_an_event(error: Exception) -> ResponseReturnValue:
     if isinstance(error, HTTPException) and not isinstance(error, BadRequest | UnsupportedMediaType):
         return error  # no such page, no such method
     headers, runtime = flask.request.headers, _runtime.get()
-    wait_s = runtime.settings.deadline_s
+    wait_s = runtime.settings.slot_wait_s
     body = flask.request.get_data()
     return _result(handle_push(body, runtime, headers=headers, trace=trace_id_of(headers), wait_s=wait_s))
 
 
 def _malformed(error: Exception) -> flask.Response:
     """A body that cannot be read."""
-    return _response(malformed_request(error))
+    return _response(malformed_request(error, flask.request.environ))
 
 
 def _oversize(error: Exception) -> flask.Response:  # noqa: ARG001 (Flask's signature)
@@ -138,6 +136,8 @@ def _set_up(app: flask.Flask) -> None:
     # The platform's name for the request's timeout. functions-framework makes gunicorn's of it, which kills
     # a worker for its silence: also one that was frozen and is sound when it thaws.
     os.environ.pop("CLOUD_RUN_TIMEOUT_SECONDS", None)
+    # With one thread a single idle connection would stop the function; left alone it has 4 for each CPU.
+    os.environ.setdefault("THREADS", str(SERVER_THREADS))
     app.config["MAX_CONTENT_LENGTH"] = MAX_BODY_BYTES
     app.wsgi_app = ImpatientReading(app.wsgi_app)  # type: ignore[method-assign]
     app.after_request(_without_a_body)

@@ -62,14 +62,18 @@ class PubSubBackend:
 
     def stages(self, layout: Layout) -> list[list[Service]]:
         """See Backend."""
-        # With one slot the second of the two pushes in flight waits for it, as it does at the function, and
-        # at an instance of Cloud Run with concurrency 1. With more it may have met the wrong process.
+        # With one slot the second of the two pushes in flight waits for it, as it does at an instance of
+        # Cloud Run with concurrency 1. With more it may have met the wrong process.
         waits = {"DIPTYCH_SLOT_WAIT_S": str(layout.settings.deadline_s)}
-        image_generators = [container(layout, **(waits if layout.options.container_slots == 1 else {}))]
+        options = layout.options
+        image_generators = [
+            container(layout, **(waits if options.container_slots == 1 else {})),
+            function(layout, **(waits if options.function_slots == 1 else {})),
+        ]
         servers = [self._emulator(layout.work_folder)]
         if self._gcs_binary:
             servers.append(self._gcs(layout.work_folder))
-        return [servers, [*image_generators, function(layout)]]
+        return [servers, image_generators]
 
     def recover(self, closed: threading.Event) -> Iterator[str]:
         """See Backend: make what an emulator that was started again lacks, then publish what it has lost."""

@@ -52,7 +52,7 @@ class Settings(BaseSettings):
     slot_wait_s: float = Field(
         0.5,
         ge=0,
-        description="the container's answer is `busy` when its slot is taken for so long: a short task ends"
+        description="the answer is `busy` when the slot is taken for so long: a short task ends"
         " sooner than its sender would come back",
     )
     threads: int = Field(1, ge=1, le=64, description="inference threads per generation slot")

@@ -21,7 +21,7 @@ def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def site(bundle: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    served = Site(tmp_path_factory.mktemp("site"), bundle)
+    served = Site(tmp_path_factory.mktemp("site"), bundle, slot_wait_s=60)
     try:
         served.server.wait()
         yield served

@@ -42,7 +42,6 @@ class Instance:
         environment = {key: value for key, value in os.environ.items() if not key.startswith("DIPTYCH_")}
         environment |= {
             "DIPTYCH_PUSH_AUTH": "off",
-            "THREADS": "1",
             "WORKERS": "1",
             "PYTHONPATH": str(ROOT),
             **{f"DIPTYCH_{key.upper()}": str(value) for key, value in settings.items()},

@@ -59,11 +59,11 @@ class FunctionServer:
     Args:
         bundle: the staged folder.
         folder: for its home and log.
-        threads: 1 makes gunicorn's sync worker of it, which generates in its main thread.
+        threads: 1 makes gunicorn's sync worker of it, which generates in its main thread; None: its own.
         settings: DIPTYCH_* by their short names.
     """
 
-    def __init__(self, bundle: Path, folder: Path, threads: int = 8, **settings: object) -> None:
+    def __init__(self, bundle: Path, folder: Path, threads: int | None = 8, **settings: object) -> None:
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self._log_path = folder / f"function-{self.port}.log"
@@ -72,7 +72,7 @@ class FunctionServer:
         self._process = subprocess.Popen(
             [sys.executable, "-S", "-m", "functions_framework", *arguments, "--port", str(self.port)],
             cwd=bundle,
-            env={**clean_environment(folder, **settings), "THREADS": str(threads)},
+            env={**clean_environment(folder, **settings), **({"THREADS": str(threads)} if threads else {})},
             stdout=self._log,
             stderr=self._log,
         )
