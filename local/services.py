@@ -107,6 +107,7 @@ def environment(layout: Layout, target: Target, **more: str) -> dict[str, str]:
         "PYTHONUNBUFFERED": "1",
         "DIPTYCH_TARGET": target,
         "DIPTYCH_STORE_URL": layout.store_url,
+        "DIPTYCH_STORE_MUST_EXIST": "true",
         "DIPTYCH_BROKER_URL": layout.addresses.broker_url,
         "DIPTYCH_CONTAINER_URL": layout.addresses.container_url,
         "DIPTYCH_FUNCTION_URL": layout.addresses.function_url,

@@ -122,6 +122,7 @@ class Stack:
             function_url=self.addresses.function_url,
             log_file=str(self.log_file),
             targets=self.options.targets,
+            folder=str(self.options.folder.resolve()),
         )
 
 

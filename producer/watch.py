@@ -39,9 +39,13 @@ def follow(state: JobState, *, poll_s: float = POLL_S) -> Iterator[JobState]:
     Args:
         state: refreshed in place.
         poll_s: least time between two looks.
+    Raises:
+        JobNotFound: somebody has removed the job.
+        StoreError, DocumentError: the store cannot be read.
     """
     while True:
         started = time.monotonic()
+        state.require()
         state.refresh()
         yield state
         if state.status.ended:

@@ -48,7 +48,7 @@ class BrokerRecovery:
         from producer.lost_tasks import LOOK_PAUSE_S
 
         if self._audit is None:
-            store = open_store(self._settings.require_store_url())
+            store = open_store(self._settings.require_store_url(), must_exist=True)
             self._audit = LostTaskAudit(store, self._settings, lambda: closed.wait(LOOK_PAUSE_S))
         lines = self._audit.run().as_lines()
         if self._alive:

@@ -28,6 +28,9 @@ class Settings(BaseSettings):
 
     # Where things are
     store_url: str = Field("", description="file:///path or gs://bucket/prefix")
+    store_must_exist: bool = Field(
+        False, description="a store's folder that is not there has vanished, and is not made anew"
+    )
     broker_url: str = Field("", description="redis://host:port/0 for Celery, or pubsub://project/topic")
     container_url: str = Field("", description="push endpoint of the container worker")
     function_url: str = Field("", description="push endpoint of the function worker")

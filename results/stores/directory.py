@@ -19,7 +19,7 @@ from typing import Final
 from urllib.parse import unquote, urlsplit
 from uuid import uuid4
 
-from results.errors import ObjectExists, ObjectNotFound, StoreError
+from results.errors import ObjectExists, ObjectNotFound, StoreError, StoreVanished
 from results.stores.base import ObjectInfo, Progress
 from results.stores.directory_errors import reading_error, writing_error
 from results.stores.object_names import HIDDEN_FOLDER, check_object_name, check_prefix
@@ -37,15 +37,21 @@ _CREATE_ATTEMPTS: Final = 100
 class DirectoryStore:
     """Objects as files below one folder, which is made at the first write.
 
+    A folder that was there once and vanishes (moved away, unmounted) is not made anew: every call fails,
+    transiently, until it is back.
+
     Args:
         root: absolute path of that folder.
+        must_exist: it was there before: it is not ours to make.
     """
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, *, must_exist: bool = False) -> None:
         self._root = root
+        self._was_there = must_exist
+        self._vanished()
 
     @classmethod
-    def from_url(cls, url: str) -> DirectoryStore:
+    def from_url(cls, url: str, *, must_exist: bool = False) -> DirectoryStore:
         """Open `file:///absolute/path`. Raises StoreError if the URL is not of that form."""
         parts = urlsplit(url)
         path = unquote(parts.path)
@@ -55,7 +61,7 @@ class DirectoryStore:
                 f"bad store URL {url[:200]!r}: use file:///absolute/path (%23 for #, %3F for ?)",
                 transient=False,
             )
-        return cls(Path(os.path.normpath(path)))
+        return cls(Path(os.path.normpath(path)), must_exist=must_exist)
 
     @property
     def url(self) -> str:
@@ -96,6 +102,7 @@ class DirectoryStore:
         try:
             return path.read_bytes()
         except (FileNotFoundError, NotADirectoryError, IsADirectoryError) as error:
+            self._require_root()
             raise ObjectNotFound(name) from error
         except OSError as error:
             raise reading_error(error, name, self._root) from error
@@ -106,6 +113,7 @@ class DirectoryStore:
         try:
             status = path.stat()
         except (FileNotFoundError, NotADirectoryError):
+            self._require_root()
             return None
         except OSError as error:
             raise reading_error(error, name, self._root) from error
@@ -156,13 +164,25 @@ class DirectoryStore:
         except OSError as error:
             raise writing_error(error, f"{HIDDEN_FOLDER}/", self._root) from error
 
+    def _require_root(self) -> None:
+        if self._vanished():
+            raise StoreVanished(str(self._root))
+
+    def _vanished(self) -> bool:
+        """True if the folder was there and is not."""
+        is_there = self._root.is_dir()
+        self._was_there = self._was_there or is_there
+        return self._was_there and not is_there
+
     def _path(self, name: str) -> Path:
         return self._root / check_object_name(name)
 
     def _write_temp(self, data: bytes, progress: Progress | None = None) -> Path:
         """Write `data`, durable, to a file of its own in the root's file system."""
+        self._require_root()
         folder = self._root / HIDDEN_FOLDER
         _make_folder(folder)
+        self._was_there = True
         path = folder / f"{os.getpid()}-{uuid4().hex}"
         try:
             with path.open("xb", buffering=0) as file:
@@ -197,6 +217,7 @@ class DirectoryStore:
             with os.scandir(self._root / prefix) as entries:
                 names = [f"{entry.name}/" if entry.is_dir() else entry.name for entry in entries]
         except (FileNotFoundError, NotADirectoryError):
+            self._require_root()
             return []
         except OSError as error:
             raise reading_error(error, prefix, self._root) from error

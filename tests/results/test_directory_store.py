@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from results.errors import ObjectExists, StoreError
+from results.errors import ObjectExists, StoreError, StoreVanished
 from results.stores.directory import STALE_TEMP_S, DirectoryStore
 from results.stores.open import open_store
 
@@ -31,6 +31,29 @@ def test_opens_what_its_url_names(tmp_path: Path) -> None:
     assert store.url == root.as_uri()
     assert not root.exists()
     assert DirectoryStore.from_url("file://localhost/a/b/../c").url == "file:///a/c"
+
+
+def test_a_folder_that_vanishes_is_not_made_anew(tmp_path: Path) -> None:
+    root, away = tmp_path / "store", tmp_path / "away"
+    store = DirectoryStore(root)
+    store.create("a/b", b"1", BINARY)
+    root.rename(away)
+    calls: tuple[Callable[[], object], ...] = (
+        lambda: store.create("a/c", b"2", BINARY),
+        lambda: store.read("a/b"),
+        lambda: store.stat("a/b"),
+        lambda: [*store.list("a/")],
+        store.check,
+        lambda: DirectoryStore(root, must_exist=True).check(),
+    )
+    for call in calls:
+        with pytest.raises(StoreVanished, match="has vanished: move it back") as caught:
+            call()
+        assert caught.value.transient
+    assert not root.exists()
+    away.rename(root)
+    store.create("a/c", b"2", BINARY)
+    assert store.read("a/b") == b"1"
 
 
 @pytest.mark.parametrize(

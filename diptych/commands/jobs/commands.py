@@ -136,7 +136,7 @@ def submit(
         raise
     show_submission(submission, as_json)
     if watching:
-        watch_job(store, job_id, as_json)
+        watch_job(settings, store, job_id, as_json)
     return None
 
 
@@ -150,12 +150,16 @@ def status(job_id: str, as_json: bool, store_url: str | None) -> None:
     \b
     diptych status faces-64-20261124-235512-x7k2
     """
+    from pipeline.config.run_file import find_run_file
     from producer.job_view import job_as_dict, job_as_lines
+    from producer.stack_health import job_faults
     from results.job_state import JobState
 
     settings = settings_of(store_url=store_url)
     store = store_of(settings)
-    view = job_as_dict(store, JobState.of(store, checked_job(job_id)))
+    state = JobState.of(store, checked_job(job_id))
+    faults = [fault.as_dict() for fault in job_faults(settings, state, find_run_file())]
+    view = job_as_dict(store, state) | {"faults": faults}
     if as_json:
         return print_json(view)
     return print_lines(job_as_lines(view, settings.broker_url))
@@ -173,7 +177,8 @@ def watch(job_id: str, as_json: bool, store_url: str | None) -> None:
     \b
     diptych watch faces-64-20261124-235512-x7k2
     """
-    watch_job(store_of(settings_of(store_url=store_url)), checked_job(job_id), as_json)
+    settings = settings_of(store_url=store_url)
+    watch_job(settings, store_of(settings), checked_job(job_id), as_json)
 
 
 @click.command(context_settings=_HELP)

@@ -13,6 +13,7 @@ from producer.text import counted, listed
 
 if TYPE_CHECKING:
     from model.registry import ModelInfo
+    from pipeline.config.settings import Settings
     from producer.republish import Republication
     from producer.submit import Draft, Submission
     from producer.watch import Display
@@ -148,15 +149,23 @@ def show_republication(
     return click.echo(f"job {job_id}: {counted(done.messages, 'task')} {publication}{''.join(notes)}")
 
 
-def watch_job(store: Store, job_id: str, as_json: bool) -> None:
+def watch_job(settings: Settings, store: Store, job_id: str, as_json: bool) -> None:
     """Follow a job and end the command: exit code 0 if all was made, else NOT_ALL_DONE_EXIT."""
+    from pipeline.config.run_file import find_run_file
+    from producer.fault_notices import FaultNotices
     from producer.job_view import job_as_dict, job_as_lines
+    from producer.stack_health import job_faults
     from producer.watch import watch
     from results.job_state import JobState, JobStatus, load_manifest
 
     state = JobState(store, load_manifest(store, job_id))
+    display = FaultNotices(
+        _display(store, as_json),
+        lambda: job_faults(settings, JobState.of(store, job_id), find_run_file()),
+        lambda line: click.echo(f"! {line}", err=True),
+    )
     try:
-        watch(state, _display(store, as_json))
+        watch(state, display)
     except KeyboardInterrupt:
         click.echo(f"the job goes on; `diptych watch {job_id}` takes the watch up again", err=True)
         raise
