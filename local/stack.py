@@ -63,6 +63,7 @@ class Stack:
             self.addresses,
             work_folder=self._folder.work,
             socket_folder=self._sockets,
+            store_exists=True,
         )
         stages = self._backend.stages(layout)
         if options.page:
