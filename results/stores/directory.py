@@ -21,7 +21,7 @@ from uuid import uuid4
 
 from results.errors import ObjectExists, ObjectNotFound, StoreError, StoreVanished
 from results.stores.base import ObjectInfo, Progress
-from results.stores.directory_errors import reading_error, writing_error
+from results.stores.directory_errors import reading_error, refuse_links, writing_error
 from results.stores.object_names import HIDDEN_FOLDER, check_object_name, check_prefix
 
 STALE_TEMP_S: Final = 24 * 3600.0
@@ -100,20 +100,21 @@ class DirectoryStore:
         """Return an object's content. Raises ObjectNotFound."""
         path = self._path(name)
         try:
-            return path.read_bytes()
+            with open(path, "rb", opener=lambda file, flags: os.open(file, flags | os.O_NOFOLLOW)) as file:
+                return file.read()
         except (FileNotFoundError, NotADirectoryError, IsADirectoryError) as error:
-            self._require_root()
             raise ObjectNotFound(name) from error
         except OSError as error:
+            if error.errno == errno.ELOOP:
+                raise ObjectNotFound(name) from error
             raise reading_error(error, name, self._root) from error
 
     def stat(self, name: str) -> ObjectInfo | None:
         """Return what is known of an object, or None if there is none."""
         path = self._path(name)
         try:
-            status = path.stat()
+            status = path.lstat()
         except (FileNotFoundError, NotADirectoryError):
-            self._require_root()
             return None
         except OSError as error:
             raise reading_error(error, name, self._root) from error
@@ -154,6 +155,7 @@ class DirectoryStore:
 
     def check(self) -> None:
         """Write and remove a probe; clear temporary files that a dead writer left more than a day ago."""
+        self._require_root()
         try:
             self._write_temp(b"probe\n").unlink()
             for path in (self._root / HIDDEN_FOLDER).iterdir():
@@ -175,14 +177,15 @@ class DirectoryStore:
         return self._was_there and not is_there
 
     def _path(self, name: str) -> Path:
-        return self._root / check_object_name(name)
+        self._require_root()
+        check_object_name(name)
+        refuse_links(self._root, name)
+        return self._root / name
 
     def _write_temp(self, data: bytes, progress: Progress | None = None) -> Path:
         """Write `data`, durable, to a file of its own in the root's file system."""
-        self._require_root()
         folder = self._root / HIDDEN_FOLDER
         _make_folder(folder)
-        self._was_there = True
         path = folder / f"{os.getpid()}-{uuid4().hex}"
         try:
             with path.open("xb", buffering=0) as file:
@@ -213,9 +216,11 @@ class DirectoryStore:
 
     def _entries(self, prefix: str) -> Sequence[str]:
         """A folder's entries, folders with "/" at the end: sorting those sorts the full names too."""
+        refuse_links(self._root, prefix)
         try:
             with os.scandir(self._root / prefix) as entries:
-                names = [f"{entry.name}/" if entry.is_dir() else entry.name for entry in entries]
+                own = [entry for entry in entries if not entry.is_symlink()]
+                names = [f"{entry.name}/" if entry.is_dir() else entry.name for entry in own]
         except (FileNotFoundError, NotADirectoryError):
             self._require_root()
             return []
