@@ -8,7 +8,9 @@ from pathlib import Path
 from typing import Final, TextIO
 
 from local.errors import StackError
-from pipeline.config.run_file import RUN_FOLDER, RunFile, run_file_path
+from pipeline.config.run_file import RUN_FOLDER, RunFile, find_run_file, run_file_path
+from results.errors import StoreVanished
+from results.stores.open import open_store
 
 LOCK_FILE: Final = "up.lock"
 LOG_FILE: Final = "stack.log"
@@ -59,6 +61,24 @@ def write_private(path: Path, text: str) -> None:
     with open(part, "x", encoding="utf-8", opener=lambda name, flags: os.open(name, flags, 0o600)) as file:
         file.write(text)
     part.replace(path)
+
+
+def check_store(url: str, parent: Path) -> None:
+    """Check that a store can be written, and make its folder if it is new.
+
+    Args:
+        url: the store's.
+        parent: the folder in which the stack is started.
+    Raises:
+        StackError: it is the last stack's, and has vanished since.
+        StoreError: it cannot be written.
+    """
+    path = run_file_path(parent)
+    last = find_run_file(parent) if path.is_file() else None
+    try:
+        open_store(url, must_exist=last is not None and last.store_url == url).check()
+    except StoreVanished as error:
+        raise StackError(f"{error}; to begin with an empty one, remove {path}") from error
 
 
 def is_running(parent: Path) -> bool:

@@ -46,6 +46,7 @@ class Layout:
         addresses: where they listen.
         work_folder: the services' working folder, an empty one.
         socket_folder: for gunicorn's control socket; a short path.
+        store_exists: its folder is there: if it is not, it has vanished.
     """
 
     options: StackOptions
@@ -54,6 +55,7 @@ class Layout:
     addresses: Addresses
     work_folder: Path
     socket_folder: Path
+    store_exists: bool = False
 
 
 def container(layout: Layout, **more: str) -> Service:
@@ -118,6 +120,7 @@ def environment(layout: Layout, target: Target, **more: str) -> dict[str, str]:
         "PYTHONUNBUFFERED": "1",
         "DIPTYCH_TARGET": target,
         "DIPTYCH_STORE_URL": layout.store_url,
+        "DIPTYCH_STORE_MUST_EXIST": str(layout.store_exists),
         "DIPTYCH_BROKER_URL": layout.addresses.broker_url,
         "DIPTYCH_CONTAINER_URL": layout.addresses.container_url,
         "DIPTYCH_FUNCTION_URL": layout.addresses.function_url,

@@ -63,6 +63,7 @@ class Stack:
             self.addresses,
             work_folder=self._folder.work,
             socket_folder=self._sockets,
+            store_exists=True,
         )
         stages = self._backend.stages(layout)
         if options.page:
@@ -122,6 +123,7 @@ class Stack:
             function_url=self.addresses.function_url,
             log_file=str(self.log_file),
             targets=self.options.targets,
+            folder=str(self.options.folder.resolve()),
         )
 
 

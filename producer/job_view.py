@@ -45,10 +45,11 @@ def idle_s(state: JobState) -> float:
 
 def job_as_lines(view: dict[str, Any], broker_url: str = "") -> list[str]:
     """A job's state as lines to print, with hints; see `hints`."""
-    request, job = view["request"], view["job_id"]
+    request, job, faults = view["request"], view["job_id"], view.get("faults", [])
+    stops = [fault for fault in faults if fault["stops"]]
     lines = [
         f"job      {job}",
-        f"status   {view['status']}",
+        "status   " + (f"stuck: {stops[0]['what']}" if stops else view["status"]),
         f"request  {request['count']:,} images of {request['model']}, seed {request['seed']},"
         f" in tasks of {view['images_per_task']}",
     ]
@@ -57,7 +58,9 @@ def job_as_lines(view: dict[str, Any], broker_url: str = "") -> list[str]:
         f"  ! {problem['target']} task {problem['task']} {problem['state']}: {problem['reason']}"
         for problem in view["problems"]
     ]
-    return lines + [f"next     {hint}" for hint in hints(view, broker_url)]
+    lines += [f"  ! {fault['what']}" for fault in faults if fault not in stops[:1]]
+    mends = dict.fromkeys(f"`{fault['mend']}`" for fault in faults if fault["mend"])
+    return lines + [f"next     {hint}" for hint in (*mends, *hints(view, broker_url))]
 
 
 def target_line(target: str, counts: dict[str, Any]) -> str:
@@ -86,7 +89,8 @@ def hints(view: dict[str, Any], broker_url: str = "") -> list[str]:
         lines.append(f"`diptych retry {job}` publishes failed and dead-lettered tasks again")
     if any(counts["dead"] for counts in targets):
         lines.append(f"`diptych dlq list {job}` shows why tasks were dead-lettered")
-    if not JobStatus(view["status"]).ended and view["idle_s"] > IDLE_HINT_S:
+    idle = view["idle_s"] > IDLE_HINT_S and not view.get("faults")
+    if not JobStatus(view["status"]).ended and idle:
         lines.append(
             f"no progress for {view['idle_s']:.0f} s: are the workers running?"
             + (

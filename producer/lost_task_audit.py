@@ -10,11 +10,14 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
 from typing import Final
 
 from pipeline.config.settings import Settings
 from pipeline.errors import BrokerError, RequestError
+from pipeline.protocol.clock import utc_now
 from producer.celery.lost_tasks import LostTasks, find_lost, pause_between_scans
 from producer.celery.publisher import CeleryPublisher
 from producer.celery.queue import CeleryQueue
@@ -22,8 +25,8 @@ from producer.republish import Republication, publish_again
 from producer.text import counted
 from results.documents import Target
 from results.errors import DocumentError, JobNotFound
-from results.job_state import JobState, JobStatus
-from results.naming import manifest_name
+from results.job_state import JobState, JobStatus, load_manifest
+from results.naming import jobs_prefix
 from results.stores.base import Store
 
 READ_EVERY_S: Final = 20.0
@@ -36,6 +39,8 @@ AGAIN_MIN_S: Final = 20.0
 AGAIN_MAX_S: Final = 3600.0
 """A task that is lost again and again (a worker that rejects it, say) is published less and less often: a job
 has 999 publications."""
+SLACK: Final = timedelta(seconds=60)
+"""Between the clocks of who submits and of who audits, and for a submission that takes long."""
 
 _FINAL: Final = (JobStatus.SUCCEEDED, JobStatus.CANCELLED)
 """Ends that no `retry` undoes."""
@@ -94,6 +99,7 @@ class LostTaskAudit:
         self._tries: Counter[tuple[str, Target, int]] = Counter()
         self._again_at: dict[tuple[str, Target, int], float] = {}
         self._problems: list[str] = []
+        self._marked_at: datetime | None = None
 
     def run(self) -> Recovery:
         """Do a round. A problem is told once, not in each round anew.
@@ -118,6 +124,7 @@ class LostTaskAudit:
 
     def _round(self) -> Recovery:
         given_back = self._give_back()
+        self._note_emptied()
         # Counted before the store is read: what ends in between is not missed.
         present = self._queue.size(("container", "function", "celery"))
         problems = self._refresh()
@@ -138,6 +145,19 @@ class LostTaskAudit:
             except RequestError as error:
                 problems.append(str(error))
         return Recovery(len(running), republished, given_back, tuple(problems))
+
+    def _note_emptied(self) -> None:
+        """If somebody has emptied the broker, take on jobs that were submitted since the last round too."""
+        emptied, last, self._marked_at = self._queue.mark(), self._marked_at, utc_now()
+        if not emptied or last is None:
+            return
+        for job_id in self._store.list_folders(jobs_prefix()):
+            with suppress(JobNotFound, DocumentError, ValueError):
+                if (
+                    job_id not in self._states
+                    and load_manifest(self._store, job_id).submitted_at > last - SLACK
+                ):
+                    self._states[job_id] = JobState.of(self._store, job_id)
 
     def _give_back(self) -> int:
         """Give back what is held by workers that have been away for long."""
@@ -178,9 +198,8 @@ class LostTaskAudit:
         state = self._states.get(job_id)
         if state is None:
             state = self._states[job_id] = JobState.of(self._store, job_id)
-        elif self._store.stat(manifest_name(job_id)) is None:
-            raise JobNotFound(job_id, self._store.url)
         else:
+            state.require()
             state.refresh()
         return state
 

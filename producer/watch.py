@@ -39,9 +39,13 @@ def follow(state: JobState, *, poll_s: float = POLL_S) -> Iterator[JobState]:
     Args:
         state: refreshed in place.
         poll_s: minimum time between two polls.
+    Raises:
+        JobNotFound: the job was removed.
+        StoreError, DocumentError: the store cannot be read.
     """
     while True:
         started = time.monotonic()
+        state.require()
         state.refresh()
         yield state
         if state.status.ended:

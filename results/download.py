@@ -21,6 +21,7 @@ from results.parallel import map_in_order
 from results.record import Record
 from results.stores.base import Store
 
+_PART: Final = re.compile(r"\..+\.([0-9]+)\.part")
 _RECORD: Final = re.compile(r"([0-9]{6})\.json")
 
 
@@ -75,6 +76,7 @@ class Download:
             OSError: the folder cannot be written to.
         """
         self._folder.mkdir(parents=True, exist_ok=True)
+        _clear_parts(self._folder)
         name = manifest_name(self._manifest.job_id)
         yield self._fetch(_Wanted(name, False, None, len(self._store.read(name))))
         for target in targets:
@@ -129,6 +131,24 @@ def _is_same(path: Path, wanted: _Wanted) -> bool:
         return wanted.sha256 is None or hashlib.sha256(path.read_bytes()).hexdigest() == wanted.sha256
     except FileNotFoundError:
         return False
+
+
+def _clear_parts(folder: Path) -> None:
+    """Remove what downloads that were killed have left."""
+    for path in folder.rglob(".*.part"):
+        match = _PART.fullmatch(path.name)
+        if match and not _runs(int(match[1])):
+            path.unlink(missing_ok=True)
+
+
+def _runs(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except (ProcessLookupError, OverflowError):
+        return False
+    except PermissionError:
+        return True
+    return True
 
 
 def _write_whole(path: Path, data: bytes) -> None:

@@ -20,6 +20,15 @@ class StoreError(ResultsError):
         self.transient = transient
 
 
+class StoreVanished(StoreError):
+    """The folder of a store was there and is not: nothing is lost if it comes back."""
+
+    def __init__(self, root: str) -> None:
+        super().__init__(
+            f"the results folder {root} has vanished: move it back, or mount it again", transient=True
+        )
+
+
 class ObjectExists(StoreError):
     """A create-if-absent met an object of that name (HTTP 412 on GCS)."""
 

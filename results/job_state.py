@@ -77,6 +77,11 @@ class JobState:
         state.refresh()
         return state
 
+    def require(self) -> None:
+        """Raise JobNotFound if somebody has removed the job; StoreError."""
+        if self._store.stat(naming.manifest_name(self.manifest.job_id)) is None:
+            raise JobNotFound(self.manifest.job_id, self._store.url)
+
     def refresh(self) -> None:
         """Read what has changed; raises StoreError or DocumentError."""
         self._read_published()

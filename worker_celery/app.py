@@ -112,7 +112,7 @@ def _carry(
 @cache
 def store() -> Store:
     """This process's store."""
-    return open_store(settings().require_store_url())
+    return open_store(settings().require_store_url(), must_exist=settings().store_must_exist)
 
 
 @cache

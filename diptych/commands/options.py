@@ -100,10 +100,12 @@ def settings_of(**flags: Any) -> Settings:
 
 
 def store_of(settings: Settings) -> Store:
-    """Open the store; raises SettingsError or StoreError."""
+    """Open the store; that of a stack is not made anew. Raises SettingsError or StoreError."""
+    from pipeline.config.run_file import find_run_file
     from results.stores.open import open_store
 
-    return open_store(settings.require_store_url())
+    url, run_file = settings.require_store_url(), find_run_file()
+    return open_store(url, must_exist=run_file is not None and run_file.store_url == url)
 
 
 def open_store_of(job_id: str, **flags: Any) -> tuple[Settings, Store]:

@@ -6,12 +6,11 @@ from local.addresses import choose_addresses
 from local.celery.broker import give_back_held
 from local.celery.recovery import DELAY_S, EVERY_S, BrokerRecovery
 from local.celery.services import broker, deliverers
-from local.folder import StackFolder
+from local.folder import StackFolder, check_store
 from local.options import StackOptions
 from local.service import Role, Service
 from local.services import Layout, container, function
 from pipeline.config.settings import Settings, default_store_url
-from results.stores.open import open_store
 
 
 class CeleryBackend:
@@ -24,7 +23,7 @@ class CeleryBackend:
 
     def __init__(self, options: StackOptions, settings: Settings, folder: StackFolder) -> None:
         self.store_url = settings.store_url or default_store_url(options.folder)
-        open_store(self.store_url).check()
+        check_store(self.store_url, options.folder)
         self.addresses = choose_addresses(options)
         self._has_past = any(folder.broker.iterdir())
         self._broker_folder = folder.broker

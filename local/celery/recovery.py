@@ -48,7 +48,7 @@ class BrokerRecovery:
         from producer.lost_task_audit import LostTaskAudit
 
         if self._audit is None:
-            store = open_store(self._settings.require_store_url())
+            store = open_store(self._settings.require_store_url(), must_exist=True)
             self._audit = LostTaskAudit(store, self._settings, lambda: closed.wait(SCAN_PAUSE_S))
         lines = self._audit.run().as_lines()
         if self._alive:

@@ -10,7 +10,7 @@ from typing import Final
 
 from local.addresses import choose_addresses
 from local.errors import StackError
-from local.folder import StackFolder
+from local.folder import StackFolder, check_store
 from local.options import StackOptions
 from local.pubsub.emulator import NOISE, emulator_argv, emulator_command, emulator_lacks
 from local.pubsub.gcs_server import BUCKET, gcs_argv, gcs_binary, gcs_lacks
@@ -54,7 +54,7 @@ class PubSubBackend:
         else:
             self.store_folder = ""
             self.store_url = settings.store_url
-            open_store(self.store_url).check()
+            check_store(self.store_url, options.folder)
         places = {"store_url": self.store_url, "broker_url": self.addresses.broker_url}
         self._settings = settings.model_copy(update=places)
         self._since = None if own_store or _goes_on(options.folder, self.store_url) else utc_now()

@@ -30,6 +30,9 @@ class RunFile(BaseModel):
     store_folder: str = ""
     """Where the store's objects lie as files, if it has a server that ends with the stack."""
 
+    folder: str = ""
+    """Where the stack was started."""
+
     def is_alive(self) -> bool:
         """True while the supervisor's process exists."""
         try:

@@ -29,6 +29,9 @@ class Settings(BaseSettings):
 
     # Where things are
     store_url: str = Field("", description=STORE_FORMS)
+    store_must_exist: bool = Field(
+        False, description="a store's folder that does not exist has vanished, and is not created again"
+    )
     broker_url: str = Field("", description="redis://host:port/0 for Celery, or pubsub://project/topic")
     container_url: str = Field("", description="push endpoint of the container worker")
     function_url: str = Field("", description="push endpoint of the function worker")

@@ -58,7 +58,7 @@ class Runtime:
         self.settings = settings
         self.target: Target = target
         self.shutdown = shutdown or Shutdown(settings.drain_s)
-        self.store = store or open_store(settings.require_store_url())
+        self.store = store or open_store(settings.require_store_url(), must_exist=settings.store_must_exist)
         self.engines = EngineCache(settings, load_engine, ModelSource(self.store, settings))
         self.instance = this_instance(settings)
         self.tracing: Tracing = open_tracing(settings, f"diptych-{target}")

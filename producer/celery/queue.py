@@ -21,6 +21,9 @@ PAGE_MESSAGES: Final = 500
 """Messages in one answer of the broker: below a megabyte, as a rule, and never above 16."""
 
 
+MARK_KEY: Final = "diptych-audited"
+
+
 @dataclass(frozen=True, slots=True)
 class QueuedTask:
     """A task that the broker has for a target, in some publication."""
@@ -113,6 +116,11 @@ class CeleryQueue:
         """Return the jobs that were published through this broker and not forgotten; raises as `tasks`."""
         with self._client() as (client, _):
             return {name.decode() for name in client.smembers(JOBS_KEY)}
+
+    def mark(self) -> bool:
+        """Leave a mark in the broker; False if it was there: nobody has emptied the broker since."""
+        with self._client() as (client, _):
+            return bool(client.set(MARK_KEY, 1, nx=True))
 
     def remember(self, job_ids: Iterable[str]) -> None:
         """Add jobs to `jobs`, from which a broker that was emptied has dropped them; raises as `tasks`."""

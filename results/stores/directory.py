@@ -19,9 +19,9 @@ from typing import Final, TypeVar
 from urllib.parse import unquote, urlsplit
 from uuid import uuid4
 
-from results.errors import ObjectExists, ObjectNotFound, StoreError
+from results.errors import ObjectExists, ObjectNotFound, StoreError, StoreVanished
 from results.stores.base import ObjectInfo, Progress
-from results.stores.directory_errors import reading_error, writing_error
+from results.stores.directory_errors import reading_error, refuse_links, writing_error
 from results.stores.object_names import HIDDEN_FOLDER, check_object_name, check_prefix
 
 STALE_TEMP_S: Final = 24 * 3600.0
@@ -40,15 +40,21 @@ MadeT = TypeVar("MadeT")
 class DirectoryStore:
     """Objects as files below one folder, which is made at the first write.
 
+    A folder that was there once and vanishes (moved away, unmounted) is not made anew: every call fails,
+    transiently, until it is back.
+
     Args:
         root: absolute path of that folder.
+        must_exist: it was there before: it is not ours to make.
     """
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, *, must_exist: bool = False) -> None:
         self._root = root
+        self._was_there = must_exist
+        self._vanished()
 
     @classmethod
-    def from_url(cls, url: str) -> DirectoryStore:
+    def from_url(cls, url: str, *, must_exist: bool = False) -> DirectoryStore:
         """Open `file:///absolute/path`. Raises StoreError if the URL is not of that form."""
         parts = urlsplit(url)
         path = unquote(parts.path)
@@ -58,7 +64,7 @@ class DirectoryStore:
                 f"bad store URL {url[:200]!r}: use file:///absolute/path (%23 for #, %3F for ?)",
                 transient=False,
             )
-        return cls(Path(os.path.normpath(path)))
+        return cls(Path(os.path.normpath(path)), must_exist=must_exist)
 
     @property
     def url(self) -> str:
@@ -100,17 +106,20 @@ class DirectoryStore:
         """Return an object's content. Raises ObjectNotFound."""
         path = self._path(name)
         try:
-            return path.read_bytes()
+            with open(path, "rb", opener=lambda file, flags: os.open(file, flags | os.O_NOFOLLOW)) as file:
+                return file.read()
         except (FileNotFoundError, NotADirectoryError, IsADirectoryError) as error:
             raise ObjectNotFound(name) from error
         except OSError as error:
+            if error.errno == errno.ELOOP:
+                raise ObjectNotFound(name) from error
             raise reading_error(error, name, self._root) from error
 
     def stat(self, name: str) -> ObjectInfo | None:
         """Return what is known of an object, or None if there is none."""
         path = self._path(name)
         try:
-            status = path.stat()
+            status = path.lstat()
         except (FileNotFoundError, NotADirectoryError):
             return None
         except OSError as error:
@@ -152,6 +161,7 @@ class DirectoryStore:
 
     def check(self) -> None:
         """Write and remove a probe; clear temporary files that a dead writer left more than a day ago."""
+        self._require_root()
         try:
             probe, _ = self._write_temp(b"probe\n")
             probe.unlink()
@@ -163,8 +173,21 @@ class DirectoryStore:
         except OSError as error:
             raise writing_error(error, f"{HIDDEN_FOLDER}/", self._root) from error
 
+    def _require_root(self) -> None:
+        if self._vanished():
+            raise StoreVanished(str(self._root))
+
+    def _vanished(self) -> bool:
+        """True if the folder was there and is not."""
+        is_there = self._root.is_dir()
+        self._was_there = self._was_there or is_there
+        return self._was_there and not is_there
+
     def _path(self, name: str) -> Path:
-        return self._root / check_object_name(name)
+        self._require_root()
+        check_object_name(name)
+        refuse_links(self._root, name)
+        return self._root / name
 
     def _write_temp(self, data: bytes, progress: Progress | None = None) -> tuple[Path, os.stat_result]:
         """Write `data`, durable, to a file of its own in the root's file system."""
@@ -198,10 +221,13 @@ class DirectoryStore:
 
     def _entries(self, prefix: str) -> Sequence[str]:
         """A folder's entries, folders with "/" at the end: sorting those sorts the full names too."""
+        refuse_links(self._root, prefix)
         try:
             with os.scandir(self._root / prefix) as entries:
-                names = [f"{entry.name}/" if entry.is_dir() else entry.name for entry in entries]
+                own = [entry for entry in entries if not entry.is_symlink()]
+                names = [f"{entry.name}/" if entry.is_dir() else entry.name for entry in own]
         except (FileNotFoundError, NotADirectoryError):
+            self._require_root()
             return []
         except OSError as error:
             raise reading_error(error, prefix, self._root) from error

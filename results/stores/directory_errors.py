@@ -49,6 +49,24 @@ def reading_error(error: OSError, name: str, root: Path) -> StoreError:
     return _other("read", error, name, root)
 
 
+def refuse_links(root: Path, name: str) -> None:
+    """Check that no folder on the way to an object is a symbolic link: it may lead anywhere, or in a circle.
+
+    Args:
+        root: the store's folder, which may be a link itself.
+        name: the object's name, or a prefix.
+    Raises:
+        StoreError: one is.
+    """
+    path = str(root)
+    for part in name.split("/")[:-1]:
+        path = f"{path}/{part}"
+        if os.path.islink(path):  # noqa: PTH114 (called for each object: no Path is made)
+            raise StoreError(
+                f"{path} is a symbolic link: links inside a store are not followed", transient=False
+            )
+
+
 def _other(verb: str, error: OSError, name: str, root: Path) -> StoreError:
     """Anything else is taken for a passing trouble, unless the path itself is at fault."""
     return StoreError(

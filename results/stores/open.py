@@ -10,13 +10,13 @@ from results.errors import StoreError
 from results.stores.base import Store
 
 
-def _open_directory(url: str) -> Store:
+def _open_directory(url: str, must_exist: bool) -> Store:
     from results.stores.directory import DirectoryStore
 
-    return DirectoryStore.from_url(url)
+    return DirectoryStore.from_url(url, must_exist=must_exist)
 
 
-def _open_gcs(url: str) -> Store:
+def _open_gcs(url: str, must_exist: bool) -> Store:  # noqa: ARG001 (a bucket is never made by writing to it)
     from results.stores.gcs import GcsStore
 
     return GcsStore.from_url(url)
@@ -28,11 +28,11 @@ class StoreKind:
 
     Args:
         form: of its URLs, for messages and help.
-        open: makes one of a URL; imports what it needs only then.
+        open: makes one of a URL, and of whether it must exist; imports what it needs only then.
     """
 
     form: str
-    open: Callable[[str], Store]
+    open: Callable[[str, bool], Store]
 
 
 STORE_KINDS: Final[Mapping[str, StoreKind]] = {
@@ -43,15 +43,18 @@ STORE_KINDS: Final[Mapping[str, StoreKind]] = {
 STORE_FORMS: Final = " or ".join(kind.form for kind in STORE_KINDS.values())
 
 
-def open_store(url: str) -> Store:
+def open_store(url: str, *, must_exist: bool = False) -> Store:
     """Open `file:///absolute/path` or `gs://bucket[/prefix]`. No request is made yet.
 
     `gs://bucket/prefix?endpoint=http://host:port` is one in an emulator.
 
+    Args:
+        url: where it is.
+        must_exist: a folder that is not there has vanished, and is not made anew.
     Raises:
         StoreError: the URL is of no kind in STORE_KINDS.
     """
     scheme, separator, _ = url.partition("://")
     if separator and scheme in STORE_KINDS:
-        return STORE_KINDS[scheme].open(url)
+        return STORE_KINDS[scheme].open(url, must_exist)
     raise StoreError(f"bad store URL {url[:200]!r}: use {STORE_FORMS}", transient=False)

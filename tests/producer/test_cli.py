@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
+from redis import Redis
 
 from diptych.cli import main
 from diptych.commands.jobs.output import push_bar
@@ -164,7 +165,7 @@ def test_resume_lost_says_what_it_found(
     assert result.stderr.startswith("error: this broker does not know job j: ")
 
 
-def test_status_tells_what_failed_and_why(run: Run, store: DirectoryStore) -> None:
+def test_status_tells_what_failed_and_why(run: Run, store: DirectoryStore, valkey: ValkeyServer) -> None:
     run(*SUBMIT)
     finish(store, "function")
     finish(store, "container", tasks=2)
@@ -173,7 +174,10 @@ def test_status_tells_what_failed_and_why(run: Run, store: DirectoryStore) -> No
         last_error="500 from http://127.0.0.1/", dead_at=utc_now(),
     )  # fmt: skip
     store.create(naming.deadletter_name("j", "container", 3, 0), dump(letter), JSON_TYPE)
-    lines = run("status", "j").stdout.splitlines()
+    assert "status   stuck: nobody delivers to the container: no worker serves" in run("status", "j").stdout
+    with Redis(port=valkey.port, client_name="diptych-container:7:a-worker") as worker:
+        worker.ping()
+        lines = run("status", "j").stdout.splitlines()
     assert "status   running" in lines
     assert "container          6/10 images   4 tasks: 2 done, 1 dead, 1 published" in lines
     assert "  ! container task 3 dead: 100 attempts, last error: 500 from http://127.0.0.1/" in lines

@@ -5,19 +5,21 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from contextlib import closing
+from datetime import timedelta
 
 import pytest
 from redis import Redis
 
 from pipeline.config.celery_settings import HOLDER_PROPERTY, queue_name
 from pipeline.config.settings import Settings
+from pipeline.protocol.clock import utc_now
 from producer.celery.publisher import CeleryPublisher
 from producer.celery.queue import CeleryQueue
 from producer.lost_task_audit import AGAIN_MIN_S, HOLDER_PATIENCE_S, READ_EVERY_S, LostTaskAudit
 from producer.recovery import resume_lost
 from results import naming
 from results.stores.directory import DirectoryStore
-from tests.producer.conftest import JOB, end_task
+from tests.producer.conftest import JOB, end_task, stored_job
 from tests.support.servers.broker import CONTAINER, pop, waiting
 from tests.support.servers.valkey import ValkeyServer
 
@@ -103,6 +105,17 @@ def test_a_broker_that_was_emptied_is_filled_again(
     assert waiting(redis) == before
     with closing(CeleryQueue(settings)) as queue:
         assert queue.jobs() == {JOB}
+
+
+def test_a_job_that_was_submitted_just_before_the_broker_was_emptied_is_found(
+    audit: LostTaskAudit, redis: Redis, store: DirectoryStore
+) -> None:
+    audit.run()
+    for job_id, submitted_at in (("new", utc_now()), ("old", utc_now() - timedelta(hours=1))):
+        stored_job(store, job_id=job_id, submitted_at=submitted_at)
+        end_task(store, naming.published_name(job_id, 0, 0, 3))
+    redis.flushall()
+    assert audit.run().republished.keys() == {JOB, "new"}
 
 
 def test_a_message_that_is_missing_is_missed_at_once(audit: LostTaskAudit, redis: Redis) -> None:

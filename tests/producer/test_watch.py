@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import time
 from types import SimpleNamespace
 
@@ -13,6 +14,7 @@ from producer.publish import all_tasks, publish_runs
 from producer.watch import Bars, PlainLines, follow, watch
 from results import naming
 from results.documents import Target
+from results.errors import JobNotFound
 from results.job_state import JobState, JobStatus
 from results.stores.directory import DirectoryStore
 from tests.producer.conftest import JOB, ListPublisher, end_task, stored_job
@@ -111,3 +113,12 @@ def test_bars_tell_of_failed_tasks(store: DirectoryStore, state: JobState) -> No
     with bars:
         bars.show(state)
     assert bars._progress.tasks[0].fields["note"] == "tasks failed: 1"
+
+
+def test_a_job_that_is_removed_ends_the_watch(store: DirectoryStore) -> None:
+    stored_job(store)
+    looks = follow(JobState.of(store, JOB), poll_s=0.01)
+    next(looks)
+    shutil.rmtree(store.root / "jobs" / JOB)
+    with pytest.raises(JobNotFound, match=f"no job '{JOB}' in"):
+        next(looks)

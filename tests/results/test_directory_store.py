@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from results.errors import ObjectExists, StoreError
+from results.errors import ObjectExists, ObjectNotFound, StoreError, StoreVanished
 from results.stores.directory import STALE_TEMP_S, DirectoryStore
 from results.stores.open import open_store
 from tests.support import missing
@@ -33,6 +33,57 @@ def test_opens_what_its_url_names(tmp_path: Path) -> None:
     assert store.url == root.as_uri()
     assert not root.exists()
     assert DirectoryStore.from_url("file://localhost/a/b/../c").url == "file:///a/c"
+
+
+def test_links_inside_a_store_are_not_followed(tmp_path: Path) -> None:
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    (outside / "secret").write_bytes(b"secret")
+    (tmp_path / "real").mkdir()
+    root = tmp_path / "store"
+    root.symlink_to(tmp_path / "real")
+    store = DirectoryStore(root)
+    store.create("jobs/sound/a", b"1", BINARY)
+    (root / "jobs" / "loop").symlink_to("loop")
+    (root / "jobs" / "away").symlink_to(outside)
+    (root / "jobs" / "nowhere").symlink_to("gone")
+    (root / "jobs" / "sound" / "b").symlink_to(outside / "secret")
+    assert [*store.list_folders("jobs/")] == ["sound"]
+    assert [info.name for info in store.list("")] == ["jobs/sound/a"]
+    assert store.stat("jobs/sound/b") is None
+    with pytest.raises(ObjectNotFound):
+        store.read("jobs/sound/b")
+    with pytest.raises(ObjectExists):
+        store.create("jobs/sound/b", b"2", BINARY)
+    for call in (store.read, store.stat, store.delete, lambda name: store.create(name, b"2", BINARY)):
+        for name in ("jobs/away/secret", "jobs/loop/x"):
+            with pytest.raises(StoreError, match="is a symbolic link: links inside a store are not followed"):
+                call(name)
+    assert (outside / "secret").read_bytes() == b"secret"
+
+
+def test_a_folder_that_vanishes_is_not_made_anew(tmp_path: Path) -> None:
+    root, away = tmp_path / "store", tmp_path / "away"
+    store = DirectoryStore(root)
+    store.create("a/b", b"1", BINARY)
+    assert store.read("a/b") == b"1"
+    root.rename(away)
+    calls: tuple[Callable[[], object], ...] = (
+        lambda: store.create("a/c", b"2", BINARY),
+        lambda: store.read("a/b"),
+        lambda: store.stat("a/b"),
+        lambda: [*store.list("a/")],
+        store.check,
+        lambda: DirectoryStore(root, must_exist=True).check(),
+    )
+    for call in calls:
+        with pytest.raises(StoreVanished, match="has vanished: move it back") as caught:
+            call()
+        assert caught.value.transient
+    assert not root.exists()
+    away.rename(root)
+    store.create("a/c", b"2", BINARY)
+    assert store.read("a/b") == b"1"
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -84,6 +86,20 @@ def test_an_interrupted_copy_leaves_no_part_and_goes_on(store: Store, folder: Pa
     rest = [*Download(store, job, folder).run(job.targets)]
     assert sum(one.kept for one in rest) == len(files)
     assert len(relative(folder)) == 27
+
+
+def test_parts_that_a_killed_download_left_are_removed(store: Store, folder: Path) -> None:
+    job = write_job(store)
+    images = folder / "container" / "images"
+    images.mkdir(parents=True)
+    dead = subprocess.Popen(["true"])
+    dead.wait()
+    for pid in (dead.pid, 10**20, os.getppid()):
+        (images / f".00000002.png.{pid}.part").write_bytes(b"half")
+    (images / "notes.part").write_bytes(b"the user's own")
+    list(Download(store, job, folder).run(job.targets))
+    left = {path.name for path in folder.rglob("*.part")}
+    assert left == {f".00000002.png.{os.getppid()}.part", "notes.part"}, "one is being written"
 
 
 def test_an_image_that_was_changed_since_its_record_is_refused(store: Store, folder: Path) -> None:

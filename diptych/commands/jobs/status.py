@@ -18,11 +18,15 @@ def status(job_id: str, as_json: bool, store_url: str | None) -> None:
     \b
     diptych status faces-64-20261124-235512-x7k2
     """
+    from pipeline.config.run_file import find_run_file
     from producer.job_view import job_as_dict, job_as_lines
+    from producer.stack_health import job_faults
     from results.job_state import JobState
 
     settings, store = open_store_of(job_id, store_url=store_url)
-    view = job_as_dict(store, JobState.of(store, job_id))
+    state = JobState.of(store, job_id)
+    faults = [fault.as_dict() for fault in job_faults(settings, state, find_run_file())]
+    view = job_as_dict(store, state) | {"faults": faults}
     if as_json:
         return print_json(view)
     return print_lines(job_as_lines(view, settings.broker_url))

@@ -113,5 +113,5 @@ def submit(
         raise
     show_submission(submission, as_json)
     if watching:
-        watch_job(store, job_id, as_json)
+        watch_job(settings, store, job_id, as_json)
     return None

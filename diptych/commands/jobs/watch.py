@@ -11,6 +11,7 @@ from diptych.commands.jobs.output import print_lines
 from diptych.commands.options import job_argument, json_option, open_store_of, store_option
 
 if TYPE_CHECKING:
+    from pipeline.config.settings import Settings
     from producer.watch import Display
     from results.job_state import JobState
     from results.stores.base import Store
@@ -31,19 +32,27 @@ def watch(job_id: str, as_json: bool, store_url: str | None) -> None:
     \b
     diptych watch faces-64-20261124-235512-x7k2
     """
-    _, store = open_store_of(job_id, store_url=store_url)
-    watch_job(store, job_id, as_json)
+    settings, store = open_store_of(job_id, store_url=store_url)
+    watch_job(settings, store, job_id, as_json)
 
 
-def watch_job(store: Store, job_id: str, as_json: bool) -> None:
+def watch_job(settings: Settings, store: Store, job_id: str, as_json: bool) -> None:
     """Watch a job and set the exit code: 0 if every image was generated, else NOT_ALL_DONE_EXIT."""
+    from pipeline.config.run_file import find_run_file
+    from producer.fault_notices import FaultNotices
     from producer.job_view import job_as_dict, job_as_lines
+    from producer.stack_health import job_faults
     from producer.watch import watch
     from results.job_state import JobState, JobStatus, load_manifest
 
     state = JobState(store, load_manifest(store, job_id))
+    display = FaultNotices(
+        _display(store, as_json),
+        lambda: job_faults(settings, JobState.of(store, job_id), find_run_file()),
+        lambda line: click.echo(f"! {line}", err=True),
+    )
     try:
-        watch(state, _display(store, as_json))
+        watch(state, display)
     except KeyboardInterrupt:
         click.echo(f"the job continues; `diptych watch {job_id}` resumes watching it", err=True)
         raise
