@@ -8,7 +8,7 @@ from typing import Final
 
 from deploy.errors import DeployError
 from pipeline.config.pubsub_settings import PubSubAddress
-from results.documents import Target
+from results.targets import Target
 
 REQUEST_TIMEOUT_S: Final = 540
 """The maximum for an event-driven function; the container gets the same."""

@@ -20,7 +20,7 @@ from local.options import StackOptions
 from local.ports import HOST, answers
 from local.service import Role, Service
 from pipeline.config.settings import Settings
-from results.documents import Target
+from results.targets import Target
 
 UNSET: Final = (
     "PORT",

@@ -11,9 +11,9 @@ from pipeline.config.settings import Settings
 from pipeline.errors import BrokerError
 from producer.fault import Fault
 from producer.text import counted
-from results.documents import Target
 from results.errors import ResultsError
 from results.job_state import JobState
+from results.targets import Target
 
 READ_MESSAGES: Final = 20_000
 """Longest queues that are read for one look: half a second."""

@@ -12,13 +12,13 @@ from pipeline.errors import RequestError
 from producer.publisher import Publisher
 from producer.republish import Republication, open_for_publishing, publish_again
 from results import naming
-from results.documents import DeadLetter, Failure, Target, load
+from results.documents import DeadLetter, Failure, load
 from results.errors import DocumentError, ResultsError
 from results.job_state import JobState
 from results.parallel import map_in_order
 from results.stores.base import Store
 from results.target_state import TaskState
-from results.targets import TARGETS
+from results.targets import TARGETS, Target
 
 _LETTER: Final = re.compile(r"(\d{6})-(\d{3})\.json")
 TASKS_NAMED: Final = 5

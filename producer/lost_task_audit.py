@@ -23,11 +23,11 @@ from producer.celery.publisher import CeleryPublisher
 from producer.celery.queue import CeleryQueue
 from producer.republish import Republication, publish_again
 from producer.text import counted
-from results.documents import Target
 from results.errors import DocumentError, JobNotFound
 from results.job_state import JobState, JobStatus, load_manifest
 from results.naming import jobs_prefix
 from results.stores.base import Store
+from results.targets import Target
 
 READ_EVERY_S: Final = 20.0
 """Between two readings of all messages."""

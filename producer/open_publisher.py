@@ -12,7 +12,7 @@ from pipeline.errors import BrokerError
 from pipeline.telemetry.tracing import trace_publishing
 from producer.publisher import Publisher
 from producer.republish import Republication
-from results.documents import Target
+from results.targets import Target
 
 ResultT = TypeVar("ResultT")
 

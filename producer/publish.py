@@ -11,10 +11,11 @@ from pipeline.errors import RequestError
 from pipeline.protocol.clock import utc_now
 from pipeline.protocol.task_message import TaskMessage
 from producer.publisher import Publisher
-from results.documents import JSON_TYPE, Manifest, PublishedChunk, Target, dump
+from results.documents import JSON_TYPE, Manifest, PublishedChunk, dump
 from results.errors import ObjectExists, StoreError
 from results.naming import MAX_PUBLICATION, published_name
 from results.stores.base import Store
+from results.targets import Target
 
 CHUNK_TASKS: Final = 500
 """Tasks per marker: the most that a crash can publish twice, and that memory holds at once."""

@@ -22,7 +22,8 @@ from results.cost.bill import (
     task_operations,
 )
 from results.cost.prices import Prices
-from results.documents import Document, Manifest, Target
+from results.documents import Document, Manifest
+from results.targets import Target
 
 RECORD_BYTES: Final = 1200
 ENTRY_BYTES: Final = 270

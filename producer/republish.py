@@ -11,11 +11,12 @@ from pipeline.errors import RequestError
 from pipeline.protocol.clock import utc_now
 from producer.publish import Run, publish_runs
 from producer.publisher import Publisher
-from results.documents import Cancellation, Target, create_once
+from results.documents import Cancellation, create_once
 from results.job_state import JobState, JobStatus, load_manifest
 from results.naming import cancelled_name
 from results.stores.base import Store
 from results.target_state import TargetState, TaskState
+from results.targets import Target
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,8 +19,8 @@ from pipeline.config.run_file import RunFile
 from pipeline.config.settings import Settings
 from producer.broker_health import broker_faults
 from producer.fault import Fault
-from results.documents import Target
 from results.job_state import JobState
+from results.targets import Target
 
 LIMIT_S: Final = 2.0
 """Who does not answer in this time does not answer."""

@@ -8,7 +8,7 @@ from pipeline.config.pubsub_settings import PubSubAddress, is_pubsub
 from pipeline.config.run_file import RunFile, find_run_file
 from pipeline.config.settings import Settings
 from pipeline.errors import BrokerError, SettingsError
-from results.documents import Target
+from results.targets import Target
 
 
 def stack_warnings(

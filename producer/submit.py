@@ -17,13 +17,13 @@ from pipeline.protocol.clock import utc_now
 from producer.plan import Plan, make_plan
 from producer.publish import all_tasks, publish_runs, task_message
 from producer.publisher import Publisher
-from results.documents import JSON_TYPE, Manifest, Precision, Target, dump
+from results.documents import JSON_TYPE, Manifest, Precision, dump
 from results.errors import ObjectExists, StoreError
 from results.job_state import JobState, load_manifest
 from results.naming import check_name, manifest_name
 from results.stores.base import Progress, Store
 from results.target_state import TaskState
-from results.targets import TARGETS
+from results.targets import TARGETS, Target
 
 _BASE36: Final = "0123456789abcdefghijklmnopqrstuvwxyz"
 _RANDOM_SEEDS: Final = 2**31  # short enough to type again

@@ -12,13 +12,14 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from results.documents import Manifest, Target, load
+from results.documents import Manifest, load
 from results.errors import DocumentError, ImageError, ObjectNotFound
 from results.imaging.png import decode, pixel_sha256, read_provenance
 from results.imaging.provenance import Provenance
 from results.naming import image_name, images_prefix, record_name
 from results.record import ImageEntry, Record
 from results.stores.base import Store
+from results.targets import Target
 
 _IMAGE: Final = re.compile(r"([0-9]{8})\.png")
 

@@ -12,8 +12,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationErro
 
 from results.errors import DocumentError, ObjectExists
 from results.naming import DIGEST_PATTERN, MAX_INDEX, MAX_PUBLICATION, MAX_TASK, NAME_PATTERN
-from results.targets import TARGETS
-from results.targets import Target as Target
+from results.targets import TARGETS, Target
 
 if TYPE_CHECKING:
     from pydantic_core import ErrorDetails

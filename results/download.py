@@ -14,12 +14,13 @@ from pathlib import Path
 from typing import Final
 
 from results.browse import list_images
-from results.documents import Manifest, Target, load
+from results.documents import Manifest, load
 from results.errors import ImageError, ObjectNotFound
 from results.naming import image_name, job_prefix, manifest_name, records_prefix
 from results.parallel import map_in_order
 from results.record import Record
 from results.stores.base import Store
+from results.targets import Target
 
 _PART: Final = re.compile(r"\..+\.([0-9]+)\.part")
 _RECORD: Final = re.compile(r"([0-9]{6})\.json")

@@ -8,10 +8,11 @@ from enum import StrEnum
 from typing import Final
 
 from results import naming
-from results.documents import Manifest, PublishedChunk, Target, load
+from results.documents import Manifest, PublishedChunk, load
 from results.errors import DocumentError, JobNotFound, ObjectNotFound
 from results.stores.base import Store
 from results.target_state import TargetState
+from results.targets import Target
 
 _CHUNK: Final = re.compile(r"(\d{3})-(\d{6})-(\d{6})\.json")
 

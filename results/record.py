@@ -16,10 +16,10 @@ from results.documents import (
     Params,
     Publication,
     Seed,
-    Target,
     TaskIndex,
     WorkMeter,
 )
+from results.targets import Target
 
 
 class ImageEntry(Document):

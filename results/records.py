@@ -8,12 +8,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-from results.documents import Manifest, Target, load
+from results.documents import Manifest, load
 from results.errors import DocumentError, ObjectNotFound
 from results.naming import record_name, records_prefix
 from results.parallel import map_in_order
 from results.record import Record
 from results.stores.base import ObjectInfo, Store
+from results.targets import Target
 
 _RECORD: Final = re.compile(r"([0-9]{6})\.json")
 

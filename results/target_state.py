@@ -10,8 +10,9 @@ from enum import StrEnum
 from typing import Final
 
 from results import naming
-from results.documents import Manifest, Target
+from results.documents import Manifest
 from results.stores.base import Store
+from results.targets import Target
 
 _RECORD: Final = re.compile(r"(\d{6})\.json")
 _FAILURE: Final = re.compile(r"(\d{6})-(\d{3})(?:-[A-Za-z0-9_-]+)?\.json")

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from pipeline.errors import RequestError
-from results.documents import Params, Precision, Target
-from results.targets import DEFAULT_TARGETS
+from results.documents import Params, Precision
+from results.targets import DEFAULT_TARGETS, Target
 
 
 class JobForm(BaseModel):

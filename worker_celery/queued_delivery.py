@@ -8,8 +8,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any, Final, cast
 
 from pipeline.errors import MessageError
-from results.documents import Target
-from results.targets import TARGETS
+from results.targets import TARGETS, Target
 
 MAX_ERROR_CHARS: Final = 500
 _MAX_COUNT: Final = 10**6

@@ -10,10 +10,10 @@ from typing import Final
 from bench.cloud.tokens import IdToken, audience_of
 from bench.errors import BenchError
 from bench.load.hosts import check_answers, check_host, is_local
-from results.documents import Target
 from results.errors import StoreError
 from results.stores.base import Store
 from results.stores.open import open_store
+from results.targets import Target
 
 REFUSED: Final = (401, 403)
 _EMULATOR: Final = "STORAGE_EMULATOR_HOST"

@@ -24,7 +24,7 @@ from bench.runs.kinds import conclude
 from bench.runs.read import StoredRun, read_run
 from model.registry import Registry
 from pipeline.config.settings import load_settings
-from results.documents import Target
+from results.targets import Target
 
 Tell = Callable[[str], None]
 

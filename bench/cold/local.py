@@ -18,7 +18,7 @@ from bench.runs.kinds import conclude
 from bench.runs.read import StoredRun
 from model.registry import ModelInfo, Registry
 from pipeline.config.settings import load_settings
-from results.documents import Target
+from results.targets import Target
 
 Tell = Callable[[str], None]
 

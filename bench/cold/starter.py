@@ -24,11 +24,11 @@ from local.ports import HOST, answers, choose_port
 from local.service import Child, Ended, Event, Line
 from local.services import UNSET, Layout, container, function
 from pipeline.config.settings import Settings
-from results.documents import Target
 from results.errors import ResultsError
 from results.naming import image_name
 from results.records import read_record
 from results.stores.open import open_store
+from results.targets import Target
 
 POLL_S: Final = 0.005
 GRACE_S: Final = 10.0

@@ -15,7 +15,7 @@ from typing import Final
 from bench.errors import BenchError
 from bench.experiment.plan import Pinned
 from bench.load.workers import Worker, local_worker
-from results.documents import Target
+from results.targets import Target
 
 _MIB: Final = 2**20
 

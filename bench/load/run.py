@@ -27,7 +27,7 @@ from bench.runs.kinds import conclude
 from bench.runs.raw import RawLog
 from bench.runs.read import StoredRun, read_run
 from model.registry import ModelInfo, Registry
-from results.documents import Target
+from results.targets import Target
 
 RESOURCES_NAME: Final = "resources.csv"
 COLD_LIMIT_S: Final = 300.0

@@ -16,7 +16,7 @@ from local.ports import choose_port
 from local.services import Layout, container, function
 from local.supervisor import Supervisor
 from pipeline.config.settings import load_settings
-from results.documents import Target
+from results.targets import Target
 
 LOG_NAME = "workers.log"
 

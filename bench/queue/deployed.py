@@ -13,10 +13,10 @@ from bench.errors import BenchError
 from bench.queue.follow import Flight
 from pipeline.config.pubsub_settings import PubSubAddress, is_pubsub
 from pipeline.config.settings import Settings, load_settings
-from results.documents import Target
 from results.errors import StoreError
 from results.naming import manifest_name
 from results.stores.base import Store
+from results.targets import Target
 
 APART_S: Final = 0.05
 """Clocks that differ by more are reported."""

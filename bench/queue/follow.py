@@ -10,13 +10,14 @@ from typing import Any, Final, cast
 
 from bench.queue.task_timing import Outcome, Phase, TaskTiming, of_record
 from bench.runs.wall_clock import ahead_s, was_set
-from results.documents import Manifest, Target
+from results.documents import Manifest
 from results.errors import StoreError
 from results.job_state import JobState
 from results.naming import record_name
 from results.records import is_cold, read_record
 from results.stores.base import Store
 from results.target_state import TaskState
+from results.targets import Target
 
 STATE_EVERY_S: Final = 5.0
 """Between looks for tasks that ended without a record: they cost several listings."""

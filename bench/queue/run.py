@@ -31,10 +31,9 @@ from pipeline.config.settings import Settings, load_settings
 from pipeline.errors import BrokerError
 from producer.open_publisher import check_broker_reaches
 from producer.submit import JobRequest, draft_job
-from results.documents import Target
 from results.stores.base import Store
 from results.stores.open import open_store
-from results.targets import TARGET_INFO
+from results.targets import TARGET_INFO, Target
 
 POLL_S: Final = 0.05
 _THROUGH: Final = {"celery": "Celery on Valkey", "pubsub": "the Pub/Sub emulator"}

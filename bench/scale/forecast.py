@@ -12,7 +12,7 @@ from bench.scale.simulate import LABEL, Cloud, SimulatedJob, simulate
 from producer.quote import ENTRY_BYTES, PNG_OVERHEAD_BYTES, RECORD_BYTES
 from results.cost.bill import Usage, bill, billed_s, computing, kept, message_bytes, task_operations
 from results.cost.prices import Prices
-from results.documents import Target
+from results.targets import Target
 
 _CHECK_TASKS = 2000
 

@@ -17,7 +17,7 @@ from bench.load.generator.schedule import LoadPlan
 from bench.load.workers import local_worker
 from bench.runs.read import StoredRun
 from model.registry import ModelInfo
-from results.documents import Target
+from results.targets import Target
 
 COLUMNS = ("round", "workers", *Sample.columns())
 """Of the raw file."""

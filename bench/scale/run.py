@@ -17,7 +17,7 @@ from bench.scale.measure import COLUMNS, Bench, rounds_of, run_size
 from bench.scale.simulate import Cloud
 from model.registry import ModelInfo, Registry
 from results.cost.prices import load_prices
-from results.documents import Target
+from results.targets import Target
 
 
 @dataclass(frozen=True, slots=True)

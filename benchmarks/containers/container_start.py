@@ -37,9 +37,9 @@ from pipeline.config.settings import Settings
 from pipeline.errors import BrokerError
 from producer.open_publisher import open_publisher
 from producer.submit import JobRequest, draft_job, submit
-from results.documents import Target
 from results.naming import image_name, record_name
 from results.stores.open import open_store
+from results.targets import Target
 
 IMAGES: Final = ("container", "function", "celery", "cli", "page")
 _IMAGE_OF: Final = {"cli": "page"}

@@ -36,10 +36,9 @@ from pipeline.config.settings import Settings
 from pipeline.protocol.task_message import MAX_IMAGES_PER_TASK
 from producer.open_publisher import open_publisher
 from producer.submit import JobRequest, draft_job, submit
-from results.documents import Target
 from results.stores.open import open_store
+from results.targets import PUSHED_TARGETS
 
-TARGETS: Final[tuple[Target, ...]] = ("container", "function")
 START_LIMIT_S: Final = 60.0
 QUEUES: Final = ("pubsub", "valkey")
 PASSWORD: Final = "of-a-broker-with-nothing-to-hide"
@@ -77,7 +76,9 @@ def submit_once(queue: str, url: str, folder: Path, count: int, images_per_task:
     settings = Settings(broker_url=url, model_dir=folder / "models")
     store = open_store((folder / "store").as_uri())
     name = next(path.stem for path in (folder / "models").glob("*.safetensors"))
-    request = JobRequest(model=name, count=count, targets=TARGETS, seed=1, images_per_task=images_per_task)
+    request = JobRequest(
+        model=name, count=count, targets=PUSHED_TARGETS, seed=1, images_per_task=images_per_task
+    )
     draft = draft_job(request, Registry(settings.model_dir))
     with closing(open_publisher(settings)) as publisher:
         started_s = time.monotonic()

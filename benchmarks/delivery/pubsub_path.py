@@ -33,13 +33,13 @@ from model.registry import Registry
 from pipeline.config.settings import load_settings
 from producer.open_publisher import open_publisher
 from producer.submit import JobRequest, draft_job, submit
-from results.documents import Manifest, Target
+from results.documents import Manifest
 from results.job_state import JobState, JobStatus
 from results.record import Record
 from results.records import iter_records
 from results.stores.base import Store
+from results.targets import PUSHED_TARGETS, Target
 
-TARGETS: Final[tuple[Target, ...]] = ("container", "function")
 MODEL: Final = "faces-64"
 LIMIT_S: Final = 900.0
 WARM_UP_TASKS: Final = 8
@@ -143,18 +143,18 @@ def measure(plan: Plan, folder: Path) -> Report:
         free = _throughput(stack, models, tiny, plan.tasks, 1)
         generated = _throughput(stack, models, MODEL, plan.tasks, plan.images_per_task)
         # A task is for both targets: it is one arrival at each.
-        rate = plan.load * generated.tasks_per_s / len(TARGETS)
+        rate = plan.load * generated.tasks_per_s / len(PUSHED_TARGETS)
         idle = _probes(stack, models, tiny, 1, plan.probes, None)
         busy = _probes(stack, models, MODEL, plan.images_per_task, plan.probes, Arrivals(rate, plan.seed))
         return Report(slots, [free, generated], [*idle, *busy])
 
 
 def _throughput(stack: Stack, models: Path, model: str, tasks: int, images_per_task: int) -> Throughput:
-    request = JobRequest(model, tasks * images_per_task, TARGETS, images_per_task=images_per_task)
+    request = JobRequest(model, tasks * images_per_task, PUSHED_TARGETS, images_per_task=images_per_task)
     run = JobRun(stack, request, models)
     manifest = run.submit()
     _succeeded(run.follow(manifest, limit_s=LIMIT_S, poll_s=POLL_S))
-    records = {target: _records(run.store, manifest, target) for target in TARGETS}
+    records = {target: _records(run.store, manifest, target) for target in PUSHED_TARGETS}
     every = [record for part in records.values() for record in part]
     wall_s = (
         max(record.finished_at for record in every) - min(record.publication_started_at for record in every)
@@ -198,7 +198,7 @@ def _probes(
     settings = load_settings(
         store_url=stack.store_url, broker_url=stack.addresses.broker_url, model_dir=models
     )
-    request = JobRequest(model, images, TARGETS, images_per_task=images)
+    request = JobRequest(model, images, PUSHED_TARGETS, images_per_task=images)
     run = JobRun(stack, request, models)
     registry = Registry(settings.model_dir)
     manifests: list[Manifest] = []
@@ -215,7 +215,8 @@ def _probes(
         _succeeded(run.follow(manifest, limit_s=LIMIT_S, poll_s=POLL_S))
     rate = round(count / published_s, 2) if arrivals else 0.0
     found = {
-        target: [_records(run.store, manifest, target)[0] for manifest in manifests] for target in TARGETS
+        target: [_records(run.store, manifest, target)[0] for manifest in manifests]
+        for target in PUSHED_TARGETS
     }
     return [
         _latency("busy" if arrivals else "idle", target, rate, records) for target, records in found.items()

@@ -32,9 +32,8 @@ from local.http_call import call
 from local.options import StackOptions
 from local.stack import Stack, running
 from producer.submit import JobRequest
-from results.documents import Target
+from results.targets import PUSHED_TARGETS, Target
 
-TARGETS: Final[tuple[Target, ...]] = ("container", "function")
 LIMIT_S: Final = 1800.0
 IN_FLIGHT: Final = 4
 """Pushes at once to each worker: twice its slots; a duplicate meets its twin at work, or all are busy."""
@@ -74,7 +73,7 @@ def run_redelivery(tasks: int, images_per_task: int, faults: Faults, folder: Pat
     request = JobRequest(
         model=model,
         count=tasks * images_per_task,
-        targets=TARGETS,
+        targets=PUSHED_TARGETS,
         seed=faults.seed,
         images_per_task=images_per_task,
         job_id="redelivery",
@@ -111,7 +110,7 @@ def _options(folder: Path, issuer: LocalIssuer) -> StackOptions:
 def _take_pushes_away(stack: Stack) -> None:
     """Make subscriptions to pull from of those that the emulator pushes."""
     topic = stack.addresses.topic
-    for target in TARGETS:
+    for target in PUSHED_TARGETS:
         path = topic.subscription_path(topic.push_subscription(target))
         change: dict[str, dict[str, str]] = {"pushConfig": {}}
         status, text = call(stack.addresses.pubsub, "POST", f"/v1/{path}:modifyPushConfig", change)
@@ -135,7 +134,7 @@ def _relays(stack: Stack, issuer: LocalIssuer, faults: Faults) -> Iterator[list[
                     _push_settings(urls[target], issuer, faults),
                 )
             )
-            for target in TARGETS
+            for target in PUSHED_TARGETS
         ]
 
 

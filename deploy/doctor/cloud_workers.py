@@ -24,8 +24,7 @@ from deploy.gcloud import Runner
 from deploy.plan.container import PROBE, describe_service
 from deploy.steps import JSON
 from pipeline.config.pubsub_settings import ACK_DEADLINE_S
-from results.documents import Target
-from results.targets import PUSHED_TARGETS
+from results.targets import PUSHED_TARGETS, Target
 
 EVERYBODY: Final = ("allUsers", "allAuthenticatedUsers")
 INVOKER: Final = "roles/run.invoker"

@@ -16,10 +16,9 @@ from deploy.gcloud import Runner
 from pipeline.config.pubsub_settings import ACK_DEADLINE_S
 from pipeline.config.run_file import RunFile
 from pipeline.config.settings import Settings
-from results.documents import Target
 from results.stores.base import Store
 from results.stores.open import open_store
-from results.targets import PUSHED_TARGETS, TARGETS
+from results.targets import PUSHED_TARGETS, TARGETS, Target
 
 
 def examine_stack(run_file: RunFile | None, settings: Settings, model: str) -> Iterator[Check]:

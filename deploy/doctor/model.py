@@ -16,12 +16,13 @@ from model.errors import ModelError
 from model.registry import ModelInfo, Registry
 from pipeline.config.settings import Settings
 from producer.plan import TASK_WORK_S, make_plan
-from results.documents import Manifest, Target
+from results.documents import Manifest
 from results.errors import DocumentError, JobNotFound, ResultsError, StoreError
 from results.job_state import load_manifest
 from results.naming import jobs_prefix, model_name
 from results.records import iter_records
 from results.stores.base import Store
+from results.targets import Target
 
 MODEL: Final = "model"
 GATE: Final = "precision gate"

@@ -9,7 +9,7 @@ from deploy.deployment import CONCURRENCY, PORT, READY_PATH, REQUEST_TIMEOUT_S, 
 from deploy.facts import READY, Facts, environment_facts, memory, service_facts
 from deploy.plan.subscriptions import container_subscription, dead_letter_grant, dead_letter_subscription
 from deploy.steps import JSON, Ensure, Step, expecting, grant
-from results.documents import Target
+from results.targets import Target
 
 BUILD_CONFIG: Final = "deploy/cloudbuild.yaml"
 PROBE: Final = (

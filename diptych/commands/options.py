@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import click
 
+from results.stores.open import STORE_FORMS
+
 if TYPE_CHECKING:
     from pipeline.config.settings import Settings
     from results.stores.base import Store
@@ -23,7 +25,7 @@ store_option = click.option(
     "--store",
     "store_url",
     metavar="URL",
-    help="file:///path or gs://bucket/prefix  [default: the running stack's]",
+    help=f"{STORE_FORMS}  [default: the running stack's]",
 )
 broker_option = click.option(
     "--broker",

@@ -13,7 +13,7 @@ from local.celery.broker import broker_argv, broker_lacks
 from local.service import Role, Service
 from local.services import UNSET, Layout, environment
 from pipeline.config.celery_settings import worker_argv
-from results.documents import Target
+from results.targets import Target
 
 # A warning about background saves, which are off here; with an advice that needs root.
 _BROKER_NOISE: Final = "WARNING Memory overcommit must be enabled"

@@ -16,12 +16,12 @@ from producer.open_publisher import open_publisher
 from producer.publisher import Publisher
 from producer.republish import publish_again
 from producer.text import counted
-from results.documents import Target
 from results.errors import DocumentError, JobNotFound
 from results.job_state import JobState
 from results.naming import jobs_prefix, published_prefix
 from results.stores.base import Store
 from results.target_state import TaskState
+from results.targets import Target
 
 _CHUNK: Final = re.compile(r"(\d{3})-(\d{6})-(\d{6})\.json")
 _Chunks = dict[int, list[range]]

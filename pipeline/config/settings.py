@@ -15,8 +15,8 @@ from model.folders import user_model_dir
 from pipeline.config.pubsub_settings import PubSubAddress, is_pubsub
 from pipeline.config.run_file import RUN_FOLDER, RunFile, find_run_file
 from pipeline.errors import SettingsError
-from results.documents import Target
 from results.stores.open import STORE_FORMS
+from results.targets import Target
 
 GOOGLE_CERTS_URL: Final = "https://www.googleapis.com/oauth2/v1/certs"
 _BROKER_SCHEMES: Final = ("redis://", "rediss://", "redis+socket://")

@@ -7,7 +7,7 @@ from datetime import datetime
 from enum import StrEnum
 from uuid import uuid4
 
-from results.documents import Target
+from results.targets import Target
 
 
 class Outcome(StrEnum):

@@ -19,11 +19,10 @@ from results.documents import (
     Precision,
     Publication,
     Seed,
-    Target,
     TaskIndex,
 )
 from results.naming import MAX_INDEX
-from results.targets import TARGETS
+from results.targets import TARGETS, Target
 
 MAX_MESSAGE_BYTES: Final = 8 * 1024
 MAX_IMAGES_PER_TASK: Final = 256

@@ -11,12 +11,13 @@ from random import Random
 from typing import Final
 
 from pipeline.verification.verifier import Candidate
-from results.documents import Manifest, Target, load
+from results.documents import Manifest, load
 from results.errors import DocumentError, ObjectNotFound
 from results.naming import image_name, record_name, records_prefix
 from results.parallel import map_in_order
 from results.record import ImageEntry, Record
 from results.stores.base import Store
+from results.targets import Target
 
 _RECORD: Final = re.compile(r"([0-9]{6})\.json")
 _READ_AHEAD: Final = 8

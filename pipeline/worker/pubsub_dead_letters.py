@@ -14,9 +14,9 @@ from pipeline.protocol.clock import rfc3339, utc_now
 from pipeline.protocol.envelope import Envelope
 from pipeline.protocol.task_message import TaskMessage, decode_task
 from pipeline.worker.dead_letters import write_dead_letter
-from results.documents import DeadLetter, Target
+from results.documents import DeadLetter
 from results.stores.base import Store
-from results.targets import PUSHED_TARGETS
+from results.targets import PUSHED_TARGETS, Target
 
 SOURCE_ATTRIBUTE: Final = "CloudPubSubDeadLetterSourceSubscription"
 COUNT_ATTRIBUTE: Final = "CloudPubSubDeadLetterSourceDeliveryCount"

@@ -18,10 +18,10 @@ from pipeline.telemetry.spans import Tracing
 from pipeline.telemetry.tracing import open_tracing
 from pipeline.worker.instance import this_instance
 from pipeline.worker.shutdown import Shutdown
-from results.documents import Target
 from results.errors import StoreError
 from results.stores.base import Store
 from results.stores.open import open_store
+from results.targets import Target
 
 IO_THREADS: Final = 8
 """Encoding and storing: mostly waiting for the store, so more threads than cores."""

@@ -11,9 +11,9 @@ from collections.abc import Callable, Sequence
 from typing import Final
 
 from producer.celery.queue import CeleryQueue
-from results.documents import Target
 from results.job_state import JobState
 from results.target_state import TaskState
+from results.targets import Target
 
 SCAN_PAUSE_S: Final = 2.0
 """Between two scans: far longer than a healthy deliverer holds a message before recording it."""

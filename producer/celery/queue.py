@@ -15,7 +15,7 @@ from pipeline.config.celery_settings import HOLDER_PROPERTY, queue_name
 from pipeline.config.settings import Settings
 from pipeline.errors import BrokerError
 from producer.celery.connection import JOBS_KEY, connect, errors_of, is_redis, reason
-from results.documents import Target
+from results.targets import Target
 
 PAGE_MESSAGES: Final = 500
 """Messages in one answer of the broker: below a megabyte, as a rule, and never above 16."""

@@ -7,8 +7,8 @@ from collections.abc import Iterator, Sequence
 from results.comparison.columns import JobColumns, TargetColumns
 from results.comparison.format import percent
 from results.comparison.schema import Warmth
-from results.documents import Target
 from results.statistics.missing import MAX_MISSING, too_many_missing
+from results.targets import Target
 
 
 def bias_warning(

@@ -16,12 +16,13 @@ from numpy.typing import NDArray
 from results.comparison import metrics
 from results.comparison.metrics import CONDITIONS, condition, unix_s
 from results.comparison.parity import ImageCounts
-from results.documents import Manifest, Target
+from results.documents import Manifest
 from results.job_state import JobState, JobStatus
 from results.records import StoredRecord, is_cold, iter_checked_records
 from results.statistics.missing import too_many_missing
 from results.stores.base import Store
 from results.target_state import TargetCounts
+from results.targets import Target
 
 
 @dataclass(frozen=True, slots=True)

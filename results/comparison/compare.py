@@ -12,12 +12,12 @@ from results.comparison.parity import Parity, measure_parity
 from results.comparison.ratios import job_ratios, trial_ratios
 from results.comparison.schema import ONE_RUN, ComparedJob, Comparison
 from results.comparison.summary import summarise
-from results.documents import Manifest, Target
+from results.documents import Manifest
 from results.errors import ResultsError
 from results.job_state import JobStatus, load_manifest
 from results.statistics.verdict import MIN_TRIALS
 from results.stores.base import Store
-from results.targets import TARGET_INFO
+from results.targets import TARGET_INFO, Target
 
 MARGIN: Final = 0.05
 SEED: Final = 0

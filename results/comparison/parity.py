@@ -10,11 +10,12 @@ from typing import Final
 import numpy as np
 
 from results.browse import StoredImage, read_image
-from results.documents import Document, Target
+from results.documents import Document
 from results.errors import ImageError
 from results.imaging.similarity import psnr_db
 from results.record import ImageEntry
 from results.stores.base import Store
+from results.targets import Target
 
 SAMPLE: Final = 8
 """Pairs of differing images that are looked at, per job and pair of targets."""

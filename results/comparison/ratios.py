@@ -15,10 +15,10 @@ from results.comparison import metrics
 from results.comparison.bias import bias_warning
 from results.comparison.columns import JobColumns, TargetColumns
 from results.comparison.schema import Ratio, TrialRatio, Trials, Warmth
-from results.documents import Target
 from results.statistics.bootstrap import RESAMPLES
 from results.statistics.missing import most_missing
 from results.statistics.verdict import CONFIDENCE, MIN_TRIALS, Finding, Verdict, find
+from results.targets import Target
 
 METHOD: Final = "symmetric bootstrap-t over trials"
 _FAMILIES: Final[tuple[Warmth, ...]] = ("warm", "cold")

@@ -7,7 +7,8 @@ from typing import Final, Literal
 from pydantic import AwareDatetime, ConfigDict, Field
 
 from results.comparison.parity import Parity
-from results.documents import Document, Target
+from results.documents import Document
+from results.targets import Target
 
 Warmth = Literal["cold", "warm"]
 ONE_RUN: Final = "one run: descriptive"

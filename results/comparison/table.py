@@ -28,7 +28,7 @@ from results.comparison.format import (
 from results.comparison.metrics import Metric
 from results.comparison.schema import Comparison, Ratio, TargetSummary, TaskGroup, TrialRatio, Warmth
 from results.comparison.summary import PERCENTILES
-from results.documents import Target
+from results.targets import Target
 
 Column = tuple[TargetSummary, Warmth, TaskGroup]
 AnyRatio = TypeVar("AnyRatio", Ratio, TrialRatio)

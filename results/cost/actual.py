@@ -18,7 +18,7 @@ from results.cost.bill import (
     task_operations,
 )
 from results.cost.prices import Prices
-from results.documents import Document, Duplicate, Failure, Manifest, Target, WorkMeter, load
+from results.documents import Document, Duplicate, Failure, Manifest, WorkMeter, load
 from results.errors import DocumentError
 from results.job_state import load_manifest
 from results.naming import duplicates_prefix, failures_prefix, published_prefix
@@ -26,6 +26,7 @@ from results.parallel import map_in_order
 from results.record import Record
 from results.records import is_cold, iter_checked_records
 from results.stores.base import ObjectInfo, Store
+from results.targets import Target
 
 NOTE: Final = "estimate: measured time by a price table, not an invoice"
 

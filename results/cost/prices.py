@@ -10,8 +10,8 @@ from typing import Annotated, Any, Final, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from results.documents import Target
 from results.errors import ResultsError
+from results.targets import Target
 
 SHIPPED: Final = Path(__file__).with_name("prices.toml")
 

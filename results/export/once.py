@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from results.documents import Manifest, Target
+from results.documents import Manifest
 from results.naming import records_prefix
 from results.records import iter_checked_records
 from results.stores.base import Store
+from results.targets import Target
 
 
 def fullest_target(store: Store, manifest: Manifest) -> Target:

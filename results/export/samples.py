@@ -8,13 +8,14 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Final
 
-from results.documents import Manifest, Target, load
+from results.documents import Manifest, load
 from results.errors import DocumentError, ObjectNotFound, ResultsError
 from results.naming import image_name, records_prefix
 from results.parallel import THREADS, map_in_order
 from results.record import ImageEntry, Record
 from results.records import StoredRecord
 from results.stores.base import ObjectInfo, Store
+from results.targets import Target
 
 _RECORD: Final = re.compile(r"([0-9]{6})\.json")
 _SMALL_SIDE: Final = 1024

@@ -8,11 +8,11 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import IO, Any, Final, Protocol
 
-from results.documents import Target
 from results.export.partial import PartialFile, WholeWriter, read_json, write_json
 from results.export.samples import ExportError, Sample, Source
 from results.export.single import SCHEMA, ExportCounts, Steps
 from results.naming import manifest_name
+from results.targets import Target
 
 
 class ShardWriter(Protocol):

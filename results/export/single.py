@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, Final
 
-from results.documents import Target
 from results.export.encoder import Encoder
 from results.export.partial import JOURNAL_SUFFIX, SUFFIX, PartialFile, read_json, write_json
 from results.export.samples import Sample, Source, TaskDocument
 from results.naming import manifest_name
+from results.targets import Target
 
 Steps = Generator[int, None, None]
 """Each the number of images that are new in an export."""

@@ -7,9 +7,9 @@ from html import escape
 from importlib.resources import files
 from typing import Final
 
-from results.documents import Manifest, Target
+from results.documents import Manifest
 from results.gallery.tile import GalleryTile
-from results.targets import TARGET_INFO, target_css
+from results.targets import TARGET_INFO, Target, target_css
 
 PAGE_LINKS: Final = 4
 """Pages on either side of the present one that are linked to, beside the first and the last."""

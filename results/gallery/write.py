@@ -7,7 +7,7 @@ from functools import partial
 from io import BytesIO
 from typing import Final
 
-from results.documents import Manifest, Target
+from results.documents import Manifest
 from results.errors import ImageError, ObjectNotFound
 from results.gallery.html import page_file, page_html
 from results.gallery.place import Place
@@ -17,6 +17,7 @@ from results.imaging.thumbnails import THUMBNAIL_SUFFIX, THUMBNAIL_TYPE, thumbna
 from results.naming import image_name
 from results.parallel import map_in_order
 from results.stores.base import Store
+from results.targets import Target
 
 PER_PAGE: Final = 240
 """Images of each target on one page."""

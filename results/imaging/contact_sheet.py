@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from results.documents import Manifest, Target
+from results.documents import Manifest
 from results.errors import ImageError, ObjectNotFound
 from results.imaging.png import decode
 from results.imaging.sheet_canvas import Canvas, Tile
@@ -20,6 +20,7 @@ from results.job_state import load_manifest
 from results.naming import image_name
 from results.parallel import map_in_order
 from results.stores.base import Store
+from results.targets import Target
 
 MAX_IMAGES: Final = 400
 """Per panel; more would be too small to see, or too big to open."""

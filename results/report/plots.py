@@ -15,8 +15,8 @@ from results.comparison.metrics import Metric
 from results.comparison.ratios import trial_values
 from results.comparison.schema import TrialRatio, Trials
 from results.comparison.summary import pooled
-from results.documents import Target
 from results.report.plot_style import COLD, INK, MUTED, TARGETS, Plot, drawn, finished, spaced
+from results.targets import Target
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -12,10 +12,11 @@ from pipeline.protocol.envelope import push_body, queued_message
 from pipeline.protocol.http_response import HttpResponse, http_response
 from pipeline.worker.handler import handle_dead_letter, handle_push
 from pipeline.worker.runtime import Runtime
-from results.documents import Target, load
+from results.documents import load
 from results.naming import image_name, record_name
 from results.record import Record
 from results.stores.gcs import GcsStore
+from results.targets import Target
 from tests.support.builders.fakes import QuickEngine, a_runtime
 from tests.support.builders.tasks import a_task
 from tests.support.servers.gcs_fault_proxy import ALWAYS, GcsFaultProxy

@@ -16,7 +16,7 @@ from pipeline.errors import BrokerError
 from pipeline.protocol.task_message import decode_task
 from producer.celery.publisher import CeleryPublisher
 from producer.publish import task_message
-from results.documents import Target
+from results.targets import Target
 from tests.producer.conftest import NOW, make_manifest
 from tests.support.servers.valkey import ValkeyServer, free_port
 

@@ -20,8 +20,9 @@ from pipeline.protocol.task_message import decode_task
 from pipeline.worker.pubsub_dead_letters import COUNT_ATTRIBUTE, SOURCE_ATTRIBUTE
 from producer.publish import task_message
 from results import naming
-from results.documents import JSON_TYPE, DeadLetter, Failure, Manifest, Target, dump
+from results.documents import JSON_TYPE, DeadLetter, Failure, Manifest, dump
 from results.stores.directory import DirectoryStore
+from results.targets import Target
 from tests.producer.conftest import JOB, NOW, end_task, stored_job
 from tests.support.servers.broker import waiting
 from tests.support.servers.pubsub_emulator import PubSubEmulator

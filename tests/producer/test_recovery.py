@@ -24,8 +24,8 @@ from producer.publish import Run, all_tasks, publish_runs
 from producer.recovery import resume_lost
 from producer.republish import cancel, resume, retry
 from results import naming
-from results.documents import Target
 from results.stores.directory import DirectoryStore
+from results.targets import Target
 from tests.producer.conftest import JOB, end_task, stored_job
 from tests.support.servers.broker import CONTAINER, note_unacknowledged, pop, task_in, waiting
 from tests.support.waiting import LIMIT_S

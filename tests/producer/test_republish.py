@@ -13,10 +13,10 @@ from pipeline.errors import BrokerError, RequestError
 from producer.publish import Run, all_tasks, publish_runs
 from producer.republish import cancel, resume, retry, runs_of
 from results import naming
-from results.documents import Target
 from results.errors import JobNotFound
 from results.job_state import JobState
 from results.stores.directory import DirectoryStore
+from results.targets import Target
 from tests.producer.conftest import JOB, ListPublisher, end_task, make_manifest, stored_job
 
 BOTH: tuple[Target, ...] = ("container", "function")

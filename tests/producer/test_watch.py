@@ -13,10 +13,10 @@ from diptych.commands.jobs.watch import plain_line
 from producer.publish import all_tasks, publish_runs
 from producer.watch import Bars, PlainLines, follow, watch
 from results import naming
-from results.documents import Target
 from results.errors import JobNotFound
 from results.job_state import JobState, JobStatus
 from results.stores.directory import DirectoryStore
+from results.targets import Target
 from tests.producer.conftest import JOB, ListPublisher, end_task, stored_job
 
 TARGETS: tuple[Target, ...] = ("container", "function")

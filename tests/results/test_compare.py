@@ -8,11 +8,12 @@ import pytest
 
 from results.comparison.compare import compare_job
 from results.comparison.schema import Comparison
-from results.documents import JSON_TYPE, DeadLetter, Failure, Target, dump
+from results.documents import JSON_TYPE, DeadLetter, Failure, dump
 from results.errors import JobNotFound
 from results.naming import deadletter_name, failure_name, manifest_name
 from results.stores.base import Store
 from results.stores.directory import DirectoryStore
+from results.targets import Target
 from tests.support.builders.compare_jobs import COLD, entries, put, put_manifest
 from tests.support.builders.pictures import JOB, START, manifest, write_job
 

@@ -11,11 +11,12 @@ import pytest
 
 from results.comparison.compare import compare, compare_job, read_trials
 from results.comparison.schema import Comparison, TrialRatio, Warmth
-from results.documents import JSON_TYPE, DeadLetter, Target, dump
+from results.documents import JSON_TYPE, DeadLetter, dump
 from results.naming import deadletter_name, record_name, records_prefix
 from results.statistics.verdict import MIN_TRIALS
 from results.stores.base import Store
 from results.stores.directory import DirectoryStore
+from results.targets import Target
 from tests.support.builders.compare_jobs import COLD, entries, put, put_manifest, put_trial, text_of
 from tests.support.builders.pictures import JOB, START, write_job
 

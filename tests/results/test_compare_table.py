@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from results.comparison.compare import compare as compare_trials
 from results.comparison.compare import compare_job, read_trials
-from results.documents import JSON_TYPE, Target, dump
+from results.documents import JSON_TYPE, dump
 from results.naming import manifest_name
 from results.stores.base import Store
 from results.stores.directory import DirectoryStore
+from results.targets import Target
 from tests.support.builders.compare_jobs import COLD, entries, put, put_manifest, put_trial, text_of
 from tests.support.builders.pictures import JOB, manifest
 

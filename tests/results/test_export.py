@@ -17,13 +17,14 @@ import pytest
 from PIL import Image
 
 from results import naming
-from results.documents import JSON_TYPE, Manifest, Target, dump
+from results.documents import JSON_TYPE, Manifest, dump
 from results.export.columns import COLUMNS
 from results.export.run import FORMS, Form, export_to_path, export_to_stream
 from results.export.samples import ExportError, Source
 from results.export.single import ExportCounts
 from results.stores.base import Store
 from results.stores.directory import DirectoryStore
+from results.targets import Target
 from tests.support.builders.pictures import JOB, manifest, record, write_image, write_job, write_task
 from tests.support.missing import need
 

@@ -9,12 +9,13 @@ from typing import Any
 import pytest
 
 from results import naming
-from results.documents import JSON_TYPE, Cancellation, Manifest, PublishedChunk, Target, dump
+from results.documents import JSON_TYPE, Cancellation, Manifest, PublishedChunk, dump
 from results.errors import DocumentError, JobNotFound
 from results.job_state import JobState, JobStatus, load_manifest
 from results.stores.base import Store
 from results.stores.directory import DirectoryStore
 from results.target_state import TaskState
+from results.targets import Target
 
 NOW = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
 JOB = "a-job"

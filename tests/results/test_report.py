@@ -10,10 +10,10 @@ from xml.etree import ElementTree
 import pytest
 
 from results.comparison.compare import compare, read_trials
-from results.documents import Target
 from results.naming import record_name
 from results.report.page import report_html
 from results.stores.directory import DirectoryStore
+from results.targets import Target
 from tests.support.builders.compare_jobs import COLD, entries, put, put_manifest, put_trial
 from tests.support.builders.pictures import JOB
 

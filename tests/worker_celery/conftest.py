@@ -21,8 +21,8 @@ from pipeline.config.celery_settings import worker_argv
 from pipeline.config.settings import Settings
 from pipeline.protocol.task_message import TaskMessage
 from producer.celery.publisher import CeleryPublisher
-from results.documents import Target
 from results.stores.directory import DirectoryStore
+from results.targets import Target
 from tests.support.servers.valkey import ValkeyServer
 from tests.support.waiting import LIMIT_S
 

@@ -9,7 +9,7 @@ import pytest
 from pipeline.config.celery_settings import queue_name
 from pipeline.config.settings import Settings
 from producer.celery.publisher import CeleryPublisher
-from results.documents import Target
+from results.targets import Target
 from tests.support.servers.valkey import ValkeyServer
 from tests.support.waiting import LIMIT_S, wait_until
 from tests.worker_celery.conftest import HttpTarget, Workers, slowly, task

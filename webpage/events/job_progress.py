@@ -8,7 +8,7 @@ from itertools import islice
 from typing import Any, Final
 
 from producer.job_view import hints, job_as_dict
-from results.documents import Manifest, Target
+from results.documents import Manifest
 from results.errors import DocumentError, ObjectNotFound
 from results.job_state import JobState
 from results.naming import image_name
@@ -16,6 +16,7 @@ from results.parallel import map_in_order
 from results.records import read_record
 from results.stores.base import Store
 from results.target_state import TargetState, TaskState
+from results.targets import Target
 from webpage.views.figures import figures_of
 from webpage.views.index_ranges import Runs, runs_of
 from webpage.views.task_row import MAX_ROWS, Row, damaged_row, row_of

@@ -7,13 +7,13 @@ from typing import Final, cast
 from flask import Blueprint, Response, jsonify, redirect, request
 
 from pipeline.errors import RequestError
-from results.documents import Manifest, Target
+from results.documents import Manifest
 from results.errors import ObjectNotFound
 from results.imaging.png import PNG_TYPE, decode
 from results.imaging.thumbnails import THUMBNAIL_TYPE, thumbnail
 from results.job_state import load_manifest
 from results.naming import image_name
-from results.targets import TARGETS
+from results.targets import TARGETS, Target
 from webpage.app_state import current_state
 from webpage.views.image_detail import image_detail
 from webpage.views.similarity import difference_png

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from results.documents import Manifest, Target
+from results.documents import Manifest
 from results.errors import DocumentError, ImageError, ObjectNotFound
 from results.imaging.png import decode, pixel_sha256, read_provenance
 from results.naming import image_name
@@ -19,6 +19,7 @@ from results.parallel import map_in_order
 from results.record import ImageEntry
 from results.records import StoredRecord, read_record
 from results.stores.base import Store
+from results.targets import Target
 from webpage.views.similarity import image_similarity
 from webpage.views.task_row import row_of
 

@@ -6,8 +6,8 @@ from datetime import timedelta
 from typing import Any, Final
 
 from results.comparison import metrics
-from results.documents import Target
 from results.records import StoredRecord, is_cold
+from results.targets import Target
 
 MAX_ROWS: Final = 2000
 """Records read per target: the rest of a huge job is for `diptych results compare`."""

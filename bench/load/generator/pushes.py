@@ -8,7 +8,7 @@ from model.registry import ModelInfo
 from pipeline.protocol.clock import utc_now
 from pipeline.protocol.envelope import push_body, queued_message
 from pipeline.protocol.task_message import TaskMessage
-from results.documents import Target
+from results.targets import Target
 
 
 @dataclass(frozen=True, slots=True)

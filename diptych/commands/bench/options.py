@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import click
 
+from results.targets import DEFAULT_TARGETS
+
 if TYPE_CHECKING:
     from bench.runs.thresholds import Threshold
-    from results.documents import Target
+    from results.targets import Target
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 _UNITS: Final = {"": 1.0, "ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
@@ -79,7 +81,7 @@ def target_option(*names: str) -> Callable[[Command], Command]:
     """--target, once for each; the container and the function by default."""
 
     def chosen(_context: click.Context, _param: click.Parameter, value: tuple[str, ...]) -> tuple[str, ...]:
-        return tuple(dict.fromkeys(value)) or ("container", "function")
+        return tuple(dict.fromkeys(value)) or DEFAULT_TARGETS
 
     return click.option(
         "--target",

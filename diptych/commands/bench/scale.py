@@ -17,6 +17,7 @@ from diptych.commands.bench.options import (
     read_thresholds,
     seed_option,
 )
+from results.targets import PUSHED_TARGETS
 
 if TYPE_CHECKING:
     from bench.scale.run import ScaleOptions
@@ -61,7 +62,7 @@ class Numbers(click.ParamType[tuple[int, ...]]):
 )
 @click.option(
     "--target",
-    type=click.Choice(["container", "function"]),
+    type=click.Choice(PUSHED_TARGETS),
     default="container",
     show_default=True,
     help="Measure this target.",

@@ -19,12 +19,13 @@ from diptych.commands.options import (
     store_of,
     store_option,
 )
+from results.targets import TARGETS
 
 if TYPE_CHECKING:
     from pipeline.config.settings import Settings
-    from results.documents import Target
     from results.job_state import JobState
     from results.stores.base import Store
+    from results.targets import Target
 
 LISTED: Final = 50
 
@@ -33,7 +34,7 @@ target_option = click.option(
     "--target",
     "targets",
     multiple=True,
-    type=click.Choice(["container", "function", "celery"]),
+    type=click.Choice(TARGETS),
     help="Only this target; repeatable.  [default: all targets of the job]",
 )
 

@@ -18,11 +18,12 @@ from diptych.commands.options import (
     store_of,
     store_option,
 )
+from results.targets import DEFAULT_TARGETS, TARGETS
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from results.documents import Target
+    from results.targets import Target
 
 
 @click.command()
@@ -39,7 +40,7 @@ if TYPE_CHECKING:
     "--target",
     "targets",
     multiple=True,
-    type=click.Choice(["container", "function", "celery"]),
+    type=click.Choice(TARGETS),
     help="Target that generates; repeatable.  [default: container and function]",
 )
 @click.option("--seed", type=int, help="0 to 2**63-1; equal seeds give equal images.  [default: random]")
@@ -87,7 +88,7 @@ def submit(
     from producer.submit import submit as submit_draft
 
     settings = settings_of(store_url=store_url, broker_url=broker_url)
-    chosen = cast("tuple[Target, ...]", targets or ("container", "function"))
+    chosen = cast("tuple[Target, ...]", targets or DEFAULT_TARGETS)
     draft = draft_job(
         JobRequest(targets=chosen, params=dict(params), **request), Registry(settings.model_dir)
     )

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from results.cost.actual import JobCost, TargetCost
     from results.cost.prices import Prices
-    from results.documents import Target
+    from results.targets import Target
 
 
 @click.command(short_help="Show what a job has cost.")

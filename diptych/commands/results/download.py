@@ -12,9 +12,10 @@ import click
 from diptych.commands.results.output import json_line, size
 from diptych.commands.results.progress import progress_bar
 from pipeline.errors import RequestError
-from results.documents import Manifest, Target
+from results.documents import Manifest
 from results.download import Download
 from results.stores.base import Store
+from results.targets import Target
 
 
 @dataclass

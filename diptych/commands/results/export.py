@@ -16,11 +16,12 @@ from diptych.commands.results.job import chosen_targets, open_job, target_option
 from producer.text import counted
 
 if TYPE_CHECKING:
-    from results.documents import Manifest, Target
+    from results.documents import Manifest
     from results.export.run import Form, Running
     from results.export.samples import Source
     from results.export.single import ExportCounts
     from results.stores.base import Store
+    from results.targets import Target
 
 NOT_WHOLE_EXIT: Final = 3
 """Exit code when something was missing or damaged, and is left out."""

@@ -13,9 +13,10 @@ from results.browse import ListedImage, list_images
 from results.comparison import metrics
 from results.comparison.format import NOTHING, amount
 from results.comparison.metrics import Metric
-from results.documents import Manifest, Target
+from results.documents import Manifest
 from results.records import StoredRecord, is_cold, iter_records
 from results.stores.base import Store
+from results.targets import Target
 
 
 def image_lines(

@@ -20,12 +20,13 @@ from diptych.commands.results.output import (
 from pipeline.errors import RequestError
 from results.browse import StoredImage, read_image, recorded_entry
 from results.comparison import metrics
-from results.documents import Manifest, Target
+from results.documents import Manifest
 from results.errors import DocumentError, ObjectNotFound
 from results.imaging.similarity import psnr_db
 from results.job_state import JobState
 from results.records import StoredRecord, is_cold, read_record
 from results.stores.base import Store
+from results.targets import Target
 
 NOT_DONE: Final = "none yet: the task is not done"
 

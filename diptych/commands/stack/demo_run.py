@@ -9,7 +9,6 @@ from contextlib import ExitStack, closing
 from pathlib import Path
 from types import FrameType
 from typing import Final
-from urllib.parse import unquote, urlsplit
 
 import click
 from rich.console import Console as Terminal
@@ -32,10 +31,10 @@ from results.documents import Manifest
 from results.imaging.contact_sheet import contact_sheet
 from results.job_state import JobState, JobStatus
 from results.naming import job_prefix, target_prefix
-from results.stores.base import Store
+from results.stores.base import Store, local_folder
 from results.stores.open import open_store
+from results.targets import PUSHED_TARGETS
 
-TARGETS: Final = ("container", "function")
 SERVICES: Final = {
     "celery": "broker, container, function and their deliverers",
     "pubsub": "Pub/Sub emulator, storage server, container and function",
@@ -62,7 +61,7 @@ class Demo:
         self._folder = folder
         self._broker = broker
         self._request = JobRequest(
-            model=model, count=count, targets=TARGETS, seed=seed, images_per_task=IMAGES_PER_TASK
+            model=model, count=count, targets=PUSHED_TARGETS, seed=seed, images_per_task=IMAGES_PER_TASK
         )
         self._terminal = Terminal()
         self._stop_signal = 0
@@ -193,8 +192,8 @@ def _place(run_file: RunFile, name: str) -> str:
     url = run_file.store_url
     if run_file.store_folder:
         return f"{_short(Path(run_file.store_folder) / name)}/"
-    if url.startswith("file://"):
-        return f"{_short(Path(unquote(urlsplit(url).path)) / name)}/"
+    if folder := local_folder(open_store(url)):
+        return f"{_short(folder / name)}/"
     return f"{url.partition('?')[0].rstrip('/')}/{name}"
 
 

@@ -13,10 +13,11 @@ from rich.console import Console
 
 from results.comparison.schema import Comparison
 from results.comparison.table import comparison_table
-from results.documents import JSON_TYPE, Manifest, Target, dump
+from results.documents import JSON_TYPE, Manifest, dump
 from results.naming import manifest_name, record_name
 from results.record import ImageEntry
 from results.stores.directory import DirectoryStore
+from results.targets import Target
 from tests.support.builders.pictures import JOB, START, manifest, record
 
 COLD: dict[str, Any] = {"cold_start": True, "prior_requests": 0, "model_load_s": 1.0, "process_s": 4.0}

@@ -17,9 +17,9 @@ from pipeline.config.settings import Settings
 from pipeline.models.engine_cache import EngineLoader
 from pipeline.protocol.outcomes import Delivery
 from pipeline.worker.runtime import Runtime
-from results.documents import Target
 from results.stores.base import Store
 from results.stores.open import open_store
+from results.targets import Target
 from tests.support.builders.tasks import DIGEST
 
 RESOLUTION = 8

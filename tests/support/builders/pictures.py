@@ -9,12 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from results import naming
-from results.documents import JSON_TYPE, Manifest, Target, dump
+from results.documents import JSON_TYPE, Manifest, dump
 from results.imaging.png import encode, pixel_sha256
 from results.imaging.provenance import Provenance
 from results.imaging.stored_images import store_image
 from results.record import ImageEntry, Record
 from results.stores.base import Store
+from results.targets import Target
 
 DIGEST = "sha256:" + "ab" * 32
 START = datetime(2026, 11, 25, 12, 0, 0, tzinfo=UTC)

@@ -11,7 +11,7 @@ from redis import Redis
 
 from pipeline.config.celery_settings import queue_name
 from pipeline.protocol.task_message import TaskMessage, decode_task
-from results.documents import Target
+from results.targets import Target
 
 CONTAINER = queue_name("container")
 
