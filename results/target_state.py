@@ -14,6 +14,7 @@ from results.documents import Manifest, Target
 from results.stores.base import Store
 
 _RECORD: Final = re.compile(r"(\d{6})\.json")
+_FLAGGED: Final = re.compile(r"(\d{6})-(\d{3})")
 _FAILURE: Final = re.compile(r"(\d{6})-(\d{3})(?:-[A-Za-z0-9_-]+)?\.json")
 
 
@@ -36,6 +37,7 @@ class TargetCounts:
         images: images asked for.
         images_done: images in the tasks that are done.
         last_progress_at: the store's time of the last record, failure or dead letter; None before the first.
+        images_flagged: black images of tasks that are done, in the place of what a safety checker flagged.
     """
 
     tasks: int
@@ -48,6 +50,7 @@ class TargetCounts:
     images: int
     images_done: int
     last_progress_at: datetime | None
+    images_flagged: int
 
     @property
     def ended(self) -> int:
@@ -87,6 +90,7 @@ class TargetState:
         self._published = bytearray(manifest.task_count)
         self._publication_of: dict[int, int] = {}  # later than the first, by task
         self._problems: dict[int, Problem] = {}
+        self._flagged: dict[int, int] = {}
 
     def refresh(self, store: Store) -> None:
         """List what the target has written since; raises StoreError."""
@@ -94,6 +98,9 @@ class TargetState:
         job_id, target = self._manifest.job_id, self.target
         self._read_problems(store, naming.failures_prefix(job_id, target), TaskState.FAILED)
         self._read_problems(store, naming.deadletters_prefix(job_id, target), TaskState.DEAD)
+        # Only what is made from a text is checked: other jobs are spared the listing.
+        if "prompt" in self._manifest.params:
+            self._read_flagged(store, naming.flagged_prefix(job_id, target))
 
     def mark_published(self, publication: int, tasks: range) -> None:
         """Note that the broker has acknowledged these tasks for this target."""
@@ -151,6 +158,7 @@ class TargetState:
             images=self._manifest.count,
             images_done=self._images_done(done),
             last_progress_at=self.last_progress_at,
+            images_flagged=sum(count for task, count in self._flagged.items() if self._done[task]),
         )
 
     def _images_done(self, done: int) -> int:
@@ -195,6 +203,12 @@ class TargetState:
             if known is None or found.publication > known.publication:
                 self._problems[found.task_index] = found
             self._note_progress(info.created_at)
+
+    def _read_flagged(self, store: Store, prefix: str) -> None:
+        for info in store.list(prefix):
+            match = _FLAGGED.fullmatch(info.name, len(prefix))
+            if match and int(match[1]) < len(self._done):
+                self._flagged[int(match[1])] = int(match[2])
 
     def _note_progress(self, at: datetime) -> None:
         if self.last_progress_at is None or at > self.last_progress_at:

@@ -12,7 +12,7 @@ from pipeline.worker.attempt import Attempt
 from pipeline.worker.metering import Work
 from results.documents import JSON_TYPE, Duplicate, Failure, dump, load
 from results.errors import ObjectExists
-from results.naming import duplicate_name, failure_name, record_name
+from results.naming import duplicate_name, failure_name, flagged_name, record_name
 from results.record import ImageEntry, Record
 
 MAX_DETAIL_CHARS = 500
@@ -85,6 +85,11 @@ def commit(attempt: Attempt, record: Record) -> Result:
     """
     name = record_name(record.job_id, record.target, record.task_index)
     store = attempt.runtime.store
+    flagged = sum(entry.flagged for entry in record.images)
+    if flagged:
+        mark = flagged_name(record.job_id, record.target, record.task_index, flagged)
+        with contextlib.suppress(ObjectExists):
+            store.create(mark, b"", "text/plain")
     try:
         store.create(name, dump(record), JSON_TYPE)
     except ObjectExists:
@@ -92,6 +97,8 @@ def commit(attempt: Attempt, record: Record) -> Result:
         if stored.delivery_id != record.delivery_id:
             return _duplicate(attempt)
     detail = f"{record.images_painted} generated, {record.images_found} found, {record.process_s:.3f} s"
+    if flagged:
+        detail += f", {flagged} flagged by the model's safety checker"
     return Result(Outcome.DONE, "recorded", detail)
 
 
