@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 from pathlib import Path
 from typing import Final, TextIO
@@ -10,6 +9,7 @@ from typing import Final, TextIO
 from local.errors import StackError
 from pipeline.config.run_file import RUN_FOLDER, RunFile, find_run_file, run_file_path
 from results.errors import StoreVanished
+from results.file_lock import NoFileLocks, try_lock
 from results.stores.open import open_store
 
 LOCK_FILE: Final = "up.lock"
@@ -85,13 +85,21 @@ def is_running(parent: Path) -> bool:
     """True if a stack that was started in `parent` runs now. A lock tells; a process id may be reused."""
     try:
         with (parent / RUN_FOLDER / LOCK_FILE).open("r+") as lock:
-            return not _lock_now(lock)
+            return not try_lock(lock.fileno())
     except OSError:
         return False
 
 
 def _take(lock: TextIO, root: Path) -> None:
-    if _lock_now(lock):
+    try:
+        taken = try_lock(lock.fileno())
+    except NoFileLocks as error:
+        lock.close()
+        raise StackError(
+            f"{root}: {error.strerror}, so two stacks could run in it at once: start the stack in a folder"
+            " on a local disk; its results may be elsewhere (--store)"
+        ) from error
+    if taken:
         lock.seek(0)
         lock.truncate()
         lock.write(f"{os.getpid()}\n")
@@ -104,12 +112,3 @@ def _take(lock: TextIO, root: Path) -> None:
         f"a stack is running in this folder already (process {holder or 'unknown'}, {root}):"
         " use it, or end it first"
     )
-
-
-def _lock_now(lock: TextIO) -> bool:
-    """Take the lock, which the system gives up when its holder ends, however that happens."""
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True

@@ -41,6 +41,14 @@ class Engine(Protocol):
 
 
 @runtime_checkable
+class FlaggingEngine(Engine, Protocol):
+    """An engine with a safety checker, which puts a black image in the place of what it flags."""
+
+    flagged: frozenset[int]
+    """Positions in the last batch, from 0, of the images that it flagged."""
+
+
+@runtime_checkable
 class LatentEngine(Engine, Protocol):
     """An engine that generates from latents, so that images can be interpolated."""
 

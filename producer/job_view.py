@@ -66,9 +66,11 @@ def job_as_lines(view: dict[str, Any], broker_url: str = "") -> list[str]:
 def target_line(target: str, counts: dict[str, Any]) -> str:
     """One target's progress in one line; states without tasks are omitted."""
     states = [f"{counts[state]:,} {state}" for state in TaskState if counts[state]]
+    flagged = counts["images_flagged"]
     return (
         f"{target:<10} {counts['images_done']:>9,}/{counts['images']:,} images"
         f"   {counted(counts['tasks'], 'task')}: {', '.join(states)}"
+        + (f"   {flagged:,} flagged by the safety checker, and black" if flagged else "")
     )
 
 

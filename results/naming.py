@@ -139,6 +139,16 @@ def deadletter_name(job_id: str, target: str, task_index: int, publication: int)
     return f"{deadletters_prefix(job_id, target)}{task_index:06d}-{publication:03d}.json"
 
 
+def flagged_prefix(job_id: str, target: str) -> str:
+    """Prefix of the marks of tasks with flagged images."""
+    return f"{target_prefix(job_id, target)}flagged/"
+
+
+def flagged_name(job_id: str, target: str, task_index: int, count: int) -> str:
+    """The mark of a task of which `count` images are flagged: a listing tells how many."""
+    return f"{flagged_prefix(job_id, target)}{_check_range('task', task_index, MAX_TASK):06d}-{count:03d}"
+
+
 def duplicates_prefix(job_id: str, target: str) -> str:
     """Prefix of the work that was done twice."""
     return f"{target_prefix(job_id, target)}duplicates/"

@@ -23,7 +23,11 @@ from results.targets import Target
 
 
 class ImageEntry(Document):
-    """One stored PNG. `found`: an earlier delivery had stored it; the rest is then the stored one's."""
+    """One stored PNG.
+
+    `found`: an earlier delivery had stored it; the rest is then the stored one's. `flagged`: it is black,
+    since the model's safety checker flagged what was generated.
+    """
 
     index: int = Field(ge=0)
     seed: Seed
@@ -31,6 +35,7 @@ class ImageEntry(Document):
     pixel_sha256: str
     bytes: int = Field(ge=1)
     found: bool = False
+    flagged: bool = False
     engine: str = ""
     precision: str = ""
 

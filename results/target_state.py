@@ -15,6 +15,7 @@ from results.stores.base import Store
 from results.targets import Target
 
 _RECORD: Final = re.compile(r"(\d{6})\.json")
+_FLAGGED: Final = re.compile(r"(\d{6})-(\d{3})")
 _FAILURE: Final = re.compile(r"(\d{6})-(\d{3})(?:-[A-Za-z0-9_-]+)?\.json")
 
 
@@ -37,6 +38,7 @@ class TargetCounts:
         images: images asked for.
         images_done: images in the tasks that are done.
         last_progress_at: the store's time of the last record, failure or dead letter; None before the first.
+        images_flagged: black images of tasks that are done, in the place of what a safety checker flagged.
     """
 
     tasks: int
@@ -49,6 +51,7 @@ class TargetCounts:
     images: int
     images_done: int
     last_progress_at: datetime | None
+    images_flagged: int
 
     @property
     def ended(self) -> int:
@@ -88,6 +91,7 @@ class TargetState:
         self._published = bytearray(manifest.task_count)
         self._publication_of: dict[int, int] = {}  # later than the first, by task
         self._problems: dict[int, Problem] = {}
+        self._flagged: dict[int, int] = {}
 
     def refresh(self, store: Store) -> None:
         """List what the target has written since; raises StoreError."""
@@ -95,6 +99,9 @@ class TargetState:
         job_id, target = self._manifest.job_id, self.target
         self._read_problems(store, naming.failures_prefix(job_id, target), TaskState.FAILED)
         self._read_problems(store, naming.deadletters_prefix(job_id, target), TaskState.DEAD)
+        # Only what is made from a text is checked: other jobs are spared the listing.
+        if "prompt" in self._manifest.params:
+            self._read_flagged(store, naming.flagged_prefix(job_id, target))
 
     def mark_published(self, publication: int, tasks: range) -> None:
         """Note that the broker has acknowledged these tasks for this target."""
@@ -152,6 +159,7 @@ class TargetState:
             images=self._manifest.count,
             images_done=self._images_done(done),
             last_progress_at=self.last_progress_at,
+            images_flagged=sum(count for task, count in self._flagged.items() if self._done[task]),
         )
 
     def _images_done(self, done: int) -> int:
@@ -196,6 +204,12 @@ class TargetState:
             if known is None or problem.publication > known.publication:
                 self._problems[problem.task_index] = problem
             self._note_progress(info.created_at)
+
+    def _read_flagged(self, store: Store, prefix: str) -> None:
+        for info in store.list(prefix):
+            match = _FLAGGED.fullmatch(info.name, len(prefix))
+            if match and int(match[1]) < len(self._done):
+                self._flagged[int(match[1])] = int(match[2])
 
     def _note_progress(self, at: datetime) -> None:
         if self.last_progress_at is None or at > self.last_progress_at:

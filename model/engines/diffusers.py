@@ -80,6 +80,8 @@ class DiffusersEngine:
         self._defaults = dict(defaults)
         if "height" in takes:
             self._defaults |= {"height": resolution, "width": resolution}
+        self.flagged: frozenset[int] = frozenset()
+        """See `model.protocol.FlaggingEngine`."""
         self._lanes = [pipeline] + [_sibling(pipeline) for _ in range(0 if self._on_gpu else threads - 1)]
 
     def generate(self, seeds: Sequence[int], params: Params) -> NDArray[np.uint8]:
@@ -87,10 +89,11 @@ class DiffusersEngine:
         chosen = {**self._defaults, **{name: value for name, value in params.items() if value is not None}}
         arguments = {ARGUMENTS[name]: value for name, value in chosen.items()}
         images: dict[int, NDArray[np.uint8]] = {}
+        flags: dict[int, bool] = {}
 
         def run_lane(lane: int) -> None:
             for index in range(lane, len(seeds), len(self._lanes)):
-                images[index] = _generate(self._lanes[lane], seeds[index], arguments)
+                images[index], flags[index] = _generate(self._lanes[lane], seeds[index], arguments)
 
         before = torch.get_num_threads()
         torch.set_num_threads(1)
@@ -99,6 +102,7 @@ class DiffusersEngine:
                 list(pool.map(run_lane, range(len(self._lanes))))
         finally:
             torch.set_num_threads(before)
+        self.flagged = frozenset(index for index, flag in flags.items() if flag)
         return np.stack([images[index] for index in range(len(seeds))])
 
 
@@ -223,8 +227,8 @@ def image_stream(seed: int) -> torch.Generator:
     return generator
 
 
-def _generate(pipeline: Any, seed: int, arguments: dict[str, Any]) -> NDArray[np.uint8]:
-    """One image, uint8 [H, W, 3]."""
+def _generate(pipeline: Any, seed: int, arguments: dict[str, Any]) -> tuple[NDArray[np.uint8], bool]:
+    """One image, uint8 [H, W, 3], and whether the pipeline's safety checker flagged it."""
     try:
         with torch.inference_mode():
             done = pipeline(**arguments, generator=image_stream(seed), output_type="np")
@@ -244,7 +248,7 @@ def _generate(pipeline: Any, seed: int, arguments: dict[str, Any]) -> NDArray[np
     if not np.isfinite(images).all():
         raise GenerationError("the pipeline generated values that are not finite")
     image: NDArray[np.uint8] = np.clip(np.rint(images[0] * 255.0), 0, 255).astype(np.uint8)
-    return image
+    return image, any(getattr(done, "nsfw_content_detected", None) or ())
 
 
 def _sibling(pipeline: Any) -> Any:

@@ -12,6 +12,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from model.protocol import FlaggingEngine
 from model.seeds import image_seed
 from pipeline.models.engine_cache import Loaded
 from pipeline.protocol.outcomes import Result
@@ -88,10 +89,11 @@ class ImageGenerator:
                 if stop:
                     break
                 started_s = time.monotonic()
-                images = self._generate(batch)
+                images, flagged = self._generate(batch)
                 self._settle(entries, down_to=(BATCHES_IN_FLIGHT - 1) * size)
-                for index, pixels in zip(batch, images, strict=True):
-                    self._in_flight.append(self._attempt.runtime.io.submit(self._finish, index, pixels))
+                for place, (index, pixels) in enumerate(zip(batch, images, strict=True)):
+                    finish = self._attempt.runtime.io.submit(self._finish, index, pixels, place in flagged)
+                    self._in_flight.append(finish)
                 pace.add(len(batch), time.monotonic() - started_s)
             self._settle(entries, down_to=0)
         finally:
@@ -100,21 +102,22 @@ class ImageGenerator:
             wait(self._in_flight)
         return Generated(entries, stop)
 
-    def _generate(self, batch: Sequence[int]) -> NDArray[np.uint8]:
+    def _generate(self, batch: Sequence[int]) -> tuple[NDArray[np.uint8], frozenset[int]]:
         seeds = [image_seed(self._task.seed, index) for index in batch]
         started_s = time.monotonic()
         with self._attempt.watchdog.watching():
             images = self._loaded.engine.generate(seeds, self._task.params)
         self._meter.add("generate", time.monotonic() - started_s)
-        return images
+        engine = self._loaded.engine
+        return images, engine.flagged if isinstance(engine, FlaggingEngine) else frozenset()
 
     def _settle(self, entries: list[ImageEntry], *, down_to: int) -> None:
         while len(self._in_flight) > down_to:
             entries.append(self._in_flight[0].result())
             self._in_flight.popleft()
 
-    def _finish(self, index: int, pixels: NDArray[np.uint8]) -> ImageEntry:
-        provenance = self._provenance(index)
+    def _finish(self, index: int, pixels: NDArray[np.uint8], flagged: bool) -> ImageEntry:
+        provenance = self._provenance(index, flagged=flagged)
         started_s = time.monotonic()
         png = encode(pixels, provenance)
         digest = pixel_sha256(pixels)
@@ -139,7 +142,7 @@ class ImageGenerator:
     def _name(self, index: int) -> str:
         return image_name(self._task.job_id, self._attempt.delivery.target, index)
 
-    def _provenance(self, index: int) -> Provenance:
+    def _provenance(self, index: int, *, flagged: bool = False) -> Provenance:
         engine = self._loaded.engine
         return Provenance(
             model=self._task.model,
@@ -150,6 +153,7 @@ class ImageGenerator:
             engine=engine.name,
             precision=engine.precision,
             isa=engine.isa,
+            flagged=flagged,
         )
 
 

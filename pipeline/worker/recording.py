@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Sequence
 
 from pipeline.models.engine_cache import Loaded
@@ -10,7 +11,8 @@ from pipeline.protocol.outcomes import Outcome, Result
 from pipeline.worker.attempt import Attempt
 from pipeline.worker.metering import Work
 from results.documents import Duplicate, Failure, create_once, load
-from results.naming import duplicate_name, failure_name, record_name
+from results.errors import ObjectExists
+from results.naming import duplicate_name, failure_name, flagged_name, record_name
 from results.record import ImageEntry, Record
 
 MAX_DETAIL_CHARS = 500
@@ -83,11 +85,18 @@ def commit(attempt: Attempt, record: Record) -> Result:
     """
     name = record_name(record.job_id, record.target, record.task_index)
     store = attempt.runtime.store
+    flagged = sum(entry.flagged for entry in record.images)
+    if flagged:
+        mark = flagged_name(record.job_id, record.target, record.task_index, flagged)
+        with contextlib.suppress(ObjectExists):
+            store.create(mark, b"", "text/plain")
     if not create_once(store, name, record):
         stored = load(Record, store.read(name), name)
         if stored.delivery_id != record.delivery_id:
             return _duplicate(attempt)
     detail = f"{record.images_painted} generated, {record.images_found} found, {record.process_s:.3f} s"
+    if flagged:
+        detail += f", {flagged} flagged by the model's safety checker"
     return Result(Outcome.DONE, "recorded", detail)
 
 

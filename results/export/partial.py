@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import fcntl
 import io
 import json
 import os
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import IO, TYPE_CHECKING, Any, Final, Self
 
 from results.export.samples import ExportError
+from results.file_lock import NoFileLocks, try_lock
 
 if TYPE_CHECKING:
     from typing_extensions import Buffer
@@ -36,13 +37,20 @@ class PartialFile:
         self.partial = path.with_name(path.name + SUFFIX)
         self._keep = keep
         path.parent.mkdir(parents=True, exist_ok=True)
+        opened, new = _open(self.partial)
         # Unbuffered: what was written counts, and closing after a full disk has nothing left to write.
-        opened = os.open(self.partial, os.O_RDWR | os.O_CREAT, 0o666)
         self.file: IO[bytes] = os.fdopen(opened, "r+b", buffering=0)
         self.out = WholeWriter(self.file)
-        if not _lock(opened, self.partial):
+        try:
+            _lock(opened, self.partial, new=new)
+        except ExportError:
             self.file.close()
-            raise ExportError(f"another export is writing {path}: wait for it, or name another output")
+            raise
+        except OSError:
+            self.file.close()
+            if new:
+                self.partial.unlink(missing_ok=True)
+            raise
 
     def __enter__(self) -> Self:
         return self
@@ -100,13 +108,33 @@ class WholeWriter(io.RawIOBase):
         return self._file.tell()
 
 
-def _lock(opened: int, path: Path) -> bool:
-    """Lock an open file; False if another process has it, or has just finished it under its own name."""
+def _open(path: Path) -> tuple[int, bool]:
+    """Open a file, made if need be; True if it is ours alone, since it was made just now."""
     try:
-        fcntl.flock(opened, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        return path.stat().st_ino == os.fstat(opened).st_ino
-    except (BlockingIOError, FileNotFoundError):
-        return False
+        return os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o666), True
+    except FileExistsError:
+        return os.open(path, os.O_RDWR | os.O_CREAT, 0o666), False
+
+
+def _lock(opened: int, partial: Path, *, new: bool) -> None:
+    """Lock an open file.
+
+    Raises:
+        ExportError: another process has it, or has just finished it under its own name, or nobody can tell.
+    """
+    with suppress(FileNotFoundError):
+        try:
+            if try_lock(opened) and partial.stat().st_ino == os.fstat(opened).st_ino:
+                return
+        except NoFileLocks as error:
+            if new:
+                return  # without locks it is still ours: whoever comes next finds it there, and ends here
+            raise ExportError(
+                f"{partial} is there, and {error.strerror}: remove it if no other export is writing it, or"
+                " name an output on another disk"
+            ) from error
+    path = partial.with_name(partial.name.removesuffix(SUFFIX))
+    raise ExportError(f"another export is writing {path}: wait for it, or name another output")
 
 
 def read_json(path: Path) -> dict[str, Any]:

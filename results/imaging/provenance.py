@@ -26,6 +26,7 @@ class Provenance(Document):
         engine: "openvino", "torch", …
         precision: what it ran in: "fp32", "bf16", "int8".
         isa: instruction set of the CPU, e.g. "avx512_core_bf16".
+        flagged: the model's safety checker put a black image here; written only where it is true.
     """
 
     model: Name
@@ -36,10 +37,11 @@ class Provenance(Document):
     engine: str = Field(max_length=64)
     precision: str = Field(max_length=16)
     isa: str = Field(max_length=64)
+    flagged: bool = False
 
     def to_text(self) -> str:
         """Compact JSON with sorted keys: equal provenance gives equal text."""
-        return _canonical(self.model_dump(mode="json"))
+        return _canonical(self.model_dump(mode="json", exclude=None if self.flagged else {"flagged"}))
 
     @classmethod
     def from_text(cls, text: str) -> Provenance:

@@ -37,7 +37,12 @@ def store_image(
     except ObjectExists:
         return read_stored_image(store, name, provenance, seed)
     return ImageEntry(
-        index=provenance.index, seed=seed, sha256=_sha256(png), pixel_sha256=pixel_digest, bytes=len(png)
+        index=provenance.index,
+        seed=seed,
+        sha256=_sha256(png),
+        pixel_sha256=pixel_digest,
+        bytes=len(png),
+        flagged=provenance.flagged,
     )
 
 
@@ -73,6 +78,7 @@ def read_stored_image(store: Store, name: str, expected: Provenance, seed: int) 
         found=True,
         engine=stored.engine,
         precision=stored.precision,
+        flagged=stored.flagged,
     )
 
 

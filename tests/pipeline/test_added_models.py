@@ -21,15 +21,18 @@ from pipeline.protocol.outcomes import Outcome
 from pipeline.protocol.task_message import TaskMessage, decode_task
 from pipeline.worker.process import process_task
 from pipeline.worker.runtime import Runtime
+from producer.job_view import job_as_dict, job_as_lines
 from producer.publish import task_message
 from producer.submit import JobRequest, draft_job
-from results.documents import Failure, load
+from results.documents import JSON_TYPE, Failure, dump, load
 from results.imaging.png import decode, read_provenance
-from results.naming import image_name
+from results.job_state import JobState
+from results.naming import flagged_name, image_name, manifest_name, record_name
+from results.record import Record
 from tests.support.builders import own_engines
 from tests.support.builders.fakes import a_delivery
 from tests.support.builders.onnx_files import save_onnx
-from tests.support.builders.pipelines import need_diffusers, save_text_pipeline
+from tests.support.builders.pipelines import need_diffusers, save_flagging_pipeline, save_text_pipeline
 
 
 @pytest.fixture
@@ -90,6 +93,37 @@ def test_a_text_pipeline_generates_a_job_with_its_prompt(
     first = generated(runtime)
     assert first[0].shape == (16, 16, 3)
     assert not np.array_equal(first[0], first[1])
+
+
+def test_what_a_safety_checker_flags_is_said_and_counted(
+    tmp_path: Path, models: Path, runtime: Runtime
+) -> None:
+    need_diffusers()
+    folder = save_flagging_pipeline(tmp_path / "text" / "pipeline")
+    add_model(models, "art", f"diffusers:{folder}", AddRequest(options={"steps": 1}))
+    request = JobRequest("art", 3, ("container",), params={"prompt": "a cat"}, job_id="job-a")
+    manifest = draft_job(request, Registry(models, models / "none.json")).manifest
+    runtime.store.create(manifest_name("job-a"), dump(manifest), JSON_TYPE)
+    task = decode_task(task_message(manifest, 0, 0, utc_now(), manifest.targets).encode())
+    # One image is there already, from a delivery that got no further: the PNG itself says that it is flagged.
+    cut = task.model_copy(update={"image_count": 1})
+    assert process_task(cut, a_delivery(), runtime).outcome is Outcome.DONE
+    runtime.store.delete(record_name("job-a", "container", 0))
+    runtime.store.delete(flagged_name("job-a", "container", 0, 1))
+    result = process_task(task, a_delivery(), runtime)
+    assert result.detail.endswith("3 flagged by the model's safety checker")
+    assert not any(pixels.any() for pixels in generated(runtime))
+    name = record_name("job-a", "container", 0)
+    record = load(Record, runtime.store.read(name), name)
+    assert [(entry.flagged, entry.found) for entry in record.images] == [(True, True)] + 2 * [(True, False)]
+    view = job_as_dict(runtime.store, JobState.of(runtime.store, "job-a"))
+    assert (view["status"], view["targets"]["container"]["images_flagged"]) == ("succeeded", 3)
+    assert "3 flagged" in "\n".join(job_as_lines(view))
+
+
+def test_what_is_not_flagged_says_nothing_of_it(models: Path, runtime: Runtime) -> None:
+    assert process_task(submitted(models, "own"), a_delivery(), runtime).outcome is Outcome.DONE
+    assert b"flagged" not in runtime.store.read(image_name("job-a", "container", 0))
 
 
 @pytest.mark.parametrize(

@@ -59,6 +59,29 @@ def save_text_pipeline(folder: Path) -> Path:
     return folder
 
 
+def save_flagging_pipeline(folder: Path) -> Path:
+    """The same with a safety checker, the library's own, that flags whatever it sees."""
+    import torch
+    from diffusers import StableDiffusionPipeline
+    from diffusers.pipelines.stable_diffusion.safety_checker import StableDiffusionSafetyChecker
+    from transformers import CLIPConfig, CLIPImageProcessor
+
+    torch.manual_seed(0)
+    layers = {"hidden_size": 16, "intermediate_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2}
+    vision = {**layers, "image_size": SIDE, "patch_size": 8, "projection_dim": 8}
+    checker = StableDiffusionSafetyChecker(CLIPConfig(vision_config=vision, projection_dim=8))
+    with torch.no_grad():
+        checker.concept_embeds_weights.fill_(-2.0)  # the threshold of each concept's cosine
+    size = {"height": SIDE, "width": SIDE}
+    StableDiffusionPipeline(
+        **_text_parts(folder),
+        **_image_parts(),
+        safety_checker=checker,
+        feature_extractor=CLIPImageProcessor(size={"shortest_edge": SIDE}, crop_size=size),
+    ).save_pretrained(folder)
+    return folder
+
+
 def _text_parts(folder: Path) -> dict[str, Any]:
     from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
 
