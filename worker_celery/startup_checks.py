@@ -23,10 +23,10 @@ def check_targets(settings: Settings, queues: Collection[str]) -> None:
 
 def caution(settings: Settings, queues: Collection[str]) -> str:
     """Say if the broker would give a task out again while it is still in hand; "" if all is well."""
-    paints = queue_name("celery") in queues
+    generates = queue_name("celery") in queues
     name, longest_s = (
         ("DIPTYCH_DEADLINE_S", settings.deadline_s)
-        if paints
+        if generates
         else ("DIPTYCH_PUSH_TIMEOUT_S", settings.push_timeout_s)
     )
     if longest_s + settings.backoff_max_s < settings.visibility_timeout_s:
