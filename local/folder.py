@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from pathlib import Path
 from typing import Final, TextIO
 
+import psutil
+
 from local.errors import StackError
+from local.orphan_reaper import end
 from pipeline.config.run_file import RUN_FOLDER, RunFile, find_run_file, run_file_path
 from results.errors import StoreVanished
 from results.file_lock import NoFileLocks, try_lock
@@ -14,6 +18,7 @@ from results.stores.open import open_store
 
 LOCK_FILE: Final = "up.lock"
 LOG_FILE: Final = "stack.log"
+SERVICES_FILE: Final = "services"
 
 
 class StackFolder:
@@ -43,6 +48,14 @@ class StackFolder:
                 f"{self.root} cannot be written ({error.strerror}): start the stack in a folder of your own"
             ) from error
         _take(self._lock, self.root)
+        self._services = self.root / SERVICES_FILE
+        self.leftovers = _end_leftovers(self._services)
+        """Processes of a stack before this one that were still there, and have been ended."""
+
+    def note_service(self, pid: int) -> None:
+        """Note the leader of a service's process group: if nobody ends it, the next stack here does."""
+        with suppress(psutil.Error, OSError), self._services.open("a") as services:
+            services.write(f"{pid} {psutil.Process(pid).create_time()!r}\n")
 
     def write_run_file(self, run_file: RunFile) -> None:
         """Say how commands find the stack, whole or not at all. It stays: its store is where results are."""
@@ -88,6 +101,21 @@ def is_running(parent: Path) -> bool:
             return not try_lock(lock.fileno())
     except OSError:
         return False
+
+
+def _end_leftovers(services: Path) -> int:
+    """End what outlived its supervisor and its orphan reaper; whoever holds the folder's lock may."""
+    groups = set()
+    with suppress(FileNotFoundError):
+        for line in services.read_text().splitlines():
+            pid, _, created = line.partition(" ")
+            # Process ids are used again. The last line of a writer that died may be cut short.
+            with suppress(ValueError, psutil.Error):
+                if psutil.Process(int(pid)).create_time() == float(created):
+                    groups.add(int(pid))
+    end(groups)
+    services.unlink(missing_ok=True)
+    return len(groups)
 
 
 def _take(lock: TextIO, root: Path) -> None:

@@ -68,7 +68,11 @@ class Stack:
         stages = self._backend.stages(layout)
         if options.page:
             stages.append([page(layout)])
-        self._supervisor = Supervisor(stages, self._console, on_restart=self._restarted)
+        if self._folder.leftovers:
+            self._console.note(f"ended {self._folder.leftovers} services that an earlier stack had left")
+        self._supervisor = Supervisor(
+            stages, self._console, on_restart=self._restarted, on_spawn=self._folder.note_service
+        )
         self._lost_task_monitor = LostTaskMonitor(
             self._backend.recover,
             self._supervisor.note,

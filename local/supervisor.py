@@ -41,6 +41,7 @@ class Supervisor:
         stages: the services of a stage start together, once those of the stage before are ready.
         console: where their lines go.
         on_restart: called with the role of a service that died and was started again.
+        on_spawn: called with the process id of each service that starts.
     """
 
     def __init__(
@@ -48,11 +49,12 @@ class Supervisor:
         stages: Sequence[Sequence[Service]],
         console: Console,
         on_restart: Callable[[Role], None] = lambda _: None,
+        on_spawn: Callable[[int], None] = lambda _: None,
     ) -> None:
         self._stages = stages
         self._services = {service.name: service for stage in stages for service in stage}
         self._console = console
-        self._on_restart = on_restart
+        self._on_restart, self._on_spawn = on_restart, on_spawn
         self._events: SimpleQueue[Event] = SimpleQueue()
         self._children: dict[str, Child] = {}
         self._crashes: Counter[str] = Counter()
@@ -145,6 +147,7 @@ class Supervisor:
         except OSError as error:
             raise StackError(f"the {service.name} cannot be started: {error}") from error
         self._children[service.name] = child
+        self._on_spawn(child.pid)
         self._console.note(f"{service.name} started (process {child.pid})")
 
     def _next_end(self, limit_s: float) -> Ended | None:

@@ -145,7 +145,7 @@ def shutdown() -> SharedShutdown:
 
 
 def _before_children(sender: Any, **_: Any) -> None:
-    """Check the settings, and make the drain before the pool forks, so that the children share it."""
+    """Check the settings, and make the shutdown before the pool forks, so that the children share it."""
     queues = {*sender.app.amqp.queues.consume_from}
     serve(queues, lambda raw, error: reject_raw(store(), raw, error, settings().target))
     try:

@@ -45,7 +45,7 @@ def broker(layout: Layout, folder: Path, when_up: Callable[[], None]) -> Service
 
 
 def deliverers(layout: Layout) -> list[Service]:
-    """Who delivers to each target, and the painters of the target `celery`."""
+    """Who delivers to each target, and the workers of the target `celery`."""
     options = layout.options
     services = [
         _celery(layout, "container", options.container_slots, "to-container"),

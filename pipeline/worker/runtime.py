@@ -65,6 +65,8 @@ class Runtime:
         self.io = ThreadPoolExecutor(IO_THREADS, thread_name_prefix="store")
         self.slot = threading.Semaphore(1)
         self.preloaded = False
+        self.jobs_seen: set[str] = set()
+        """Jobs whose manifests were in the store: one that is not there any more was removed."""
         self._requests = 0
         self._tasks = 0
         self._lock = threading.Lock()

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import logging
 import time
 
 from pipeline.protocol.outcomes import Outcome, Result
 from pipeline.protocol.task_message import TaskMessage
 from pipeline.worker.retries import deadline, shutting_down
 from pipeline.worker.runtime import Runtime
-from results.naming import cancelled_name
+from results.naming import cancelled_name, manifest_name
+
+_log = logging.getLogger(__name__)
 
 CANCELLED = Result(Outcome.CANCELLED, "cancelled")
 
@@ -26,10 +29,25 @@ class StopConditions:
         self._task = task
         self._runtime = runtime
         self._arrived_s = arrived_s
+        self._looked = False
 
     def cancelled(self) -> bool:
-        """True if the job has been cancelled: one request to the store."""
-        return self._runtime.store.stat(cancelled_name(self._task.job_id)) is not None
+        """True if the job has been cancelled or, at the first look, removed."""
+        store, job_id = self._runtime.store, self._task.job_id
+        if store.stat(cancelled_name(job_id)) is not None:
+            return True
+        first, self._looked = not self._looked, True
+        return first and self._removed()
+
+    def _removed(self) -> bool:
+        """True if the job was there and is not: nobody would find what is written for it."""
+        job_id, seen = self._task.job_id, self._runtime.jobs_seen
+        if self._runtime.store.stat(manifest_name(job_id)) is not None:
+            seen.add(job_id)
+            return False
+        if job_id in seen:
+            _log.warning("job %s was removed from the store: its task %d ends", job_id, self._task.task_index)
+        return job_id in seen
 
     def before_batch(self, images_done: int, batch_s: float, rest_s: float) -> Result | None:
         """The outcome to end with now, or None to go on.

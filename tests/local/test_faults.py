@@ -10,8 +10,9 @@ import pytest
 from redis import Redis
 
 from pipeline.config.run_file import RunFile
+from tests.local.conftest import Start
 from tests.local.test_up import diptych, main_process
-from tests.support.servers.up_process import StackProcess
+from tests.support.servers.up_process import ANY_PORTS, StackProcess
 from tests.support.waiting import wait_until
 
 pytestmark = pytest.mark.stack
@@ -69,6 +70,18 @@ def test_a_broker_that_is_emptied_in_mid_job_is_filled_again(up: StackProcess) -
         client.flushall()
     deliverer.send_signal(signal.SIGCONT)
     assert diptych(up.folder, "watch", "a-job").returncode == 0
+
+
+def test_what_outlives_its_stack_and_the_orphan_reaper_is_ended_by_the_next_stack(
+    up: StackProcess, start: Start
+) -> None:
+    main_process(up, "orphan_reaper").kill()
+    up.signal(signal.SIGKILL)
+    up.wait()
+    assert up.survivors()
+    again = start("up", *ANY_PORTS)
+    wait_until(lambda: not up.survivors(), "the end of what the first stack had left")
+    again.wait_ready()
 
 
 def run_file(up: StackProcess) -> RunFile:

@@ -20,7 +20,7 @@ from pipeline.worker.runtime import Runtime
 from results.documents import JSON_TYPE, Duplicate
 from results.errors import ObjectExists
 from results.imaging.png import decode, pixel_sha256, read_provenance
-from results.naming import image_name, images_prefix, record_name
+from results.naming import image_name, images_prefix, manifest_name, record_name
 from results.stores.open import open_store
 from tests.support.builders.fakes import QuickEngine, a_delivery, a_runtime
 from tests.support.builders.job_objects import JOB, cancel, names, only, read_record
@@ -103,6 +103,17 @@ def test_cancelled_before_it_starts(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     cancel(runtime.store)
     assert process_task(a_task(), a_delivery(), runtime).outcome is Outcome.CANCELLED
     assert engine.batches == []
+
+
+def test_a_job_that_is_removed_in_mid_job_ends(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    runtime = a_runtime(tmp_path, monkeypatch)
+    runtime.store.create(manifest_name(JOB), b"{}", JSON_TYPE)
+    assert process_task(a_task(), a_delivery(), runtime).outcome is Outcome.DONE
+    for info in [*runtime.store.list("jobs/")]:
+        runtime.store.delete(info.name)
+    later = a_task(task_index=1, first_index=20)
+    assert process_task(later, a_delivery(), runtime).outcome is Outcome.CANCELLED
+    assert [*runtime.store.list("jobs/")] == [], "nothing is written for it"
 
 
 def test_cancelled_between_batches(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
