@@ -171,14 +171,14 @@ def test_where_it_stops_is_told_beyond_the_noise_of_the_rounds() -> None:
     # The same mean growth in a wide scatter is none that these rounds can show.
     unclear = growth((10, 20, 5), (19, 10, 18))
     assert (unclear.grows_to, unclear.stopped) == (1, False)
-    assert "Whether images/s grow beyond 1 worker, 10 images/s, is not told" in unclear.words[0]
+    assert "Whether images/s grow beyond 1 worker, 10 images/s, is undecided" in unclear.words[0]
 
 
 def test_one_round_or_one_size_tells_no_noise() -> None:
     once = growth((10,), (15,), (14,))
     assert (once.grows_to, once.stopped) == (2, True)
-    assert any("One round tells no noise" in line for line in once.words)
-    assert growth((10, 11)).words == ("One size alone, 1 worker (10.5 images/s): it tells no growth.",)
+    assert any("One round does not show the noise" in line for line in once.words)
+    assert growth((10, 11)).words == ("One size alone, 1 worker (10.5 images/s): it shows no growth.",)
     assert growth_of({}, []).words == ("Nothing was measured.",)
 
 
