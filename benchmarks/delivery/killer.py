@@ -16,9 +16,9 @@ from local.stack import Stack
 
 VICTIMS: Final = (
     "container",
-    "container image generator",
+    "container child",
     "function",
-    "function image generator",
+    "function child",
     "to-container",
     "to-function",
     "broker",
@@ -85,9 +85,9 @@ class Killer:
             self.done.append(kill)
 
     def _pid(self, victim: str) -> int | None:
-        service, _, image_generator = victim.partition(" ")
+        service, _, child = victim.partition(" ")
         pid = self._stack.pid(service)
-        if pid is None or not image_generator:
+        if pid is None or not child:
             return pid
         try:
             children = psutil.Process(pid).children()

@@ -34,8 +34,8 @@ class CeleryBackend:
 
     def stages(self, layout: Layout) -> list[list[Service]]:
         """See Backend."""
-        image_generators = [WORKERS[target](layout) for target in PUSHED_TARGETS]
-        return [[broker(layout, self._broker_folder, self._take_over)], image_generators, deliverers(layout)]
+        workers = [WORKERS[target](layout) for target in PUSHED_TARGETS]
+        return [[broker(layout, self._broker_folder, self._take_over)], workers, deliverers(layout)]
 
     def _take_over(self) -> None:
         if self._has_past:

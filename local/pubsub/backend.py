@@ -67,14 +67,14 @@ class PubSubBackend:
         # Cloud Run with concurrency 1. With more it may have met the wrong process.
         waits = {"DIPTYCH_SLOT_WAIT_S": str(layout.settings.deadline_s)}
         options = layout.options
-        image_generators = [
+        workers = [
             WORKERS[target](layout, **(waits if options.slots(target) == 1 else {}))
             for target in PUSHED_TARGETS
         ]
         servers = [self._emulator(layout.work_folder)]
         if self._gcs_binary:
             servers.append(self._gcs(layout.work_folder))
-        return [servers, image_generators]
+        return [servers, workers]
 
     def recover(self, closed: threading.Event) -> Iterator[str]:
         """See Backend: make what an emulator that was started again lacks, then publish what it has lost."""
