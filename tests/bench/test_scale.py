@@ -23,7 +23,7 @@ from bench.scale.simulate import LABEL, Cloud, simulate
 from benchmarks.delivery.tiny_model import NAME, write_tiny_model
 from diptych.commands.bench.commands import bench
 from local.errors import StackError
-from local.services import container
+from local.services import WORKERS, container
 
 SMALL = (
     *("--workers", "1,2", "--counts", "1e3,1e4", "--model", NAME, "--images", "2"),
@@ -136,9 +136,7 @@ def test_workers_that_do_not_start_are_an_error_and_a_labelled_run(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     broken = (sys.executable, "-c", "raise SystemExit('no worker today')")
-    monkeypatch.setattr(
-        "bench.load.workers.container", lambda layout: replace(container(layout), argv=broken)
-    )
+    monkeypatch.setitem(WORKERS, "container", lambda layout: replace(container(layout), argv=broken))
     out = tmp_path / "run"
     done = small_run(tmp_path / "models", monkeypatch, out)
     assert isinstance(done.exception, StackError)
