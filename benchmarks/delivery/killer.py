@@ -16,9 +16,9 @@ from local.stack import Stack
 
 VICTIMS: Final = (
     "container",
-    "container child",
+    "container image generator",
     "function",
-    "function child",
+    "function image generator",
     "to-container",
     "to-function",
     "broker",
@@ -85,9 +85,9 @@ class Killer:
             self.done.append(kill)
 
     def _pid(self, victim: str) -> int | None:
-        service, _, child = victim.partition(" ")
+        service, _, image_generator = victim.partition(" ")
         pid = self._stack.pid(service)
-        if pid is None or not child:
+        if pid is None or not image_generator:
             return pid
         try:
             children = psutil.Process(pid).children()

@@ -24,7 +24,7 @@ from results.documents import Manifest
 from results.naming import duplicates_prefix
 from results.stores.base import Store
 
-VICTIMS: Final = ("container", "container child", "function", "function child", "pubsub")
+VICTIMS: Final = ("container", "container image generator", "function", "function image generator", "pubsub")
 LIMIT_S: Final = 1800.0
 QUIET_S: Final = 10.0
 """The emulator does not say how much it holds. It sends again what failed after a second."""
