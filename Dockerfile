@@ -21,7 +21,7 @@ RUN groupadd --gid 10001 diptych \
     && useradd --uid 10001 --gid diptych --no-create-home --home-dir /tmp --shell /usr/sbin/nologin diptych \
     && install --directory --owner diptych --group diptych /results
 COPY --chmod=755 docker/health.py /usr/local/bin/health
-# One inference thread per painting slot: more of them get in each other's way.
+# One inference thread per generation slot: more of them get in each other's way.
 ENV PATH=/opt/venv/bin:$PATH \
     PYTHONUNBUFFERED=1 \
     PYTHONDONTWRITEBYTECODE=1 \
@@ -177,7 +177,7 @@ ENV PORT=8080 \
 CMD ["python", "-m", "functions_framework", "--source", "main.py", "--target", "handle", "--signature-type", "cloudevent"]
 ARG VERSION=unknown REVISION=unknown
 LABEL org.opencontainers.image.title="Diptych: function worker" \
-      org.opencontainers.image.description="Paints tasks that are pushed to it as CloudEvents" \
+      org.opencontainers.image.description="Generates the images of tasks that are pushed to it as CloudEvents" \
       org.opencontainers.image.licenses="Apache-2.0" \
       org.opencontainers.image.version="$VERSION" \
       org.opencontainers.image.revision="$REVISION"
@@ -194,7 +194,7 @@ ENV PORT=8080 \
 CMD ["python", "-m", "gunicorn", "-c", "python:worker_container.gunicorn_conf", "worker_container.app:create_app()"]
 ARG VERSION=unknown REVISION=unknown
 LABEL org.opencontainers.image.title="Diptych: container worker" \
-      org.opencontainers.image.description="Paints tasks that are pushed to it" \
+      org.opencontainers.image.description="Generates the images of tasks that are pushed to it" \
       org.opencontainers.image.licenses="Apache-2.0" \
       org.opencontainers.image.version="$VERSION" \
       org.opencontainers.image.revision="$REVISION"

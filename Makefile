@@ -10,8 +10,6 @@ PYTHON ?= $(shell for name in python3 python3.13 python3.12 python3.11 python3.1
 	$$name -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$name && break; done)
 VENV := .venv
 BIN := $(VENV)/bin
-PACKAGES := bench benchmarks deploy diptych local model pipeline producer results webpage \
-	worker_celery worker_container worker_function tests
 
 # A file for each state of the environment: what is newer than its causes is not done again.
 CREATED := $(VENV)/.created
@@ -48,7 +46,7 @@ test-containers: $(DEV_INSTALLED) ## Build the images and run both compose profi
 lint: $(DEV_INSTALLED) ## Check style, types and layers
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/mypy $(addprefix -p ,$(PACKAGES))
+	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
 
 .PHONY: format

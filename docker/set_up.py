@@ -11,7 +11,7 @@ import signal
 import sys
 import threading
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
@@ -28,6 +28,7 @@ from pipeline.errors import BrokerError, SettingsError
 from pipeline.protocol.clock import utc_now
 from results.errors import StoreError
 from results.stores.open import open_store
+from results.targets import Target
 
 POLL_S: Final = 1.0
 LIMIT_S: Final = 5.0
@@ -42,23 +43,16 @@ class ServiceAddresses(Addresses):
     """Where the services are under the names that compose gives them, instead of ports on 127.0.0.1."""
 
     settings: Settings
-    container: int = 0
-    function: int = 0
+    workers: Mapping[Target, int] = field(default_factory=dict)
 
     @property
     def topic(self) -> PubSubAddress:
         """The emulator's topic."""
         return PubSubAddress.parse(self.settings.require_broker_url())
 
-    @property
-    def container_url(self) -> str:
-        """Push endpoint of the container."""
-        return self.settings.container_url
-
-    @property
-    def function_url(self) -> str:
-        """Push endpoint of the function."""
-        return self.settings.function_url
+    def worker_url(self, target: Target) -> str:
+        """Push endpoint of a target."""
+        return self.settings.require_push_url(target)
 
 
 class Emulators:

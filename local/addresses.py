@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -10,6 +11,7 @@ from local.errors import StackError
 from local.options import StackOptions
 from local.ports import HOST, choose_port
 from pipeline.config.pubsub_settings import PubSubAddress
+from results.targets import PUSHED_TARGETS, Target
 
 PROJECT: Final = "local"
 TOPIC: Final = "diptych-tasks"
@@ -17,10 +19,13 @@ TOPIC: Final = "diptych-tasks"
 
 @dataclass(frozen=True, slots=True)
 class Addresses:
-    """Ports on 127.0.0.1; 0 for a service that this stack does not have."""
+    """Ports on 127.0.0.1; 0 for a service that this stack does not have.
 
-    container: int
-    function: int
+    Args:
+        workers: by target that is pushed to.
+    """
+
+    workers: Mapping[Target, int]
     broker: int = 0
     pubsub: int = 0
     gcs: int = 0
@@ -48,15 +53,13 @@ class Addresses:
         """Where the page is."""
         return f"http://{HOST}:{self.page}/"
 
-    @property
-    def container_url(self) -> str:
-        """Push endpoint of the container."""
-        return f"http://{HOST}:{self.container}/"
+    def worker_url(self, target: Target) -> str:
+        """Push endpoint of a target."""
+        return f"http://{HOST}:{self.workers[target]}/"
 
-    @property
-    def function_url(self) -> str:
-        """Push endpoint of the function."""
-        return f"http://{HOST}:{self.function}/"
+    def worker_urls(self) -> dict[str, str]:
+        """Every target's push endpoint, by the name of its setting."""
+        return {f"{target}_url": self.worker_url(target) for target in PUSHED_TARGETS}
 
 
 def redis_url(port: int, password: str) -> str:
@@ -77,7 +80,7 @@ def choose_addresses(options: StackOptions, *, own_store: bool = True) -> Addres
         wanted = {"broker": options.port_broker}
     else:
         wanted = {"pubsub": options.port_pubsub, **({"gcs": options.port_gcs} if own_store else {})}
-    wanted |= {"container": options.port_container, "function": options.port_function}
+    wanted |= {target: options.port(target) for target in PUSHED_TARGETS}
     wanted |= {"page": options.port_page} if options.page else {}
     named = [port for port in wanted.values() if port]
     if len({*named}) < len(named):
@@ -87,4 +90,5 @@ def choose_addresses(options: StackOptions, *, own_store: bool = True) -> Addres
         found = {service: choose_port(port, service, f"--port-{service}") for service, port in wanted.items()}
         # The system may give a free port out twice: nobody listens on the first one yet.
         if len({*found.values()}) == len(found):
-            return Addresses(**found, password=secrets.token_urlsafe(24))
+            workers = {target: found.pop(target) for target in PUSHED_TARGETS}
+            return Addresses(workers, **found, password=secrets.token_urlsafe(24))

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Literal
 
 from pipeline.config.cpus import usable_cpus
-from results.targets import PUSHED_TARGETS
+from results.targets import PUSHED_TARGETS, Target
 
 Broker = Literal["celery", "pubsub"]
 """Who brings the tasks: Celery on an embedded Valkey, or Google's Pub/Sub emulator, with a bucket."""
@@ -44,6 +44,14 @@ class StackOptions:
     port_gcs: int = 0
     port_page: int = 0
     environment: Mapping[str, str] = field(default_factory=dict)
+
+    def slots(self, target: Target) -> int:
+        """Tasks that a target generates at once."""
+        return int(getattr(self, f"{target}_slots"))
+
+    def port(self, target: Target) -> int:
+        """The port that the user chose for a target that is pushed to; 0: any free one."""
+        return int(getattr(self, f"port_{target}"))
 
     @property
     def targets(self) -> tuple[str, ...]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import http
 import sys
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -64,7 +65,7 @@ def container(layout: Layout, **more: str) -> Service:
     Args:
         more: variables of its environment.
     """
-    port = layout.addresses.container
+    port = layout.addresses.workers["container"]
     config = ("-c", "python:worker_container.gunicorn_conf", "--bind", f"{HOST}:{port}")
     return Service(
         name="container",
@@ -83,7 +84,7 @@ def function(layout: Layout, **more: str) -> Service:
     Args:
         more: variables of its environment.
     """
-    port = layout.addresses.function
+    port = layout.addresses.workers["function"]
     what = ("--source", str(_source("worker_function.main")), "--target", "handle")
     where = ("--signature-type", "cloudevent", "--host", HOST, "--port", str(port))
     # One process per slot, as the container has them.
@@ -97,6 +98,10 @@ def function(layout: Layout, **more: str) -> Service:
         unset=UNSET,
         cwd=layout.work_folder,
     )
+
+
+WORKERS: Final[Mapping[Target, Callable[..., Service]]] = {"container": container, "function": function}
+"""What makes the worker of each target that is pushed to: of a Layout, and variables of its environment."""
 
 
 def page(layout: Layout) -> Service:
@@ -122,8 +127,7 @@ def environment(layout: Layout, target: Target, **more: str) -> dict[str, str]:
         "DIPTYCH_STORE_URL": layout.store_url,
         "DIPTYCH_STORE_MUST_EXIST": str(layout.store_exists),
         "DIPTYCH_BROKER_URL": layout.addresses.broker_url,
-        "DIPTYCH_CONTAINER_URL": layout.addresses.container_url,
-        "DIPTYCH_FUNCTION_URL": layout.addresses.function_url,
+        **{f"DIPTYCH_{name.upper()}": url for name, url in layout.addresses.worker_urls().items()},
         # It listens on this machine alone, and nothing here could sign a token.
         "DIPTYCH_PUSH_AUTH": "off",
         "DIPTYCH_LOG_FORMAT": "text",

@@ -9,7 +9,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Final, TextIO
+from typing import Any, Final, TextIO
 
 from local.backend import open_backend
 from local.console import Console
@@ -117,17 +117,17 @@ class Stack:
             self._lost_task_monitor.request()
 
     def _run_file(self) -> RunFile:
+        urls: dict[str, Any] = self.addresses.worker_urls()
         return RunFile(
             pid=os.getpid(),
             started_at=rfc3339(utc_now()),
             store_url=self.store_url,
             store_folder=self.store_folder,
             broker_url=self.addresses.broker_url,
-            container_url=self.addresses.container_url,
-            function_url=self.addresses.function_url,
             log_file=str(self.log_file),
             targets=self.options.targets,
             folder=str(self.options.folder.resolve()),
+            **urls,
         )
 
 

@@ -102,7 +102,7 @@ class Generator(nn.Module):
         self.to_rgb = nn.ModuleList([EqualConv2d(count, 3, 1, 1.0, rng) for count in self.channels])
 
     def forward(self, latents: Tensor, level: int, alpha: float = 1.0) -> Tensor:
-        """Paint.
+        """Generate.
 
         Args:
             latents: [N, latent_size].
@@ -139,7 +139,7 @@ class Generator(nn.Module):
 
     @torch.no_grad()
     def serving_tensors(self, level: int) -> dict[str, Tensor]:
-        """The weights that painting at `level` takes, scales folded in, named as checkpoints name them.
+        """The weights that generating at `level` takes, scales folded in, named as checkpoints name them.
 
         Returns:
             float32 tensors on the CPU, as `GeneratorConfig.tensor_shapes` lists them.
@@ -156,14 +156,14 @@ class Generator(nn.Module):
 
         Args:
             tensors: float32, with this generator's shapes.
-            level: the level that they paint at.
+            level: the level that they generate at.
         """
         for name, layer in self.layers(level).items():
             layer.weight.copy_(tensors[f"{name}.weight"] / layer.scale)
             layer.bias.copy_(tensors[f"{name}.bias"])
 
     def layers(self, level: int) -> dict[str, EqualConv2d | EqualLinear]:
-        """What painting at `level` takes, in order, under the names that checkpoints give it."""
+        """What generating at `level` takes, in order, under the names that checkpoints give it."""
         layers: dict[str, nn.Module] = {"input": self.input}
         for index in range(level + 1):
             for name, conv in cast(nn.ModuleDict, self.blocks[index]).items():

@@ -27,7 +27,7 @@ from results.errors import DocumentError, JobNotFound
 from results.job_state import JobState, JobStatus, load_manifest
 from results.naming import jobs_prefix
 from results.stores.base import Store
-from results.targets import Target
+from results.targets import TARGETS, Target
 
 READ_EVERY_S: Final = 20.0
 """Between two readings of all messages."""
@@ -126,7 +126,7 @@ class LostTaskAudit:
         given_back = self._give_back()
         self._note_emptied()
         # Counted before the store is read: what ends in between is not missed.
-        present = self._queue.size(("container", "function", "celery"))
+        present = self._queue.size(TARGETS)
         problems = self._refresh()
         running = [state for state in self._states.values() if not state.status.ended]
         started = self._clock()

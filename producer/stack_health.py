@@ -20,7 +20,7 @@ from pipeline.config.settings import Settings
 from producer.broker_health import broker_faults
 from producer.fault import Fault
 from results.job_state import JobState
-from results.targets import Target
+from results.targets import PUSHED_TARGETS, TARGETS, Target
 
 LIMIT_S: Final = 2.0
 """Who does not answer in this time does not answer."""
@@ -62,15 +62,15 @@ def up_command(run_file: RunFile) -> str:
 
 def _worker_faults(settings: Settings, target: Target, run_file: RunFile | None) -> list[Fault]:
     """Does the worker answer that a target's tasks are pushed to; one in the cloud is not asked."""
-    urls = {"container": settings.container_url, "function": settings.function_url}
-    parts = urlsplit(urls.get(target, ""))
+    url = settings.push_url(target)
+    parts = urlsplit(url)
     if parts.scheme != _HTTP or not parts.hostname:
         return []
     where = parts.hostname, parts.port or 80
     # functions-framework has no health check, and answers none while it generates.
     lack = _ready_lack(*where) if target == "container" else _connection_lack(*where)
     mend = up_command(run_file) if run_file else "docker compose up --wait"
-    return [Fault(f"the {target} does not answer at {urls[target]} ({lack})", mend)] if lack else []
+    return [Fault(f"the {target} does not answer at {url} ({lack})", mend)] if lack else []
 
 
 def _ready_lack(host: str, port: int) -> str:
@@ -126,8 +126,8 @@ def _stopped(run_file: RunFile) -> Iterator[Fault]:
 
 
 _MARKS: Final = (
-    *((queue_name(target), f"deliverer of the {target}") for target in ("container", "function")),
-    (queue_name("celery"), "celery worker"),
+    *((queue_name(target), f"deliverer of the {target}") for target in PUSHED_TARGETS),
+    *((queue_name(target), f"{target} worker") for target in TARGETS if target not in PUSHED_TARGETS),
     ("worker_container", "container"),
     ("functions_framework", "function"),
     ("valkey-server", "broker"),

@@ -87,7 +87,7 @@ def recorded_entry(store: Store, manifest: Manifest, target: Target, index: int)
     """What the record of its task says of an image; None if the task is not done.
 
     Raises:
-        DocumentError: the record is damaged, or does not tell of that image.
+        DocumentError: the record is damaged, or does not list that image.
         StoreError: the store failed.
     """
     name = record_name(manifest.job_id, target, index // manifest.images_per_task)
@@ -98,7 +98,7 @@ def recorded_entry(store: Store, manifest: Manifest, target: Target, index: int)
     for entry in record.images:
         if entry.index == index:
             return entry
-    raise DocumentError(f"{name} does not tell of image {index}: it was changed")
+    raise DocumentError(f"{name} does not list image {index}: it was changed")
 
 
 def read_image(store: Store, job_id: str, target: Target, index: int) -> StoredImage | None:

@@ -71,7 +71,7 @@ class Download:
         """Yield each object of these targets once it is in the folder.
 
         Raises:
-            ImageError: a stored image is not the one that its record tells of.
+            ImageError: a stored image is not the one that its record lists.
             DocumentError: a record is damaged.
             StoreError: the store failed.
             OSError: the folder cannot be written to.
@@ -108,7 +108,7 @@ class Download:
             return Fetched(wanted.name, wanted.is_image, wanted.size_bytes, kept=True)
         data = self._read(wanted)
         if wanted.sha256 and hashlib.sha256(data).hexdigest() != wanted.sha256:
-            raise ImageError(f"{wanted.name} is not the image that its record tells of: it was changed since")
+            raise ImageError(f"{wanted.name} is not the image that its record lists: it was changed since")
         path.parent.mkdir(parents=True, exist_ok=True)
         _write_whole(path, data)
         return Fetched(wanted.name, wanted.is_image, len(data), kept=False)
@@ -119,7 +119,7 @@ class Download:
         except ObjectNotFound as error:
             if not wanted.sha256:
                 raise
-            raise ImageError(f"{wanted.name} is missing, though its task's record tells of it") from error
+            raise ImageError(f"{wanted.name} is missing, though its task's record lists it") from error
 
     def _path(self, name: str) -> Path:
         return self._folder / name.removeprefix(job_prefix(self._manifest.job_id))

@@ -137,7 +137,7 @@ def _read_checked(store: Store, manifest: Manifest, target: Target, info: Object
         )
     indices = {entry.index for entry in record.images}
     if len(indices) < len(record.images) or indices.difference(manifest.task_range(task)):
-        return f"{info.name} tells of images that are not its task's, or twice of one: it was edited"
+        return f"{info.name} lists images that are not its task's, or one of them twice: it was edited"
     return record
 
 

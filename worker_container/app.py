@@ -32,7 +32,7 @@ class Serving:
 
     Args:
         runtime: built at the first push.
-        drain: that runtime's own, for signal handlers and health checks that must not wait for it.
+        shutdown: that runtime's own, for signal handlers and health checks that must not wait for it.
         auth: who may push; None: everybody, in words.
     """
 

@@ -106,7 +106,7 @@ def _pairs_table(paired: Mapping[str, Any]) -> str:
         judged = paired[name]
         interval = " … ".join(f"{end:.3f}" for end in judged["interval"] or ()) or "–"
         needed = judged["pairs_needed"]
-        verdict = judged["verdict"] + ("" if needed is None else f"; about {needed} pairs would tell")
+        verdict = judged["verdict"] + ("" if needed is None else f"; about {needed} pairs are needed")
         rows.append((quantity_words(name), judged["pairs"], f"{judged['ratio']:.3f}", interval, verdict))
     caption = f"{paired['ratio']}, pairs of one repeat; equal within {paired['margin']:.0%}"
     return plain_table(caption, ("", "pairs", "ratio", "95% interval", "verdict"), rows, words=1)

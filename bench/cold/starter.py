@@ -22,13 +22,13 @@ from local.options import StackOptions
 from local.orphan_reaper import OrphanReaper
 from local.ports import HOST, answers, choose_port
 from local.service import Child, Ended, Event, Line
-from local.services import UNSET, Layout, container, function
+from local.services import UNSET, WORKERS, Layout
 from pipeline.config.settings import Settings
 from results.errors import ResultsError
 from results.naming import image_name
 from results.records import read_record
 from results.stores.open import open_store
-from results.targets import Target
+from results.targets import PUSHED_TARGETS, Target
 
 POLL_S: Final = 0.005
 GRACE_S: Final = 10.0
@@ -110,13 +110,13 @@ class Starter:
         options = StackOptions(
             self._folder, environment={"DIPTYCH_LOG_LEVEL": "WARNING", **(PROFILE if profiled else {})}
         )
-        addresses = Addresses(container=port, function=port)
+        addresses = Addresses(dict.fromkeys(PUSHED_TARGETS, port))
         layout = Layout(
             *(options, self._settings, self._store_url, addresses),
             work_folder=self._work,
             socket_folder=self._work,
         )
-        child = Child((container if target == "container" else function)(layout), events, self._orphan_reaper)
+        child = Child(WORKERS[target](layout), events, self._orphan_reaper)
         try:
             yield
         finally:

@@ -125,7 +125,7 @@ _CLOUD_METHOD: Final = (
     "Nobody outside can make a service end an instance or start one. A repeat waits so long that the"
     " platform may have ended them all, then sends a burst of tasks of one image at once, each on a new"
     " connection, to either target, the order alternating, and one more after it, for a warm one beside."
-    " Records tell who generated: cold is the first task of a process that was begun for it, ready the"
+    " Records say who generated: cold is the first task of a process that was begun for it, ready the"
     f" first of one that had been there for more than {READY_S:.0f} s (min-instances, or started for"
     " another), warm any other. Only cold ones are measured; warm ones are those sent after a burst. A task"
     " of a burst that waited for an instance which another had made start is warm, and in neither. Response"
@@ -135,7 +135,7 @@ _CLOUD_METHOD: Final = (
     " Without load is the response without the model's load. A pair of a repeat is the mean log ratio of its"
     " cold starts; verdicts and intervals (95%) are those of `results compare`, from 20 on. Within a burst"
     " starts depend on one another: with more than one, intervals of means are too narrow. Which of the"
-    " platform's machines has the image already, and so what is cold beside the process, nothing here tells."
+    " platform's machines has the image already, and so what is cold beside the process, nothing here shows."
 )
 CLOUD: Final = Variant(
     command="cold --cloud",

@@ -35,7 +35,7 @@ _DEPLOYED_METHOD: Final = (
     " part of any value, then the warm ones. No instance is fresh, and which one answers is the platform's"
     " choice; neighbours on its machines are not ours to hold still. Requests that a cold process served, by"
     " its record, are left out; without a store there are no records, and they are in. engine, precision,"
-    " threads, batch size and preloading are compared as the records tell them; CPU, memory, concurrency and"
+    " threads, batch size and preloading are compared as the records give them; CPU, memory, concurrency and"
     " limits are in no record: `diptych doctor` compares those. "
 )
 _SHARED_METHOD: Final = (
@@ -81,7 +81,7 @@ def _conditions(noted: Mapping[str, Any]) -> str:
     rows = [
         (key, *(_seen(noted["seen"][name][key]) for name in names)) for key in noted["seen"][names[0]]
     ] + [(key, *(str(noted["requests"][name][key]) for name in names)) for key in noted["requests"][names[0]]]
-    return plain_table("Settings and instances, as the records tell them", ("", *names), rows, words=2)
+    return plain_table("Settings and instances, as the records give them", ("", *names), rows, words=2)
 
 
 def _seen(counts: Mapping[str, int]) -> str:

@@ -13,10 +13,10 @@ from local.console import Console
 from local.errors import StackError
 from local.options import StackOptions
 from local.ports import choose_port
-from local.services import Layout, container, function
+from local.services import WORKERS, Layout
 from local.supervisor import Supervisor
 from pipeline.config.settings import load_settings
-from results.targets import Target
+from results.targets import PUSHED_TARGETS, Target
 
 LOG_NAME = "workers.log"
 
@@ -56,7 +56,7 @@ def local_worker(
         StackError: it does not start.
     """
     port = choose_port(0, target, "--container-url or --function-url")
-    addresses = Addresses(container=port, function=port)
+    addresses = Addresses(dict.fromkeys(PUSHED_TARGETS, port))
     options = StackOptions(
         folder,
         container_slots=slots,
@@ -68,10 +68,10 @@ def local_worker(
         made.mkdir()
     settings = load_settings(model_dir=model_dir)
     layout = Layout(options, settings, store.as_uri(), addresses, work_folder=work, socket_folder=work)
-    service = {"container": container, "function": function}[target](layout)
+    service = WORKERS[target](layout)
     supervisor = Supervisor([[service]], Console(log or folder / LOG_NAME, None))
     with _in_background(supervisor):
-        url = addresses.container_url
+        url = addresses.worker_url(target)
         yield Worker(target, url, supervisor.pid(service.name), fresh=True, slots=slots)
 
 

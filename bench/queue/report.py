@@ -32,7 +32,7 @@ METHOD: Final = (
     "round trip runs from the begin of a task's publication to its record's creation by the store's"
     " clock, latency from schedule from when its job was due. publish ends when the broker has the"
     " message. Of the time from there to the worker, queue wait is the part in which every slot of the"
-    " target had another task in hand, as the records tell, and delivery the rest. slot wait is what"
+    " target had another task in hand, according to the records, and delivery the rest. slot wait is what"
     " the worker itself let it wait for a slot, with the task in its hands. encode and store are"
     " sums over threads beside generate; commit runs from the last image to the record. Cold tasks,"
     " each the first of its worker process, are apart, and so are tasks that were under way when the wall"

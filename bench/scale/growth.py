@@ -129,14 +129,14 @@ def _end(sizes: Sequence[Size], steps: Sequence[Step], grows_to: int, stop: Step
     best = next(size for size in sizes if size.workers == grows_to)
     rate = f"{best.images_per_s:,.4g} images/s"
     if not steps:
-        return (f"One size alone, {_workers(grows_to)} ({rate}): it tells no growth.",)
+        return (f"One size alone, {_workers(grows_to)} ({rate}): it shows no growth.",)
     if stop is None:
         sentence = (
             f"No end was seen: images/s still grew with {_workers(grows_to)} ({rate}), the largest size."
         )
     elif stop.open:
         sentence = (
-            f"Whether images/s grow beyond {_workers(grows_to)}, {rate}, is not told: {stop.after} give"
+            f"Whether images/s grow beyond {_workers(grows_to)}, {rate}, is undecided: {stop.after} give"
             f" {stop.ratio:.2f} times as many, and the noise of {stop.rounds} rounds leaves"
             f" {_ends(stop)} open (each end with 95% confidence). Take more with --rounds."
         )
@@ -146,7 +146,7 @@ def _end(sizes: Sequence[Size], steps: Sequence[Step], grows_to: int, stop: Step
             f" {_noise(stop)}."
         )
     blind = any(step.grows is None for step in steps)
-    return (sentence, "One round tells no noise: take more with --rounds." if blind else "")
+    return (sentence, "One round does not show the noise: take more with --rounds." if blind else "")
 
 
 def _noise(step: Step) -> str:

@@ -122,8 +122,8 @@ def _take_pushes_away(stack: Stack) -> None:
 def _relays(stack: Stack, issuer: LocalIssuer, faults: Faults) -> Iterator[list[Relay]]:
     addresses = stack.addresses
     urls: dict[Target, str] = {
-        "container": addresses.container_url,
-        "function": f"{addresses.function_url}{addresses.topic.topic_path}",
+        "container": addresses.worker_url("container"),
+        "function": f"{addresses.worker_url('function')}{addresses.topic.topic_path}",
     }
     with ExitStack() as entered:
         yield [

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from model.registry import ModelInfo
 
-    Painter = tuple[Callable[[list[int]], Iterable[Any]], Callable[[Any], bytes], int]
+    Generate = tuple[Callable[[list[int]], Iterable[Any]], Callable[[Any], bytes], int]
 
 _ENTERED_S = time.monotonic()
 
@@ -85,7 +85,7 @@ def _peak_bytes() -> int:
 
 def _image_generator(
     info: ModelInfo, engine_name: str, precision: str, threads: int, checkout: list[str]
-) -> Painter:
+) -> Generate:
     """How to generate seeds, how to encode an image, and how many to generate at a time."""
     if engine_name == "zoo":
         from pathlib import Path

@@ -9,8 +9,9 @@ from local.celery.services import broker, deliverers
 from local.folder import StackFolder, check_store
 from local.options import StackOptions
 from local.service import Role, Service
-from local.services import Layout, container, function
+from local.services import WORKERS, Layout
 from pipeline.config.settings import Settings, default_store_url
+from results.targets import PUSHED_TARGETS
 
 
 class CeleryBackend:
@@ -33,8 +34,8 @@ class CeleryBackend:
 
     def stages(self, layout: Layout) -> list[list[Service]]:
         """See Backend."""
-        image_generators = [container(layout), function(layout)]
-        return [[broker(layout, self._broker_folder, self._take_over)], image_generators, deliverers(layout)]
+        workers = [WORKERS[target](layout) for target in PUSHED_TARGETS]
+        return [[broker(layout, self._broker_folder, self._take_over)], workers, deliverers(layout)]
 
     def _take_over(self) -> None:
         if self._has_past:

@@ -13,7 +13,7 @@ from local.celery.broker import broker_argv, broker_lacks
 from local.service import Role, Service
 from local.services import UNSET, Layout, environment
 from pipeline.config.celery_settings import worker_argv
-from results.targets import Target
+from results.targets import PUSHED_TARGETS, Target
 
 # A warning about background saves, which are off here; with an advice that needs root.
 _BROKER_NOISE: Final = "WARNING Memory overcommit must be enabled"
@@ -47,10 +47,7 @@ def broker(layout: Layout, folder: Path, when_up: Callable[[], None]) -> Service
 def deliverers(layout: Layout) -> list[Service]:
     """Who delivers to each target, and the workers of the target `celery`."""
     options = layout.options
-    services = [
-        _celery(layout, "container", options.container_slots, "to-container"),
-        _celery(layout, "function", options.function_slots, "to-function"),
-    ]
+    services = [_celery(layout, target, options.slots(target), f"to-{target}") for target in PUSHED_TARGETS]
     if options.celery_slots:
         services.append(_celery(layout, "celery", options.celery_slots, "celery"))
     return services

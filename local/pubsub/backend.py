@@ -16,12 +16,13 @@ from local.pubsub.emulator import NOISE, emulator_argv, emulator_command, emulat
 from local.pubsub.gcs_server import BUCKET, gcs_argv, gcs_binary, gcs_lacks
 from local.pubsub.topology import make_topology
 from local.service import Role, Service
-from local.services import Layout, container, function
+from local.services import WORKERS, Layout
 from pipeline.config.pubsub_settings import is_pubsub
 from pipeline.config.run_file import find_run_file
 from pipeline.config.settings import Settings
 from pipeline.protocol.clock import utc_now
 from results.stores.open import open_store
+from results.targets import PUSHED_TARGETS
 
 POLL_S: Final = 0.05
 SETTLING_S: Final = 1.0
@@ -66,14 +67,14 @@ class PubSubBackend:
         # Cloud Run with concurrency 1. With more it may have met the wrong process.
         waits = {"DIPTYCH_SLOT_WAIT_S": str(layout.settings.deadline_s)}
         options = layout.options
-        image_generators = [
-            container(layout, **(waits if options.container_slots == 1 else {})),
-            function(layout, **(waits if options.function_slots == 1 else {})),
+        workers = [
+            WORKERS[target](layout, **(waits if options.slots(target) == 1 else {}))
+            for target in PUSHED_TARGETS
         ]
         servers = [self._emulator(layout.work_folder)]
         if self._gcs_binary:
             servers.append(self._gcs(layout.work_folder))
-        return [servers, image_generators]
+        return [servers, workers]
 
     def recover(self, closed: threading.Event) -> Iterator[str]:
         """See Backend: make what an emulator that was started again lacks, then publish what it has lost."""

@@ -41,7 +41,7 @@ def topology(addresses: Addresses) -> Iterator[_Resource]:
         name = topic.push_subscription(target)
         yield topic.subscription_path(name), _task_push(addresses, target)
     for name, endpoint in (
-        (topic.dead_letter_push, f"{addresses.container_url}dead-letter"),
+        (topic.dead_letter_push, f"{addresses.worker_url('container')}dead-letter"),
         (topic.dead_letter_pull, ""),
     ):
         dead = _subscription(topic.dead_letter_topic_path, endpoint)
@@ -50,11 +50,9 @@ def topology(addresses: Addresses) -> Iterator[_Resource]:
 
 def _task_push(addresses: Addresses, target: Target) -> dict[str, Any]:
     topic = addresses.topic
-    endpoint = {
-        "container": addresses.container_url,
-        # functions-framework takes the topic, which a CloudEvent must name, from the path.
-        "function": f"{addresses.function_url}{topic.topic_path}",
-    }[target]
+    # functions-framework takes the topic, which a CloudEvent must name, from the path.
+    path = topic.topic_path if target == "function" else ""
+    endpoint = f"{addresses.worker_url(target)}{path}"
     return {
         **_subscription(topic.topic_path, endpoint),
         # The emulator stores the filter and pushes everything; workers ignore what is not theirs.

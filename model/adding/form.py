@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import Final, Literal, cast
+from typing import Final, cast, get_args
 
 from model.descriptor import Family
 from model.errors import FormError, quoted
@@ -36,7 +36,7 @@ def parse_form(text: str) -> Form:
     """
     family, colon, source = text.partition(":")
     shown = quoted(text)
-    if not colon or family not in ("diffusers", "onnx", "python"):
+    if not colon or family not in get_args(Family):
         raise FormError(f"{shown} is not a valid form: give {FORMS}")
     if not source.strip() or len(source) > MAX_LENGTH or "\0" in source:
         raise FormError(f"{shown}: invalid after {family}:, give {FORMS}")
@@ -44,7 +44,7 @@ def parse_form(text: str) -> Form:
         raise FormError(f"{shown}: is a URL; download the model first, then give its {_place(family)}")
     if family == "python" and not _FACTORY.fullmatch(source):
         raise FormError(f"{shown}: write a factory as python:PACKAGE.MODULE:FACTORY")
-    return Form(cast("Literal['diffusers', 'onnx', 'python']", family), source)
+    return Form(cast("Family", family), source)
 
 
 def _place(family: str) -> str:

@@ -16,7 +16,7 @@ from pipeline.config.pubsub_settings import PubSubAddress, is_pubsub
 from pipeline.config.run_file import RUN_FOLDER, RunFile, find_run_file
 from pipeline.errors import SettingsError
 from results.stores.open import STORE_FORMS
-from results.targets import Target
+from results.targets import PUSHED_TARGETS, Target
 
 GOOGLE_CERTS_URL: Final = "https://www.googleapis.com/oauth2/v1/certs"
 _BROKER_SCHEMES: Final = ("redis://", "rediss://", "redis+socket://")
@@ -101,9 +101,13 @@ class Settings(BaseSettings):
             )
         return self.store_url
 
+    def push_url(self, target: Target) -> str:
+        """Return the endpoint that a target's tasks are pushed to; "" if none is set."""
+        return str(getattr(self, f"{target}_url", ""))
+
     def require_push_url(self, target: Target) -> str:
         """Return the endpoint of a target that tasks are pushed to. Raises SettingsError if it is not set."""
-        url = str(getattr(self, f"{target}_url", ""))
+        url = self.push_url(target)
         if not url:
             raise SettingsError(f"where is the {target} worker? set DIPTYCH_{target.upper()}_URL")
         return url
@@ -147,7 +151,7 @@ def load_settings(*, use_run_file: bool = False, **flags: Any) -> Settings:
 
 def _fill(settings: Settings, run_file: RunFile) -> Settings:
     """Fill the addresses that neither a flag nor the environment gave."""
-    fields = ("store_url", "broker_url", "container_url", "function_url")
+    fields = ("store_url", "broker_url", *(f"{target}_url" for target in PUSHED_TARGETS))
     missing = {name: getattr(run_file, name) for name in fields if not getattr(settings, name)}
     if not run_file.store_is_gone() or "store_url" not in missing:
         return settings.model_copy(update=missing)

@@ -62,7 +62,7 @@ class Result:
         retry_after_s: for RETRY, when it makes sense to deliver again.
         at_fault: for RETRY, True if the task or this worker may itself be the cause (a bug, out of memory,
             no right to write). Such a delivery counts as an attempt, so that it ends as a dead letter and
-            does not loop for ever; busy, draining and a store that is away do not count.
+            does not loop for ever; busy, stopping and a store that is away do not count.
     """
 
     outcome: Outcome

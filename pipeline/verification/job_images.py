@@ -99,7 +99,7 @@ class JobPictures:
             return None, indices
         missing = len(set(indices) - {entry.index for entry in record.images})
         if missing or record.target != target:
-            self.damaged.append(f"{name} does not tell of all images of its task: it was changed")
+            self.damaged.append(f"{name} does not list all images of its task: it was changed")
         return record, indices
 
     def _candidate(self, record: Record, entry: ImageEntry) -> Candidate:

@@ -148,9 +148,7 @@ def _inspect(candidate: Candidate) -> _Sound | VerifiedImage:
     """What can be told without generating."""
     name, png, entry = candidate.name, candidate.png, candidate.entry
     if png is None:
-        return VerifiedImage(
-            name, ImageFinding.MISSING, "it is not there, though its task's record tells of it"
-        )
+        return VerifiedImage(name, ImageFinding.MISSING, "it is not there, though its task's record lists it")
     if entry and hashlib.sha256(png).hexdigest() != entry.sha256:
         return VerifiedImage(name, ImageFinding.CHANGED, "its SHA-256 is not the one in its task's record")
     try:
@@ -214,6 +212,6 @@ def _other_conditions(picture: _Sound, regenerated: Regenerated) -> str:
         ("engine", origin.engine, regenerated.engine),
         ("precision", origin.precision, regenerated.precision),
         ("CPU", origin.isa, regenerated.isa),
-        ("engine version", then or "not told", regenerated.version),
+        ("engine version", then or "unknown", regenerated.version),
     )
     return ", ".join(f"{what} {a}, here {b}" for what, a, b in pairs if a != b)

@@ -46,7 +46,7 @@ class ImageGenerator:
 
     Args:
         attempt: the delivery in hand.
-        loaded: the engine; this image generator owns it meanwhile.
+        loaded: the engine; in use by this object alone meanwhile.
         stop_conditions: what may end it early.
     """
 

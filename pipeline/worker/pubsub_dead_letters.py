@@ -26,7 +26,7 @@ _COUNT: Final = re.compile(r"[0-9]{1,6}")
 
 
 def write_envelope_dead_letter(store: Store, envelope: Envelope) -> list[str]:
-    """Write the documents of one dead letter; see `pipeline.worker.dead_letters.write a dead letter for`.
+    """Write the documents of one dead letter; see `pipeline.worker.dead_letters.write_dead_letter`.
 
     Args:
         store: the store.

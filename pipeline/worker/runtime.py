@@ -38,7 +38,7 @@ class Runtime:
     Args:
         settings: the process's settings.
         target: who this worker is.
-        drain: shared with the signal handler, which may be set up before this is built.
+        shutdown: shared with the signal handler, which may be set up before this is built.
         store: the store; by default the one that the settings name.
         load_engine: loads an engine; by default the real one.
     Raises:

@@ -12,7 +12,7 @@ class Shutdown:
     One attribute, written once: safe inside a signal handler, where no lock may be taken.
 
     Args:
-        grace_s: how long work may still take once draining has started.
+        grace_s: how long work may still take once the shutdown has started.
     """
 
     def __init__(self, grace_s: float) -> None:
@@ -20,43 +20,43 @@ class Shutdown:
         self._started_s: float | None = None
 
     def start(self) -> None:
-        """Start draining. Further calls change nothing."""
+        """Start the shutdown. Further calls change nothing."""
         if self._started_s is None:
             self._started_s = time.monotonic()
 
     @property
     def started(self) -> bool:
-        """True once draining has started: no new task is taken."""
+        """True once the shutdown has started: no new task is taken."""
         return self._started_s is not None
 
     @property
     def left_s(self) -> float:
-        """Seconds that work may still take; infinite while not draining, never negative."""
+        """Seconds that work may still take; infinite before the shutdown, never negative."""
         if self._started_s is None:
             return float("inf")
         return max(0.0, self._started_s + self._grace_s - time.monotonic())
 
 
 class ServerShutdown(Shutdown):
-    """The drain of a process whose server keeps SIGTERM to itself: found out when somebody looks.
+    """The shutdown of a process whose server keeps SIGTERM to itself: found out when somebody looks.
 
     functions-framework starts gunicorn without a place for hooks, and gunicorn sets its signal handlers after
     the last moment at which ours could run in the main thread. But its handler is a method of its worker, and
     the worker's `alive` says whether SIGTERM has come. Under another server this never starts.
 
     Args:
-        grace_s: as for Drain; it runs from the first look after the signal, a batch later at most.
+        grace_s: as for Shutdown; it runs from the first look after the signal, a batch later at most.
     """
 
     @property
     def started(self) -> bool:
-        """See Drain."""
+        """See Shutdown."""
         self._look()
         return super().started
 
     @property
     def left_s(self) -> float:
-        """See Drain."""
+        """See Shutdown."""
         self._look()
         return super().left_s
 

@@ -126,7 +126,7 @@ class Source:
         strangers = set(indices) - set(self.manifest.task_range(task))
         here = (record.job_id, record.target, record.task_index) == (self.manifest.job_id, target, task)
         if not here or strangers or len(set(indices)) < len(indices):
-            return f"{info.name} does not belong here: it tells of another task's images"
+            return f"{info.name} does not belong here: it lists another task's images"
         return TaskDocument(info.name, raw, StoredRecord(record, info.created_at))
 
     def _walk(
@@ -152,9 +152,9 @@ class Source:
         try:
             png = self.store.read(name)
         except ObjectNotFound:
-            return f"{name} is missing, though its task's record tells of it"
+            return f"{name} is missing, though its task's record lists it"
         if hashlib.sha256(png).hexdigest() != entry.sha256:
-            return f"{name} is not the image that its record tells of: it was changed since"
+            return f"{name} is not the image that its record lists: it was changed since"
         return Sample(document, entry, name, png)
 
     def _leave_out(self, problem: str) -> None:

@@ -73,7 +73,7 @@ class Store(Protocol):
         """Yield objects whose name starts with `prefix`, in lexicographic order.
 
         Args:
-            prefix: ends with "/"; everything below it is listed, however deep.
+            prefix: ends with "/"; everything below it is listed, however deep. Checked at the call.
             after: yield only names greater than this full name.
         """
         ...

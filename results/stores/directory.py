@@ -10,18 +10,19 @@ from __future__ import annotations
 import errno
 import os
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from stat import S_ISREG
-from typing import Final, TypeVar
+from typing import Final
 from urllib.parse import unquote, urlsplit
 from uuid import uuid4
 
 from results.errors import ObjectExists, ObjectNotFound, StoreError, StoreVanished
 from results.stores.base import ObjectInfo, Progress
 from results.stores.directory_errors import reading_error, refuse_links, writing_error
+from results.stores.file_placement import in_folder, place
 from results.stores.object_names import HIDDEN_FOLDER, check_object_name, check_prefix
 
 STALE_TEMP_S: Final = 24 * 3600.0
@@ -29,12 +30,6 @@ STALE_TEMP_S: Final = 24 * 3600.0
 
 WRITE_BYTES: Final = 4 * 1024 * 1024
 """Written at a time, so that the progress of a large object can be told."""
-
-_NO_HARD_LINKS: Final = frozenset({errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK})
-_VANISHED: Final = frozenset({errno.ENOENT, errno.ESTALE})
-_CREATE_ATTEMPTS: Final = 100
-
-MadeT = TypeVar("MadeT")
 
 
 class DirectoryStore:
@@ -93,7 +88,7 @@ class DirectoryStore:
         try:
             temp, status = self._write_temp(data, progress)
             try:
-                _place(temp, path)
+                place(temp, path)
             finally:
                 temp.unlink(missing_ok=True)
         except FileExistsError as error:
@@ -193,7 +188,7 @@ class DirectoryStore:
         """Write `data`, durable, to a file of its own in the root's file system."""
         path = self._root / HIDDEN_FOLDER / f"{os.getpid()}-{uuid4().hex}"
         try:
-            with _in_folder(path, lambda: path.open("xb", buffering=0)) as file:
+            with in_folder(path, lambda: path.open("xb", buffering=0)) as file:
                 view = memoryview(data)
                 while view:
                     view = view[file.write(view[:WRITE_BYTES]) :]
@@ -234,75 +229,6 @@ class DirectoryStore:
         if not prefix:
             names = [name for name in names if name != f"{HIDDEN_FOLDER}/"]
         return sorted(names)
-
-
-def _place(temp: Path, path: Path) -> None:
-    """Give the finished file its name. Raises FileExistsError if the name is taken."""
-    _in_folder(path, lambda: _link(temp, path))
-    # Somebody may have deleted the object already, and its folder with it.
-    with suppress(FileNotFoundError):
-        _sync_folder(path.parent)
-
-
-def _in_folder(path: Path, make: Callable[[], MadeT]) -> MadeT:
-    """Make a file in its folder, which other processes' deletes may remove as often as it is made."""
-    for _ in range(_CREATE_ATTEMPTS):
-        try:
-            _make_folder(path.parent)
-            return make()
-        except OSError as error:
-            if error.errno not in _VANISHED:
-                raise
-            vanished = error
-    raise vanished
-
-
-def _link(temp: Path, path: Path) -> None:
-    try:
-        path.hardlink_to(temp)
-    except FileExistsError:
-        raise
-    except OSError as error:
-        if error.errno not in _NO_HARD_LINKS:
-            raise
-        _claim_and_replace(temp, path)
-
-
-def _claim_and_replace(temp: Path, path: Path) -> None:
-    """Without hard links: claim the name exclusively, then move the finished file over the claim.
-
-    In the moment between the two a reader meets an empty object, and a crash leaves one.
-    """
-    os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666))
-    try:
-        temp.replace(path)
-    except OSError:
-        path.unlink(missing_ok=True)
-        raise
-
-
-def _make_folder(folder: Path) -> None:
-    """Make a folder and its parents, each of them durable."""
-    if folder.is_dir():
-        return
-    if folder.parent != folder:
-        _make_folder(folder.parent)
-    # If something is there, what is made in it finds out what: by now it may be gone, or be no folder.
-    with suppress(FileExistsError):
-        folder.mkdir()
-    _sync_folder(folder.parent)
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    except OSError as error:
-        # Some file systems (network shares, FUSE) cannot flush a folder.
-        if error.errno not in (errno.EINVAL, errno.ENOTSUP, errno.EBADF):
-            raise
-    finally:
-        os.close(descriptor)
 
 
 def _info(name: str, status: os.stat_result) -> ObjectInfo:

@@ -20,7 +20,7 @@ from bench.cold.summary import analyse
 from bench.cold.variants import LOCAL
 from bench.runs.read import read_run
 from diptych.commands.bench.commands import bench
-from local.services import container
+from local.services import WORKERS, container
 
 BROKEN = (sys.executable, "-c", "raise SystemExit('no worker today')")
 
@@ -82,9 +82,7 @@ def test_ctrl_c_leaves_a_labelled_run_and_no_worker(tmp_path: Path) -> None:
 def test_a_worker_that_cannot_start_is_an_error_in_words(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(
-        "bench.cold.starter.container", lambda layout: replace(container(layout), argv=BROKEN)
-    )
+    monkeypatch.setitem(WORKERS, "container", lambda layout: replace(container(layout), argv=BROKEN))
     out = tmp_path / "run"
     asked = ("--repeats", "1", "--no-imports", "--target", "container", "--out", str(out))
     done = CliRunner().invoke(bench, ["cold", *asked])

@@ -23,7 +23,7 @@ from diptych.commands.bench.commands import bench
 from local import stack as stack_module
 from local.errors import StackError
 from local.options import StackOptions
-from local.services import container
+from local.services import WORKERS, container
 from local.stack import Stack
 from tests.support import missing
 from tests.support.builders.experiments import EXPERIMENT
@@ -149,7 +149,7 @@ def test_a_worker_that_does_not_start_leaves_a_readable_load_run(
 ) -> None:
     """The container is measured, the function then breaks: nothing of the container is lost."""
     broken = (sys.executable, "-c", "raise SystemExit('no worker today')")
-    monkeypatch.setattr("bench.load.workers.function", lambda layout: replace(container(layout), argv=broken))
+    monkeypatch.setitem(WORKERS, "function", lambda layout: replace(container(layout), argv=broken))
     out = tmp_path / "run"
     done = invoke("load", "--users", "1", "--duration", "1s", "--warm-up", "0.2s", "--out", str(out))
     assert isinstance(done.exception, StackError)
@@ -225,7 +225,7 @@ def test_an_instance_that_does_not_start_leaves_a_readable_experiment(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     broken = (sys.executable, "-c", "raise SystemExit('no worker today')")
-    monkeypatch.setattr("bench.load.workers.function", lambda layout: replace(container(layout), argv=broken))
+    monkeypatch.setitem(WORKERS, "function", lambda layout: replace(container(layout), argv=broken))
     (tmp_path / "experiment.toml").write_text(EXPERIMENT)
     out = tmp_path / "run"
     done = invoke("compare", str(tmp_path / "experiment.toml"), "--out", str(out))

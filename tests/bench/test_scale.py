@@ -23,7 +23,7 @@ from bench.scale.simulate import LABEL, Cloud, simulate
 from benchmarks.delivery.tiny_model import NAME, write_tiny_model
 from diptych.commands.bench.commands import bench
 from local.errors import StackError
-from local.services import container
+from local.services import WORKERS, container
 
 SMALL = (
     *("--workers", "1,2", "--counts", "1e3,1e4", "--model", NAME, "--images", "2"),
@@ -136,9 +136,7 @@ def test_workers_that_do_not_start_are_an_error_and_a_labelled_run(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     broken = (sys.executable, "-c", "raise SystemExit('no worker today')")
-    monkeypatch.setattr(
-        "bench.load.workers.container", lambda layout: replace(container(layout), argv=broken)
-    )
+    monkeypatch.setitem(WORKERS, "container", lambda layout: replace(container(layout), argv=broken))
     out = tmp_path / "run"
     done = small_run(tmp_path / "models", monkeypatch, out)
     assert isinstance(done.exception, StackError)
@@ -171,14 +169,14 @@ def test_where_it_stops_is_told_beyond_the_noise_of_the_rounds() -> None:
     # The same mean growth in a wide scatter is none that these rounds can show.
     unclear = growth((10, 20, 5), (19, 10, 18))
     assert (unclear.grows_to, unclear.stopped) == (1, False)
-    assert "Whether images/s grow beyond 1 worker, 10 images/s, is not told" in unclear.words[0]
+    assert "Whether images/s grow beyond 1 worker, 10 images/s, is undecided" in unclear.words[0]
 
 
 def test_one_round_or_one_size_tells_no_noise() -> None:
     once = growth((10,), (15,), (14,))
     assert (once.grows_to, once.stopped) == (2, True)
-    assert any("One round tells no noise" in line for line in once.words)
-    assert growth((10, 11)).words == ("One size alone, 1 worker (10.5 images/s): it tells no growth.",)
+    assert any("One round does not show the noise" in line for line in once.words)
+    assert growth((10, 11)).words == ("One size alone, 1 worker (10.5 images/s): it shows no growth.",)
     assert growth_of({}, []).words == ("Nothing was measured.",)
 
 

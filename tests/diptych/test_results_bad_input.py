@@ -153,10 +153,10 @@ def test_a_job_that_was_only_just_submitted(store: DirectoryStore, tmp_path: Pat
 
 def test_a_missing_png_is_told(store: DirectoryStore, tmp_path: Path) -> None:
     (store.root / IMAGE).unlink()
-    told = f"{IMAGE} is missing, though its task's record tells of it"
+    told = f"{IMAGE} is missing, though its task's record lists it"
     assert told in run(store, "download", JOB, "-o", str(tmp_path / "d")).stderr
     shown = run(store, "show", JOB, "1").stdout
-    assert "container: image 1 is missing, though its task's record tells of it\nfunction: image 1\n" in shown
+    assert "container: image 1 is missing, though its task's record lists it\nfunction: image 1\n" in shown
     exported = run(store, "export", JOB, "--both", "--format", "tar", "-o", str(tmp_path / "a.tar"))
     assert (exported.exit_code, told in exported.stderr, "19 images" in exported.stdout) == (3, True, True)
     verified = run(store, "verify", JOB, "--target", "container")
@@ -167,10 +167,10 @@ def test_a_missing_png_is_told(store: DirectoryStore, tmp_path: Path) -> None:
 
 def test_a_png_that_was_changed_is_told(store: DirectoryStore, tmp_path: Path) -> None:
     (store.root / IMAGE).write_bytes(store.read(naming.image_name(JOB, "container", 2)))
-    told = f"{IMAGE} is not the image that its record tells of: it was changed since"
+    told = f"{IMAGE} is not the image that its record lists: it was changed since"
     assert told in run(store, "download", JOB, "-o", str(tmp_path / "d")).stderr
     shown = run(store, "show", JOB, "1").stdout
-    assert shown.count("CHANGED: it tells of another SHA-256") == 1
+    assert shown.count("CHANGED: the record has another SHA-256") == 1
     assert shown.count("the same file") == 1
     exported = run(store, "export", JOB, "--format", "tar", "-o", str(tmp_path / "a.tar"))
     assert (exported.exit_code, told in exported.stderr) == (3, True)

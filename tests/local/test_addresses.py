@@ -16,7 +16,7 @@ def test_a_free_port_that_the_system_gives_out_twice_is_chosen_again(monkeypatch
     offered = iter([5001, 5002, 5001, 5001, 5002, 5003])
     monkeypatch.setattr(local.addresses, "choose_port", lambda *_: next(offered))
     found = choose_addresses(StackOptions(Path("unused")))
-    assert (found.broker, found.container, found.function) == (5001, 5002, 5003)
+    assert (found.broker, *found.workers.values()) == (5001, 5002, 5003)
 
 
 def test_one_port_for_two_services_is_refused() -> None:

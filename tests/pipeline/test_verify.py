@@ -138,7 +138,7 @@ def test_everything_that_can_be_wrong_is_told_apart(
 
 
 def rewrite_entry(store: Store, task: int, index: int, png: bytes) -> None:
-    """Make a task's record tell of another PNG."""
+    """Make a task's record list another PNG."""
     import hashlib
 
     name = record_name(JOB, "container", task)
@@ -168,7 +168,7 @@ def test_one_pixel_is_found_where_the_machine_is_the_same(
     # Without a record the engine's version is not known, so that it could be another one.
     (alone,) = verifier(None, models, tmp_path / "cache").verify([Candidate("x.png", png)])
     assert alone.finding is ImageFinding.ALIKE
-    assert "engine version not told" in alone.detail
+    assert "engine version unknown" in alone.detail
 
 
 def test_another_machine_may_differ_in_the_last_bits(directory_store: DirectoryStore, models: Path) -> None:

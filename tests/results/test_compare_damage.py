@@ -67,9 +67,9 @@ def ratio(found: Comparison, quantity: str, warmth: Warmth = "warm") -> TrialRat
         (edited(job_id="other"), f"{NAME} says that it is task 1 of function in job other"),
         (
             edited(images=[{**entries([3])[0].model_dump()}]),
-            f"{NAME} tells of images that are not its task's",
+            f"{NAME} lists images that are not its task's",
         ),
-        (edited(images=[entries([4])[0].model_dump()] * 2), "or twice of one"),
+        (edited(images=[entries([4])[0].model_dump()] * 2), "or one of them twice"),
     ],
 )
 def test_a_record_that_cannot_be_trusted_is_left_out_and_named(store: Store, how: Damage, told: str) -> None:

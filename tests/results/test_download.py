@@ -107,7 +107,7 @@ def test_an_image_that_was_changed_since_its_record_is_refused(store: Store, fol
     name = naming.image_name(JOB, "function", 3)
     store.delete(name)
     store.create(name, b"something else", "image/png")
-    with pytest.raises(ImageError, match=f"{name} is not the image that its record tells of"):
+    with pytest.raises(ImageError, match=f"{name} is not the image that its record lists"):
         list(Download(store, job, folder).run(["function"]))
     assert not (folder / "function/images/00000003.png").exists()
 

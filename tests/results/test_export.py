@@ -219,7 +219,7 @@ def test_what_is_missing_or_damaged_is_left_out_and_told(store: Store, tmp_path:
         assert (counts.images, counts.left_out) == (14, 2)
     else:
         assert (counts.images, counts.left_out) == (12, 4)
-        assert f"{changed} is not the image that its record tells of" in told[0]
+        assert f"{changed} is not the image that its record lists" in told[0]
         assert f"{gone} is missing" in told[1]
     assert f"{damaged} cannot be read" in told[-2]
     assert f"{stray} does not belong here" in told[-1]

@@ -64,7 +64,7 @@ def test_two_pictures_that_differ_are_shown_with_their_difference(browser: Brows
             dialog = page.get_by_role("dialog")
             dialog.locator(".difference img.loaded").wait_for()
             assert re.search(r"dB PSNR · at most \d+ of 255, in 50\.0% of pixels", dialog.inner_text())
-            assert "not the PNG that its record tells of" in dialog.inner_text()
+            assert "not the PNG that its record lists" in dialog.inner_text()
     finally:
         server.stop()
 

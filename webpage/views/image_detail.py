@@ -29,7 +29,7 @@ class ImageSide:
     """One target's image, as far as it can be read.
 
     Args:
-        state: "ok", "missing", "damaged", or "changed": it is not the one that its record tells of.
+        state: "ok", "missing", "damaged", or "changed": it is not the one that its record lists.
         message: why it is not "ok".
         facts: what is known, ready for JSON.
         pixels: uint8 [H, W, 3]; None if they cannot be read.
@@ -83,7 +83,7 @@ def read_side(store: Store, manifest: Manifest, target: Target, index: int) -> I
     try:
         png = store.read(name)
     except ObjectNotFound:
-        gone = "its record tells of it, but the PNG is gone" if entry else problem or "not generated yet"
+        gone = "its record lists it, but the PNG is gone" if entry else problem or "not generated yet"
         return ImageSide("missing", gone, facts, None)
     facts |= {"bytes": len(png), "sha256": hashlib.sha256(png).hexdigest()}
     try:
@@ -95,7 +95,7 @@ def read_side(store: Store, manifest: Manifest, target: Target, index: int) -> I
         return ImageSide("damaged", str(error), facts, None)
     if entry and entry.sha256 != facts["sha256"]:
         facts["recorded_sha256"] = entry.sha256
-        changed = "this is not the PNG that its record tells of: it was changed since"
+        changed = "this is not the PNG that its record lists: it was changed since"
         return ImageSide("changed", changed, facts, pixels)
     return ImageSide("ok", problem, facts, pixels)
 
@@ -141,7 +141,7 @@ def _recorded(
     except DocumentError as error:
         return None, None, str(error)
     entry = next((entry for entry in stored.record.images if entry.index == index), None)
-    return stored, entry, "" if entry else "its record does not tell of it"
+    return stored, entry, "" if entry else "its record does not list it"
 
 
 def _worker(stored: StoredRecord) -> dict[str, Any]:

@@ -44,7 +44,7 @@ _TELL_AT_MOST: Final = 20
     "path",
     metavar="PATH",
     type=click.Path(path_type=Path),
-    help="A file (a folder for webdataset and parquet), or - for standard output.  [default: after the job]",
+    help="File to write, a folder for webdataset and parquet, - for stdout.  [default: named after JOB]",
 )
 @click.option(
     "--shard-size",
@@ -53,8 +53,8 @@ _TELL_AT_MOST: Final = 20
     show_default=True,
     help="Images per file of webdataset and parquet.",
 )
-@click.option("--strict", is_flag=True, help="End at the first image or record that is missing or damaged.")
-@click.option("--both", "every", is_flag=True, help="Images of every target, not each image once.")
+@click.option("--strict", is_flag=True, help="Stop at the first image or record that is missing or damaged.")
+@click.option("--both", "every", is_flag=True, help="Export the images of every target, not each image once.")
 @target_option
 @json_option
 @store_option
@@ -139,7 +139,7 @@ class _Teller:
         if self._told <= _TELL_AT_MOST:
             click.echo(f"left out: {' '.join(problem.split())}", err=True)
         elif self._told == _TELL_AT_MOST + 1:
-            click.echo("left out: more of them, no longer told one by one", err=True)
+            click.echo("left out: more of them, no longer listed one by one", err=True)
 
 
 def _refuse_terminal(form: Form) -> None:

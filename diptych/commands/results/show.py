@@ -79,7 +79,7 @@ def show_image(
         return click.echo(json_line({"job_id": manifest.job_id, "index": index, "targets": views}))
     for target, image in images.items():
         if image is None:
-            missing = "missing, though its task's record tells of it"
+            missing = "missing, though its task's record lists it"
             click.echo(
                 f"{target}: image {index} is {'not there yet' if checks[target] == NOT_DONE else missing}"
             )
@@ -125,7 +125,9 @@ def _check(store: Store, manifest: Manifest, target: Target, index: int, image: 
     if entry is None:
         return NOT_DONE
     return (
-        "the same file" if image and image.sha256 == entry.sha256 else "CHANGED: it tells of another SHA-256"
+        "the same file"
+        if image and image.sha256 == entry.sha256
+        else "CHANGED: the record has another SHA-256"
     )
 
 

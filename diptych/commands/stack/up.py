@@ -13,6 +13,7 @@ import click
 
 from diptych.commands.stack.program import program
 from producer.text import counted
+from results.targets import PUSHED_TARGETS
 
 if TYPE_CHECKING:
     from local.options import Broker
@@ -132,13 +133,16 @@ def up(
 def banner(stack: Stack) -> str:
     """The addresses and the next command, printed once the stack is ready."""
     options, addresses = stack.options, stack.addresses
+    workers = ", ".join(
+        f"{target}: {counted(options.slots(target), 'slot')} at {addresses.worker_url(target)}"
+        for target in PUSHED_TARGETS
+    )
     celery = f", celery: {options.celery_slots} processes" if options.celery_slots else ""
     topic = [f"  tasks    {addresses.broker_url}"] if addresses.pubsub else []
     return "\n".join(
         [
             "",
-            f"Ready. container: {counted(options.container_slots, 'slot')} at {addresses.container_url},"
-            f" function: {counted(options.function_slots, 'slot')} at {addresses.function_url}{celery}",
+            f"Ready. {workers}{celery}",
             *([f"  page     {addresses.page_url}"] if addresses.page else []),
             *topic,
             f"  results  {stack.store_url}",
