@@ -33,6 +33,7 @@ LONGEST_S: Final = 20.0
 """Most that a process stands still or a disk is full."""
 CLOCK_STEPS_S: Final = (-3600, -90, -5, 5, 90, 3600)
 _LIBRARY: Final = "*/faketime/libfaketimeMT.so.1"
+_SOUND: Final = b'{"body"'
 _POLL_S: Final = 0.05
 _AGAIN_S: Final = 0.5
 _DISK: Final = ("size=4g", "mode=700")
@@ -107,6 +108,7 @@ class FaultInjector:
     def __init__(self, stack: Stack, disk: Path | None, clock: Clock, seed: int, pause_s: float) -> None:
         self._stack, self._disk, self._clock = stack, disk, clock
         self._random, self._pause_s = Random(seed), pause_s
+        self._sound: dict[str, Any] = {}
         self._ends: list[tuple[float, Callable[[], object]]] = []
         self._kinds: dict[str, Callable[[], bool]] = {
             "connections cut": self._cut,
@@ -121,7 +123,8 @@ class FaultInjector:
         if disk:
             self._kinds |= {"disk full": self._fill_disk, "store read-only": self._protect_disk}
         else:
-            self._kinds["no room for a file"] = self._limit_files
+            if hasattr(resource, "prlimit"):  # Linux
+                self._kinds["no room for a file"] = self._limit_files
             self.skipped.append("disk full and store read-only (only root can mount a small disk)")
         if clock.lack:
             self.skipped.append(f"clock stepped ({clock.lack})")
@@ -161,7 +164,7 @@ class FaultInjector:
                 entry[1]()
 
     def _later(self, end: Callable[[], object]) -> bool:
-        """Call it soon."""
+        """Have something ended in a while."""
         self._ends.append((time.monotonic() + self._random.uniform(0.5, LONGEST_S), end))
         return True
 
@@ -204,15 +207,15 @@ class FaultInjector:
         return True
 
     def _push_garbage(self) -> bool:
-        """What no message is like, and spoiled copies of one that waits."""
+        """What no message is like, and spoiled copies of one that waits, or has."""
         queue = queue_name(self._random.choice(PUSHED_TARGETS))
         with self._broker() as broker:
             waiting: Any = broker.lrange(queue, 0, 0)
-            if not waiting or not waiting[0].startswith(b'{"body'):
-                return False
-            garbage = [*all_garbage(json.loads(waiting[0]))]
-            broker.rpush(queue, *self._random.sample(garbage, GARBAGE))
-        return True
+            if waiting and waiting[0].startswith(_SOUND):
+                self._sound = json.loads(waiting[0])
+            if self._sound:
+                broker.rpush(queue, *self._random.sample([*all_garbage(self._sound)], GARBAGE))
+        return bool(self._sound)
 
     def _remount(self, option: str) -> bool:
         argv = ["mount", "-o", f"remount,{option}", str(self._disk)]
@@ -230,8 +233,8 @@ class FaultInjector:
     def _limit_files(self) -> bool:
         """The nearest to a full disk without a disk: one image generator cannot write a byte."""
         pid = victim_pid(self._stack, f"{self._random.choice(PUSHED_TARGETS)} image generator")
-        if pid is None or not hasattr(resource, "prlimit"):
-            return pid is not None
+        if pid is None:
+            return False
         limits = resource.prlimit(pid, resource.RLIMIT_FSIZE)
         resource.prlimit(pid, resource.RLIMIT_FSIZE, (0, limits[1]))
         return self._later(lambda: resource.prlimit(pid, resource.RLIMIT_FSIZE, limits))

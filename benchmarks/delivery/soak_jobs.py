@@ -30,7 +30,7 @@ SETTLE_S: Final = 300.0
 """What has not ended so long after the last fault does not end."""
 IMAGES_PER_TASK: Final = (1, 4, 12)
 OPEN_JOBS: Final = 3
-SUBMIT_EVERY_S: Final = 5.0
+SUBMIT_EVERY_S: Final = 3.0
 
 
 class SilenceWatch:
