@@ -13,6 +13,7 @@ from model.registry import Registry
 from pipeline.config.pubsub_settings import is_pubsub
 from pipeline.config.settings import Settings, load_settings
 from producer.open_publisher import open_publisher
+from producer.republish import resume
 from producer.submit import JobRequest, draft_job, submit
 from results.documents import Manifest
 from results.job_state import JobState
@@ -48,6 +49,11 @@ class JobRun:
         draft = draft_job(self._request, Registry(self._settings.model_dir))
         with closing(open_publisher(self._settings)) as publisher:
             return submit(self.store, publisher, draft).manifest
+
+    def resume(self, job_id: str) -> None:
+        """Publish what of a job no broker has acknowledged."""
+        with closing(open_publisher(self._settings)) as publisher:
+            resume(self.store, publisher, job_id)
 
     def follow(
         self,

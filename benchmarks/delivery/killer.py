@@ -76,7 +76,7 @@ class Killer:
     def seen(self, tasks_recorded: int) -> None:
         """Kill who is due. A victim that is just being started again is due at the next look."""
         while self._left and tasks_recorded >= self._left[0].after_tasks:
-            pid = self._pid(self._left[0].victim)
+            pid = victim_pid(self._stack, self._left[0].victim)
             if pid is None:
                 return
             kill = self._left.pop(0)
@@ -84,13 +84,15 @@ class Killer:
             os.kill(pid, signal.SIGKILL)
             self.done.append(kill)
 
-    def _pid(self, victim: str) -> int | None:
-        service, _, image_generator = victim.partition(" ")
-        pid = self._stack.pid(service)
-        if pid is None or not image_generator:
-            return pid
-        try:
-            children = psutil.Process(pid).children()
-        except psutil.NoSuchProcess:
-            return None
-        return children[0].pid if children else None
+
+def victim_pid(stack: Stack, victim: str) -> int | None:
+    """The process id of one of VICTIMS; None while it is being started again."""
+    service, _, image_generator = victim.partition(" ")
+    pid = stack.pid(service)
+    if pid is None or not image_generator:
+        return pid
+    try:
+        children = psutil.Process(pid).children()
+    except psutil.NoSuchProcess:
+        return None
+    return children[0].pid if children else None

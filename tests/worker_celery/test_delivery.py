@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import base64
 import json
 import os
 import signal
 import threading
 from collections import Counter
-from collections.abc import Iterator
 from contextlib import closing
 from typing import Any
 
 from celery import Celery
 from redis import Redis
 
+from benchmarks.delivery.garbage import all_garbage
 from pipeline.config.celery_settings import DELIVER_TASK, celery_config, queue_name
 from pipeline.config.settings import Settings
 from pipeline.protocol.envelope import decode_push
@@ -260,55 +259,6 @@ def test_garbage_waits_for_a_store_that_cannot_be_written(
     wait_until(lambda: "cannot be rejected now" in workers.log_text(), "the first try")
     blocker.unlink()
     wait_until(lambda: [*store.list("rejected/")], "the rejection")
-
-
-NO_OBJECTS: tuple[Any, ...] = (None, 7, [], "x")
-
-
-def all_garbage(sound: dict[str, Any]) -> Iterator[bytes]:
-    """What somebody may have put into a queue: bytes, other JSON, and messages that are not whole."""
-    yield from (
-        b"garbage",
-        b"",
-        b"[]",
-        b"null",
-        b"\xff\xfe",
-        b"7",
-        b"{}",
-        b"[" * 100_000,
-        b'{"a":' + b"9" * 5000 + b"}",
-    )
-    for name in ("body", "headers", "properties", "content-type", "content-encoding"):
-        for wrong in NO_OBJECTS:
-            yield json.dumps({**sound, name: wrong}).encode()
-    parts: tuple[tuple[str, str, tuple[Any, ...]], ...] = (
-        ("headers", "eta", (9999, "9999", "9999-12-31T23:59:59+00:00", "x", [])),
-        ("headers", "expires", (9999, "1999-01-01", {})),
-        ("headers", "task", (None, 7, [], "diptych.other")),
-        ("headers", "id", (None, 7, {})),
-        ("headers", "timelimit", (7, "x", [1])),
-        ("headers", "compression", ("zlib", 7)),
-        ("properties", "delivery_info", (None, 7, [], {}, {"exchange": None, "routing_key": "x"})),
-        ("properties", "delivery_tag", (None, 7, [])),
-        ("properties", "body_encoding", (None, "x")),
-        ("properties", "priority", ("x", [])),
-    )
-    for part, name, values in parts:
-        for value in values:
-            yield json.dumps({**sound, part: {**sound[part], name: value}}).encode()
-    bodies = (
-        "",
-        "null",
-        "[]",
-        "[1, 2, 3]",
-        "[[], [], {}]",
-        '[[], {"target": "\\ud800"}, {}]',
-        '[[], {}, {"chain": [1]}]',
-    )
-    typed = '[[], {"x": {"__type__": "datetime", "__value__": "x"}}, {}]'
-    for body in (*bodies, typed):
-        yield json.dumps({**sound, "body": base64.b64encode(body.encode()).decode()}).encode()
-    yield json.dumps({**sound, "body": base64.b64encode(b"\xff\xfe").decode()}).encode()
 
 
 def test_a_worker_without_a_broker_says_so_in_one_line(workers: Workers) -> None:
