@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import click
 
+from diptych.commands.options import default_option, number_option, url_option
 from results.targets import DEFAULT_TARGETS
 
 if TYPE_CHECKING:
@@ -60,21 +61,10 @@ DURATION: Final = Quantity("duration", r"(\d+(?:\.\d+)?)(ms|s|m|h|)", "90s, 10m 
 RATE: Final = Quantity("rate", r"(\d+(?:\.\d+)?)(?:/(s|m|h))?", "5/s or 300/m", inverse=True)
 
 
-def number_option(
-    flag: str, least: int, most: int | None, default: int | None, text: str
-) -> Callable[[Command], Command]:
-    """A whole number from `least` to `most`."""
-    shown = default is not None
-    return click.option(
-        flag, type=click.IntRange(least, most), default=default, show_default=shown, help=text
-    )
-
-
 def duration_option(flag: str, default: str | None, text: str) -> Callable[[Command], Command]:
     """A duration; the parameter is named after the flag, in seconds."""
     name = f"{flag.removeprefix('--').replace('-', '_')}_s"
-    shown = default is not None
-    return click.option(flag, name, type=DURATION, default=default, show_default=shown, help=text)
+    return default_option(f"{flag} {name}", DURATION, default, text)
 
 
 def target_option(*names: str) -> Callable[[Command], Command]:
@@ -109,12 +99,8 @@ def out_option(command: str, more: str = "") -> Callable[[Command], Command]:
     )
 
 
-arrivals_option = click.option(
-    "--arrivals",
-    type=click.Choice(["poisson", "constant"]),
-    default="poisson",
-    show_default=True,
-    help="Space the arrivals at random or evenly.",
+arrivals_option = default_option(
+    "--arrivals", click.Choice(["poisson", "constant"]), "poisson", "Space the arrivals at random or evenly."
 )
 model_option = click.option(
     "--model", default="faces-64", show_default=True, help="Generate with this model."
@@ -129,11 +115,8 @@ account_option = click.option(
 project_option = click.option(
     "--project", default="", help="With --cloud: read instance counts and billed time of this project."
 )
-store_option = click.option(
-    "--store",
-    "store_url",
-    metavar="URL",
-    help="With --cloud: read records from gs://bucket/prefix [DIPTYCH_STORE_URL].",
+store_option = url_option(
+    "--store", "With --cloud: read records from gs://bucket/prefix [DIPTYCH_STORE_URL]."
 )
 
 

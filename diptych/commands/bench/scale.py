@@ -12,11 +12,11 @@ from diptych.commands.bench.options import (
     duration_option,
     fail_if_option,
     model_option,
-    number_option,
     out_option,
     read_thresholds,
     seed_option,
 )
+from diptych.commands.options import default_option, number_option
 from results.targets import PUSHED_TARGETS
 
 if TYPE_CHECKING:
@@ -50,23 +50,9 @@ class Numbers(click.ParamType[tuple[int, ...]]):
 
 
 @click.command()
-@click.option(
-    "--workers", type=Numbers(), default="1,2,4,8", show_default=True, help="Measure so many workers."
-)
-@click.option(
-    "--counts",
-    type=Numbers(),
-    default="1e4,1e5,1e6,1e7",
-    show_default=True,
-    help="Simulate jobs of so many images.",
-)
-@click.option(
-    "--target",
-    type=click.Choice(PUSHED_TARGETS),
-    default="container",
-    show_default=True,
-    help="Measure this target.",
-)
+@default_option("--workers", Numbers(), "1,2,4,8", "Measure so many workers.")
+@default_option("--counts", Numbers(), "1e4,1e5,1e6,1e7", "Simulate jobs of so many images.")
+@default_option("--target", click.Choice(PUSHED_TARGETS), "container", "Measure this target.")
 @model_option
 @number_option("--images", 1, 256, 16, "Request so many images per task.")
 @duration_option("--duration", "10s", "Measure each number of workers for so long.")
@@ -74,13 +60,7 @@ class Numbers(click.ParamType[tuple[int, ...]]):
 @number_option("--rounds", 1, 100, 3, "Measure all numbers of workers so many times.")
 @number_option("--max-instances", 1, 1000, 10, "Simulate at most so many instances.")
 @duration_option("--cold-start", None, "Simulate cold starts of this length [the price table's assumption].")
-@click.option(
-    "--slowness",
-    type=click.FloatRange(0.01, 1000),
-    default=1.0,
-    show_default=True,
-    help="Simulate tasks that take so many times as long as here.",
-)
+@number_option("--slowness", 0.01, 1000, 1.0, "Simulate tasks that take so many times as long as here.")
 @seed_option("images, the order and the simulation")
 @click.option(
     "--prices", type=click.Path(path_type=Path), envvar="DIPTYCH_PRICES", help="Use this price table."

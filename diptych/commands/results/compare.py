@@ -11,7 +11,13 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from diptych.commands.options import checked_job, json_option, settings_of, store_of, store_option
+from diptych.commands.options import (
+    checked_job,
+    number_option,
+    settings_of,
+    store_of,
+    store_options,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -48,17 +54,14 @@ margin_option = click.option(
     metavar="PERCENT",
     help="Treat differences up to this as no difference.  [default: 5%]",
 )
-seed_option = click.option(
-    "--seed", type=click.IntRange(0, 2**63 - 1), default=0, show_default=True, help="Seed of the resampling."
-)
+seed_option = number_option("--seed", 0, 2**63 - 1, 0, "Seed of the resampling.")
 
 
 @click.command(short_help="Compare the targets of one job or of many.")
 @jobs_argument
 @margin_option
 @seed_option
-@json_option
-@store_option
+@store_options
 def compare(names: tuple[str, ...], margin: float, seed: int, as_json: bool, store_url: str | None) -> None:
     """Compare the targets' times, CPU, memory and failures; cold and warm tasks apart.
 

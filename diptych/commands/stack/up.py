@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import click
 
+from diptych.commands.options import default_option, number_option, url_option
 from diptych.commands.stack.program import program
 from producer.text import counted
 
@@ -36,12 +37,11 @@ def _port_option(service: str, default: int, name: str = "") -> Callable[[Comman
     return click.option(f"--port-{service}", type=_PORT, default=default, show_default=True, help=help_text)
 
 
-stack_broker_option = click.option(
+stack_broker_option = default_option(
     "--broker",
-    type=click.Choice(["celery", "pubsub"]),
-    default="celery",
-    show_default=True,
-    help="Broker of the tasks. pubsub: Google's emulator (needs Java), with results in an emulated bucket.",
+    click.Choice(["celery", "pubsub"]),
+    "celery",
+    "Broker of the tasks. pubsub: Google's emulator (needs Java), with results in an emulated bucket.",
 )
 
 
@@ -53,19 +53,8 @@ stack_broker_option = click.option(
 @click.option(
     "--function-slots", type=_SLOTS, help="Tasks generated concurrently.  [default: half the usable CPUs]"
 )
-@click.option(
-    "--celery-workers",
-    type=click.IntRange(0, 64),
-    default=0,
-    show_default=True,
-    help="Worker processes of a third target, `celery`.",
-)
-@click.option(
-    "--store",
-    "store_url",
-    metavar="URL",
-    help="file:///path or gs://bucket/path  [default: .diptych/results]",
-)
+@number_option("--celery-workers", 0, 64, 0, "Worker processes of a third target, `celery`.")
+@url_option("--store", "file:///path or gs://bucket/path  [default: .diptych/results]")
 @_port_option("broker", PORT_BROKER, "Celery broker")
 @_port_option("container", PORT_CONTAINER)
 @_port_option("function", PORT_FUNCTION)
