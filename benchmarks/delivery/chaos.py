@@ -111,7 +111,7 @@ def _under_fire(chaos: Chaos, stack: Stack, wanted: dict[str, str]) -> FaultRepo
 def _wait_for_stragglers(stack: Stack, store: Store) -> None:
     """Wait until the broker holds nothing: only then all work that was done twice has been counted."""
     deadline = time.monotonic() + float(SHORT_TIMES["DIPTYCH_VISIBILITY_TIMEOUT_S"]) * 3
-    with redis.Redis(port=stack.addresses.broker) as broker:
+    with redis.Redis.from_url(stack.addresses.broker_url) as broker:
         while time.monotonic() < deadline:
             waiting: Any = [broker.llen(queue_name(target)) for target in ("container", "function")]
             if not any([*waiting, broker.hlen("unacked")]):
