@@ -93,52 +93,59 @@ broker_options = all_options(store_options, broker_option)
 target_option = targets_option("Use only this target; may be repeated.  [default: all targets of the job]")
 
 
-class Duration(click.ParamType[timedelta]):
-    """A duration such as 90s, 10m, 1.5h or 2d."""
+class Parsed(click.ParamType[Any]):
+    """A value that a function reads.
 
-    name = "duration"
+    Args:
+        name: of the type, for `--help`.
+        parse: given the text; raises ValueError that says what is wrong with it.
+    """
 
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> timedelta:
+    def __init__(self, name: str, parse: Callable[[str], Any]) -> None:
+        self.name, self._parse = name, parse
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         """Parse, or fail with a usage error."""
-        if isinstance(value, timedelta):
+        if not isinstance(value, str):
             return value
-        match = _DURATION.fullmatch(str(value))
-        if not match:
-            self.fail(f"{value!r} is not a duration: write 90s, 10m, 1.5h or 2d", param, ctx)
-        seconds = float(match[1]) * _UNITS[match[2]]
-        if seconds > _MAX_DURATION_S:
-            self.fail(f"{value!r} is more than a year", param, ctx)
-        return timedelta(seconds=seconds)
-
-
-class ParamAssignment(click.ParamType[tuple[str, Any]]):
-    """KEY=VALUE; the value is parsed as JSON if it is a number, true, false or null, else kept as text."""
-
-    name = "key=value"
-
-    def convert(
-        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
-    ) -> tuple[str, Any]:
-        """Parse, or fail with a usage error."""
-        if isinstance(value, tuple):
-            return value
-        import json
-
-        key, equals, text = str(value).partition("=")
-        if not equals or not key:
-            self.fail(f"{value!r} is not KEY=VALUE", param, ctx)
         try:
-            parsed = json.loads(text)
-        except (ValueError, RecursionError):
-            return key, text
-        return key, parsed if isinstance(parsed, int | float | None) else text
+            return self._parse(value)
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
 
 
+def _duration(text: str) -> timedelta:
+    match = _DURATION.fullmatch(text)
+    if not match:
+        raise ValueError(f"{text!r} is not a duration: write 90s, 10m, 1.5h or 2d")
+    seconds = float(match[1]) * _UNITS[match[2]]
+    if seconds > _MAX_DURATION_S:
+        raise ValueError(f"{text!r} is more than a year")
+    return timedelta(seconds=seconds)
+
+
+def _param_assignment(text: str) -> tuple[str, Any]:
+    """KEY=VALUE; the value is parsed as JSON if it is a number, true, false or null, else kept as text."""
+    import json
+
+    key, equals, value = text.partition("=")
+    if not equals or not key:
+        raise ValueError(f"{text!r} is not KEY=VALUE")
+    try:
+        parsed = json.loads(value)
+    except (ValueError, RecursionError):
+        return key, value
+    return key, parsed if isinstance(parsed, int | float | None) else value
+
+
+DURATION: Final = Parsed("duration", _duration)
+"""Such as 90s, 10m, 1.5h or 2d."""
+PARAM_ASSIGNMENT: Final = Parsed("key=value", _param_assignment)
 params_option = click.option(
     "--param",
     "params",
     multiple=True,
-    type=ParamAssignment(),
+    type=PARAM_ASSIGNMENT,
     help="Parameter of the model's family, e.g. prompt='a cat'; repeatable.",
 )
 precision_option = default_option(

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import click
 
-from diptych.commands.options import default_option, number_option, url_option
+from diptych.commands.options import Parsed, default_option, number_option, url_option
 from results.targets import DEFAULT_TARGETS
 
 if TYPE_CHECKING:
@@ -31,34 +31,22 @@ _FLAGS: Final = {
 }
 
 
-class Quantity(click.ParamType[float]):
-    """A number with a unit, read as a float.
-
-    Args:
-        name: of the type.
-        shape: a regular expression: the number, the unit.
-        example: how it is written.
-        inverse: the number is per unit of time.
-    """
-
-    def __init__(self, name: str, shape: str, example: str, *, inverse: bool = False) -> None:
-        self.name = name
-        self._shape, self._example, self._inverse = re.compile(shape), example, inverse
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
-        """Read it."""
-        if isinstance(value, float):
-            return value
-        match = self._shape.fullmatch(str(value).strip())
-        if not match or (self._inverse and float(match[1]) == 0):
-            self.fail(f"{value!r} is not a {self.name}: write {self._example}", param, ctx)
-        if self._inverse:
-            return float(match[1]) / _UNITS[match[2] or "s"]
-        return float(match[1]) * _UNITS[match[2]]
+def _seconds(text: str) -> float:
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)(ms|s|m|h|)", text.strip())
+    if not match:
+        raise ValueError(f"{text!r} is not a duration: write 90s, 10m or 1h")
+    return float(match[1]) * _UNITS[match[2]]
 
 
-DURATION: Final = Quantity("duration", r"(\d+(?:\.\d+)?)(ms|s|m|h|)", "90s, 10m or 1h")
-RATE: Final = Quantity("rate", r"(\d+(?:\.\d+)?)(?:/(s|m|h))?", "5/s or 300/m", inverse=True)
+def _per_second(text: str) -> float:
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)(?:/(s|m|h))?", text.strip())
+    if not match or not float(match[1]):
+        raise ValueError(f"{text!r} is not a rate: write 5/s or 300/m")
+    return float(match[1]) / _UNITS[match[2] or "s"]
+
+
+DURATION: Final = Parsed("duration", _seconds)
+RATE: Final = Parsed("rate", _per_second)
 
 
 def duration_option(flag: str, default: str | None, text: str) -> Callable[[Command], Command]:

@@ -9,7 +9,7 @@ import click
 
 from diptych.commands.jobs.output import show_republication
 from diptych.commands.options import (
-    Duration,
+    DURATION,
     broker_options,
     job_argument,
     open_store_of,
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 @job_argument
 @click.option(
     "--stalled",
-    type=Duration(),
+    type=DURATION,
     metavar="AGE",
     help="Also publish waiting tasks of a target that has finished none for AGE (90s, 10m, 2h).",
 )

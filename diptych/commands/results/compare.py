@@ -7,11 +7,12 @@ import sys
 from collections.abc import Callable, Sequence
 from contextlib import contextmanager
 from fnmatch import fnmatchcase
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import click
 
 from diptych.commands.options import (
+    Parsed,
     checked_job,
     number_option,
     settings_of,
@@ -31,25 +32,18 @@ _MOST_PERCENT: Final = 100.0
 _WILD: Final = frozenset("*?[")
 
 
-class Percent(click.ParamType[float]):
-    """A share in percent, such as 5 or 2.5%, between 0.1 and 100."""
-
-    name = "percent"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
-        """Parse to a share of one; fails with a usage error."""
-        if isinstance(value, float):
-            return value
-        match = _PERCENT.fullmatch(str(value).strip())
-        if not match or not _LEAST_PERCENT <= float(match[1]) <= _MOST_PERCENT:
-            self.fail(f"{value!r} is no percentage from 0.1 to 100: write 5%, not 0.05", param, ctx)
-        return float(match[1]) / 100
+def _percent(text: str) -> float:
+    """Such as 5 or 2.5%, between 0.1 and 100, as a share of one."""
+    match = _PERCENT.fullmatch(text.strip())
+    if not match or not _LEAST_PERCENT <= float(match[1]) <= _MOST_PERCENT:
+        raise ValueError(f"{text!r} is no percentage from 0.1 to 100: write 5%, not 0.05")
+    return float(match[1]) / 100
 
 
 jobs_argument = click.argument("names", metavar="JOB...", nargs=-1, required=True)
 margin_option = click.option(
     "--margin",
-    type=Percent(),
+    type=Parsed("percent", _percent),
     default=0.05,
     metavar="PERCENT",
     help="Treat differences up to this as no difference.  [default: 5%]",
