@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import argparse
 import json
+import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, TypeVar
@@ -29,6 +32,31 @@ def parser_of(description: str, options: Sequence[Option]) -> argparse.ArgumentP
         parser.add_argument(flag, type=type(default), default=default, help="".join(text) or None)
     parser.add_argument("--json", action="store_true", help="print JSON")
     return parser
+
+
+@contextmanager
+def serving(argv: Sequence[str], lacks: Callable[[], str], limit_s: float = 60.0) -> Iterator[None]:
+    """Run a server beside the block, from when it lacks nothing any more.
+
+    Args:
+        argv: its command line.
+        lacks: what is wanting; "" once it serves.
+        limit_s: how long that may take.
+    Raises:
+        StackError: it ended, or the time was over.
+    """
+    quiet = subprocess.DEVNULL
+    process = subprocess.Popen(argv, stdin=quiet, stdout=quiet, stderr=quiet)
+    try:
+        deadline_s = time.monotonic() + limit_s
+        while why := lacks():
+            if process.poll() is not None or time.monotonic() > deadline_s:
+                raise StackError(f"{argv[0]} did not start: {why}")
+            time.sleep(0.05)
+        yield
+    finally:
+        process.kill()
+        process.wait()
 
 
 def run_script(

@@ -34,25 +34,23 @@ INTERRUPTED_EXIT: Final = 130  # 128 + SIGINT, as shells say
 
 
 COMMANDS: Final = {
-    "up": Entry("diptych.commands.stack.up", "up", "Run the whole stack on this machine."),
-    "demo": Entry("diptych.commands.stack.demo", "demo", "Run a demo: start a stack, generate, compare."),
-    "submit": Entry("diptych.commands.jobs.submit", "submit", "Submit a job: N images from each target."),
-    "status": Entry("diptych.commands.jobs.status", "status", "Show a job's progress."),
-    "watch": Entry("diptych.commands.jobs.watch", "watch", "Watch a job until it ends."),
-    "jobs": Entry("diptych.commands.jobs.jobs", "jobs", "List the jobs in the store."),
-    "cancel": Entry("diptych.commands.jobs.cancel", "cancel", "Cancel a job permanently."),
-    "resume": Entry(
-        "diptych.commands.jobs.resume", "resume", "Publish tasks that were never published, or stalled."
-    ),
-    "retry": Entry("diptych.commands.jobs.retry", "retry", "Publish failed and dead-lettered tasks again."),
-    "dlq": Entry("diptych.commands.jobs.dlq", "dlq", "Inspect and redrive dead-lettered tasks."),
-    "web": Entry("diptych.commands.stack.web", "web", "Serve the web page: submit, watch, browse."),
-    "results": Entry("diptych.commands.results.group", "results", "Browse, compare and export results."),
-    "model": Entry("diptych.commands.model.group", "model", "List, train, measure and register models."),
-    "bench": Entry("diptych.commands.bench.commands", "bench", "Measure and compare the targets under load."),
-    "deploy": Entry("diptych.commands.cloud.deploy", "deploy", "Deploy both targets to Google Cloud."),
-    "destroy": Entry("diptych.commands.cloud.deploy", "destroy", "Remove a deployment."),
-    "doctor": Entry("diptych.commands.cloud.doctor", "doctor", "Check the setup and show how to repair it."),
+    "up": Entry("stack.up:up", "Run the whole stack on this machine."),
+    "demo": Entry("stack.demo:demo", "Run a demo: start a stack, generate, compare."),
+    "submit": Entry("jobs.submit:submit", "Submit a job: N images from each target."),
+    "status": Entry("jobs.status:status", "Show a job's progress."),
+    "watch": Entry("jobs.watch:watch", "Watch a job until it ends."),
+    "jobs": Entry("jobs.jobs:jobs", "List the jobs in the store."),
+    "cancel": Entry("jobs.cancel:cancel", "Cancel a job permanently."),
+    "resume": Entry("jobs.resume:resume", "Publish tasks that were never published, or stalled."),
+    "retry": Entry("jobs.retry:retry", "Publish failed and dead-lettered tasks again."),
+    "dlq": Entry("jobs.dlq:dlq", "Inspect and redrive dead-lettered tasks."),
+    "web": Entry("stack.web:web", "Serve the web page: submit, watch, browse."),
+    "results": Entry("results.group:results", "Browse, compare and export results."),
+    "model": Entry("model.group:model", "List, train, measure and register models."),
+    "bench": Entry("bench.commands:bench", "Measure and compare the targets under load."),
+    "deploy": Entry("cloud.deploy:deploy", "Deploy both targets to Google Cloud."),
+    "destroy": Entry("cloud.deploy:destroy", "Remove a deployment."),
+    "doctor": Entry("cloud.doctor:doctor", "Check the setup and show how to repair it."),
 }
 HELP_OPTIONS: Final = ["-h", "--help"]
 """Set on the outermost command only: click passes them down to all others."""

@@ -12,15 +12,15 @@ import click
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One command: where it is defined, and its line in the list of commands."""
+    """One command: where it is defined, as "jobs.submit:submit", and its line in the list of commands."""
 
-    module: str
-    attribute: str
+    place: str
     short_help: str
 
     def load(self) -> click.Command:
         """Import the command."""
-        command: click.Command = getattr(importlib.import_module(self.module), self.attribute)
+        module, _, attribute = self.place.partition(":")
+        command: click.Command = getattr(importlib.import_module(f"diptych.commands.{module}"), attribute)
         return command
 
 

@@ -8,6 +8,8 @@ from typing import Protocol, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 
+from model.seeds import latents
+
 Params = Mapping[str, str | int | float | bool | None]
 Tensor = NDArray[np.float16] | NDArray[np.float32]
 Weights = Mapping[str, Tensor]
@@ -53,6 +55,10 @@ class LatentEngine(Engine, Protocol):
     """An engine that generates from latents, so that images can be interpolated."""
 
     latent_size: int
+
+    def generate(self, seeds: Sequence[int], params: Params) -> NDArray[np.uint8]:  # noqa: ARG002 (none)
+        """Generate one image per seed; see `Engine.generate`."""
+        return self.generate_from_latents(latents(seeds, self.latent_size))
 
     def generate_from_latents(self, rows: NDArray[np.float32]) -> NDArray[np.uint8]:
         """Generate one image per latent.

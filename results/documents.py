@@ -34,7 +34,13 @@ JSON_TYPE = "application/json"
 class Document(BaseModel):
     """Base of every stored JSON document."""
 
-    model_config = ConfigDict(frozen=True, extra="ignore", allow_inf_nan=False)
+    model_config = ConfigDict(
+        frozen=True,
+        extra="ignore",
+        allow_inf_nan=False,
+        populate_by_name=True,
+        serialize_by_alias=True,
+    )
 
 
 DocumentT = TypeVar("DocumentT", bound=Document)
@@ -100,8 +106,6 @@ class Manifest(Document):
     images_per_task: int = Field(ge=1, le=256)
     submitted_at: AwareDatetime
     submitted_with: str = ""
-
-    model_config = ConfigDict(frozen=True, extra="ignore", populate_by_name=True, serialize_by_alias=True)
 
     @property
     def task_count(self) -> int:

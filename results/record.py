@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import AwareDatetime, ConfigDict, Field
+from pydantic import AwareDatetime, Field
 
 from results.documents import (
     Digest,
@@ -85,5 +85,3 @@ class Record(WorkMeter):
     params: Params = Field(default_factory=dict)
     image_count: int = Field(ge=1)
     images: tuple[ImageEntry, ...]
-
-    model_config = ConfigDict(frozen=True, extra="ignore", populate_by_name=True, serialize_by_alias=True)

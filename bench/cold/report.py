@@ -16,7 +16,7 @@ from bench.runs.phases import Phases, counts_text, figure, named_phases, phases
 from bench.runs.plots import ecdf, legend_below, whole_ticks
 from bench.runs.quantities import means_table, milliseconds, percentiles_table, quantity_words
 from bench.runs.read import StoredRun
-from results.report.plot_style import COLD, STAGES, TARGETS, Plot, drawn, finished
+from results.report.plot_style import COLD, STAGES, TARGETS, Plot, drawn, finished, stacked_bars
 
 _COLOURS: Final = (*list(STAGES.values())[:1], COLD, *list(STAGES.values())[2:], TARGETS["celery"])
 Named = Sequence[tuple[str, StoredRun]]
@@ -132,11 +132,8 @@ def _steps_plot(found: Phases, variant: Variant) -> Iterator[Plot]:
     if not rows:
         return
     with drawn(1.4 + 0.3 * len(rows)) as (drawing, axes):
-        left = np.zeros(len(rows))
-        for name, colour in zip(variant.steps, _COLOURS, strict=False):
-            lengths = np.array([steps[name] for _, steps in rows])
-            axes.barh(range(len(rows)), lengths, 0.7, left, color=colour, label=name, linewidth=0)
-            left = left + lengths
+        lengths = {name: np.array([steps[name] for _, steps in rows]) for name in variant.steps}
+        stacked_bars(axes, lengths, _COLOURS)
         axes.set_yticks(range(len(rows)), [target for target, _ in rows])
         axes.set_xlabel(variant.steps_axis)
         legend_below(drawing)

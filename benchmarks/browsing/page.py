@@ -9,20 +9,19 @@ browser: its own marks, its main thread's busy time, its record of layout shifts
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import shutil
 import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from benchmarks.browsing.page_tab import Tab, new_tab
-from local.errors import StackError
+from benchmarks.script import parser_of, run_script
 from local.options import StackOptions
 from local.stack import running
 from webpage.routes.assets import assets
@@ -263,22 +262,19 @@ def _cost(cost: MainThread) -> str:
 
 def main() -> None:
     """The command line."""
-    parser = argparse.ArgumentParser(
-        prog="python -m benchmarks.browsing.page", description="Measure the page in a browser."
+    options = (
+        ("--images", 5000, "of the large job, per panel"),
+        ("--runs", 10, "jobs for the time to the first image"),
     )
-    parser.add_argument("--images", type=int, default=5000, help="of the large job, per panel")
-    parser.add_argument("--runs", type=int, default=10, help="jobs for the time to the first image")
-    parser.add_argument("--json", action="store_true", help="print JSON")
-    chosen = parser.parse_args()
-    if chosen.runs < 2 or chosen.images < 1:
-        parser.error("--runs must be at least 2, --images at least 1")
-    try:
+    parser = parser_of("Measure the page in a browser.", options)
+
+    def measured(chosen: argparse.Namespace, _: Path) -> Figures:
+        if chosen.runs < 2 or chosen.images < 1:
+            parser.error("--runs must be at least 2, --images at least 1")
         with _browser() as browser:
-            found = measure(browser, chosen.images, chosen.runs)
-    except StackError as error:
-        sys.exit(f"error: {error}")
-    document: dict[str, Any] = asdict(found)
-    print(json.dumps(document) if chosen.json else "\n".join(lines(found)))
+            return measure(browser, chosen.images, chosen.runs)
+
+    run_script(parser, measured, lambda found: "\n".join(lines(found)))
 
 
 if __name__ == "__main__":

@@ -1,6 +1,10 @@
 """Delivery under failure: every process of the stack is killed while a job runs; then everything is counted.
 
 python -m benchmarks.delivery.chaos [--tasks 200] [--images-per-task 16] [--rounds 2] [--seed 1] [--json]
+python -m benchmarks.delivery.chaos --broker pubsub --tasks 500 --images-per-task 4
+
+`benchmarks.delivery.redelivery` is its counterpart for what a queue does on its own: twins, redeliveries,
+another order.
 """
 
 from __future__ import annotations
@@ -16,17 +20,21 @@ import redis
 
 from benchmarks.delivery.audit_counts import FaultReport, audit_counts, image_hashes
 from benchmarks.delivery.job_run import JobRun
-from benchmarks.delivery.killer import VICTIMS, Killer, plan_kills
+from benchmarks.delivery.killer import PUBSUB_VICTIMS, VICTIMS, Killer, plan_kills
 from benchmarks.script import parser_of, run_script
 from local.errors import StackError
-from local.options import StackOptions
+from local.options import Broker, StackOptions, default_slots
 from local.stack import Stack, running
 from pipeline.config.celery_settings import queue_name
 from producer.submit import JobRequest
+from results.documents import Manifest
 from results.job_state import JobStatus
+from results.naming import duplicates_prefix
 from results.stores.base import Store
 
-LIMIT_S: Final = 900.0
+LIMIT_S: Final = 1800.0
+QUIET_S: Final = 10.0
+"""The emulator does not say how much it holds. It sends again what failed after a second."""
 SHORT_TIMES: Final = {
     "DIPTYCH_PUSH_TIMEOUT_S": "10",
     "DIPTYCH_BACKOFF_MAX_S": "1",
@@ -44,12 +52,14 @@ class Chaos:
         victims: who is killed, once for each time it is named.
         seed: of the moments.
         model_dir: where the job's model is, beside the shipped ones.
+        broker: of the stack.
     """
 
     request: JobRequest
     victims: Sequence[str] = VICTIMS
     seed: int = 1
     model_dir: Path | None = None
+    broker: Broker = "celery"
 
 
 def run_chaos(chaos: Chaos, folder: Path) -> FaultReport:
@@ -64,7 +74,11 @@ def run_chaos(chaos: Chaos, folder: Path) -> FaultReport:
     environment = dict(SHORT_TIMES)
     if chaos.model_dir:
         environment["DIPTYCH_MODEL_DIR"] = str(chaos.model_dir.resolve())
-    with running(StackOptions(folder, environment=environment)) as stack:
+    slots = 1 if chaos.broker == "celery" else default_slots()
+    options = StackOptions(
+        folder, chaos.broker, container_slots=slots, function_slots=slots, environment=environment
+    )
+    with running(options) as stack:
         peace = JobRun(stack, replace(chaos.request, job_id="peace"), chaos.model_dir)
         if peace.follow(peace.submit(), limit_s=LIMIT_S).status is not JobStatus.SUCCEEDED:
             raise StackError("the run without kills did not succeed")
@@ -77,9 +91,13 @@ def _under_fire(chaos: Chaos, stack: Stack, wanted: dict[str, str]) -> FaultRepo
     manifest = run.submit()
     plan = plan_kills(chaos.victims, manifest.task_count * len(manifest.targets), chaos.seed)
     killer = Killer(stack, plan)
-    state = run.follow(manifest, limit_s=LIMIT_S, poll_s=0.02, seen=killer.seen)
+    poll_s = 0.02 if chaos.broker == "celery" else 0.2
+    state = run.follow(manifest, limit_s=LIMIT_S, poll_s=poll_s, seen=killer.seen)
     wall_s = time.monotonic() - started
-    _wait_for_stragglers(stack, run.store)
+    if chaos.broker == "celery":
+        _wait_for_stragglers(stack, run.store)
+    else:
+        _wait_until_quiet(run.store, manifest)
     found = image_hashes(run.store, "fire")
     return FaultReport(
         kills=tuple(f"{kill.victim} after {kill.after_tasks} tasks" for kill in killer.done),
@@ -107,6 +125,18 @@ def _wait_for_stragglers(stack: Stack, store: Store) -> None:
     )
 
 
+def _wait_until_quiet(store: Store, manifest: Manifest) -> None:
+    """Wait until no more work done twice comes in."""
+    seen, since = -1, time.monotonic()
+    while time.monotonic() - since < QUIET_S:
+        found = sum(
+            1 for target in manifest.targets for _ in store.list(duplicates_prefix(manifest.job_id, target))
+        )
+        if found != seen:
+            seen, since = found, time.monotonic()
+        time.sleep(0.5)
+
+
 def main() -> None:
     """The command line; exit code 1 if anything was lost, doubled or changed."""
     options = (
@@ -125,9 +155,11 @@ def main() -> None:
             seed=chosen.seed,
             images_per_task=chosen.images_per_task,
         )
-        return run_chaos(Chaos(request, VICTIMS * chosen.rounds, chosen.seed), folder)
+        victims = (VICTIMS if chosen.broker == "celery" else PUBSUB_VICTIMS) * chosen.rounds
+        return run_chaos(Chaos(request, victims, chosen.seed, broker=chosen.broker), folder)
 
     parser = parser_of("Kill every process during a job.", options)
+    parser.add_argument("--broker", choices=["celery", "pubsub"], default="celery")
     run_script(parser, measure, _text, sound=lambda report: report.sound)
 
 

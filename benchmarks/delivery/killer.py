@@ -24,6 +24,8 @@ VICTIMS: Final = (
     "broker",
 )
 """Services, and the forked processes that generate: their main process must replace those by itself."""
+PUBSUB_VICTIMS: Final = (*VICTIMS[:4], "pubsub")
+"""Those of a stack on the emulator."""
 _LATEST_SHARE: Final = 0.8
 _MAX_PAUSE_S: Final = 0.2
 

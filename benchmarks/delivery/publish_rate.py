@@ -9,14 +9,12 @@ The emulator keeps messages in memory; Valkey syncs each write to its disk, as t
 
 from __future__ import annotations
 
-import argparse
 import json
 import resource
 import subprocess
 import sys
-import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -24,6 +22,7 @@ from statistics import median
 from typing import Final
 
 from benchmarks.delivery.tiny_model import write_tiny_model
+from benchmarks.script import parser_of, run_script, serving
 from local.addresses import redis_url
 from local.celery.broker import broker_argv, broker_lacks
 from local.errors import StackError
@@ -39,7 +38,6 @@ from producer.submit import JobRequest, draft_job, submit
 from results.stores.open import open_store
 from results.targets import PUSHED_TARGETS
 
-START_LIMIT_S: Final = 60.0
 QUEUES: Final = ("pubsub", "valkey")
 PASSWORD: Final = "of-a-broker-with-nothing-to-hide"
 
@@ -108,12 +106,12 @@ def brokers(folder: Path) -> Iterator[dict[str, str]]:
     valkey = folder / "valkey"
     valkey.mkdir()
     with ExitStack() as stack:
-        stack.enter_context(_process(emulator_argv(emulator_command(), folder, emulator_port)))
-        _wait(lambda: emulator_lacks(emulator_port))
+        argv = emulator_argv(emulator_command(), folder, emulator_port)
+        stack.enter_context(serving(argv, lambda: emulator_lacks(emulator_port)))
         # Only now that the first is in use: two ports that are free may be the same.
         valkey_port = choose_port(0, "broker", "")
-        stack.enter_context(_process(broker_argv(valkey, valkey_port, PASSWORD)))
-        _wait(lambda: broker_lacks(valkey_port, PASSWORD))
+        argv = broker_argv(valkey, valkey_port, PASSWORD)
+        stack.enter_context(serving(argv, lambda: broker_lacks(valkey_port, PASSWORD)))
         topic = {"topic": address.topic_path}
         call(emulator_port, "PUT", f"/v1/{address.topic_path}", {})
         # Somebody for whom the emulator keeps the messages.
@@ -121,28 +119,27 @@ def brokers(folder: Path) -> Iterator[dict[str, str]]:
         yield {"pubsub": address.url, "valkey": redis_url(valkey_port, PASSWORD)}
 
 
-def measure(tasks: int, rounds: int, images: int) -> list[Submission]:
+def measure(tasks: int, rounds: int, images: int, folder: Path) -> list[Submission]:
     """Submit to both queues in turns.
 
     Args:
         tasks: of one image each, per round.
         rounds: how many.
         images: of the large job; 0 leaves it out.
+        folder: for models, stores and brokers.
     Raises:
         StackError: a broker did not start, or a submission failed.
     """
-    with tempfile.TemporaryDirectory(prefix="diptych-bench-") as name:
-        folder = Path(name)
-        write_tiny_model(folder / "models")
-        with brokers(folder) as urls:
-            plan = [(tasks, 1)] * rounds
-            # Memory: one task against very many images.
-            plan += [(1, 1), (images, MAX_IMAGES_PER_TASK)] if images else []
-            return [
-                _in_a_process(queue, urls[queue], folder, count, per_task)
-                for count, per_task in plan
-                for queue in QUEUES
-            ]
+    write_tiny_model(folder / "models")
+    with brokers(folder) as urls:
+        plan = [(tasks, 1)] * rounds
+        # Memory: one task against very many images.
+        plan += [(1, 1), (images, MAX_IMAGES_PER_TASK)] if images else []
+        return [
+            _in_a_process(queue, urls[queue], folder, count, per_task)
+            for count, per_task in plan
+            for queue in QUEUES
+        ]
 
 
 def report(found: list[Submission], tasks: int, rounds: int) -> list[str]:
@@ -167,47 +164,23 @@ def report(found: list[Submission], tasks: int, rounds: int) -> list[str]:
     return lines
 
 
-@contextmanager
-def _process(argv: tuple[str, ...]) -> Iterator[None]:
-    process = subprocess.Popen(
-        argv, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-    )
-    try:
-        yield
-    finally:
-        process.kill()
-        process.wait()
-
-
-def _wait(lacks: Callable[[], str]) -> None:
-    deadline = time.monotonic() + START_LIMIT_S
-    while why := lacks():
-        if time.monotonic() > deadline:
-            raise StackError(f"a broker did not start: {why}")
-        time.sleep(0.05)
-
-
 def main() -> None:
     """The command line."""
-    parser = argparse.ArgumentParser(description="Measure how fast jobs get onto the queue.")
-    parser.add_argument("--tasks", type=int, default=5000, help="of one image each, per round")
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--images", type=int, default=1_000_000, help="of the large job; 0: none")
-    parser.add_argument("--json", action="store_true", help="print JSON")
-    parser.add_argument("--once", nargs=5, help=argparse.SUPPRESS)
-    chosen = parser.parse_args()
-    if chosen.once:
-        queue, url, folder, count, per_task = chosen.once
+    if sys.argv[1:2] == ["--once"]:
+        queue, url, folder, count, per_task = sys.argv[2:]
         print(json.dumps(asdict(submit_once(queue, url, Path(folder), int(count), int(per_task)))))
         return
-    try:
-        found = measure(chosen.tasks, chosen.rounds, chosen.images)
-    except StackError as error:
-        sys.exit(f"error: {error}")
-    if chosen.json:
-        print(json.dumps([asdict(run) for run in found]))
-        return
-    print("\n".join(report(found, chosen.tasks, chosen.rounds)))
+    options = (
+        ("--tasks", 5000, "of one image each, per round"),
+        ("--rounds", 5),
+        ("--images", 1_000_000, "of the large job; 0: none"),
+    )
+    run_script(
+        parser_of("Measure how fast jobs get onto the queue.", options),
+        lambda chosen, folder: (measure(chosen.tasks, chosen.rounds, chosen.images, folder), chosen),
+        lambda found: "\n".join(report(found[0], found[1].tasks, found[1].rounds)),
+        document=lambda found: [asdict(run) for run in found[0]],
+    )
 
 
 if __name__ == "__main__":

@@ -13,7 +13,6 @@ Each experiment is a folder in OUT with its own report. After a Ctrl-C the same 
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -23,8 +22,7 @@ from typing import Any, Final, Literal
 from bench.errors import BenchError
 from bench.experiment.plan import Experiment, parse_experiment
 from bench.experiment.run import CompareOptions, run_compare
-from local.errors import StackError
-from model.errors import ModelError
+from benchmarks.script import parser_of, run_script
 from pipeline.config.settings import load_settings
 
 TOLERATED_FALSE: Final = 3
@@ -169,35 +167,40 @@ def _line(answer: Answer) -> str:
     return f"{answer.name:22} {answer.kind:10} {effect:15} {ratio}: {answer.verdict}{wrong}"
 
 
+def _text(answers: Sequence[Answer]) -> str:
+    counts = summary(answers)
+    return "\n".join(
+        [
+            *map(_line, answers),
+            f"{counts['false_verdicts']} false verdicts in {counts['equal']} A/A experiments"
+            f" ({TOLERATED_FALSE} tolerated); {counts['equivalent']} shown to be equivalent",
+        ]
+    )
+
+
+def _sound(answers: Sequence[Answer]) -> bool:
+    """No effect was missed, and not too many verdicts are false."""
+    counts = summary(answers)
+    return all(map(all, counts["effects"].values())) and counts["false_verdicts"] <= TOLERATED_FALSE
+
+
 def main() -> None:
     """Run all and print what came out; exit status 1 if an effect was missed or too many are false."""
-    parser = argparse.ArgumentParser(
-        "benchmarks.statistics.known_effects", description="Is the verdict right where it is known?"
+    options = (
+        ("--repeats", 20, "A/A experiments"),
+        ("--effects-repeats", 1, "experiments of each effect"),
+        ("--pairs", 20, "of each experiment; 20 or more"),
+        ("--warm", 8, "warm requests to each instance"),
+        ("--images", 8, "per request"),
+        ("--model", "faces-64"),
     )
+    parser = parser_of("Is the verdict right where it is known?", options)
     parser.add_argument("out", type=Path, help="folder of the experiments")
-    parser.add_argument("--repeats", type=int, default=20, help="A/A experiments")
-    parser.add_argument("--effects-repeats", type=int, default=1, help="experiments of each effect")
-    parser.add_argument("--pairs", type=int, default=20, help="of each experiment; 20 or more")
-    parser.add_argument("--warm", type=int, default=8, help="warm requests to each instance")
-    parser.add_argument("--images", type=int, default=8, help="per request")
-    parser.add_argument("--model", default="faces-64")
-    parser.add_argument("--json", action="store_true", help="print JSON")
-    chosen = parser.parse_args()
-    try:
-        answers = run(chosen)
-    except (BenchError, StackError, ModelError) as error:
-        sys.exit(f"error: {error}")
-    counts = summary(answers)
-    if chosen.json:
-        print(json.dumps({**counts, "answers": [asdict(answer) for answer in answers]}))
-    else:
-        print("\n".join(map(_line, answers)))
-        print(
-            f"{counts['false_verdicts']} false verdicts in {counts['equal']} A/A experiments"
-            f" ({TOLERATED_FALSE} tolerated); {counts['equivalent']} shown to be equivalent"
-        )
-    missed = any(not all(effects) for effects in counts["effects"].values())
-    sys.exit(int(missed or counts["false_verdicts"] > TOLERATED_FALSE))
+
+    def document(answers: Sequence[Answer]) -> dict[str, Any]:
+        return {**summary(answers), "answers": [asdict(answer) for answer in answers]}
+
+    run_script(parser, lambda chosen, _: run(chosen), _text, document=document, sound=_sound)
 
 
 if __name__ == "__main__":

@@ -16,60 +16,34 @@ def destroy_steps(deployment: Deployment, *, delete_data: bool) -> list[Remove]:
         deployment: what was deployed.
         delete_data: also delete the bucket with its contents.
     """
+    queue, project, region = deployment.queue, f"--project={deployment.project}", deployment.region_flags
+    function, service = deployment.service("function"), deployment.service("container")
+    topics = (queue.topic, queue.dead_letter_topic)
+    subscriptions = (queue.push_subscription("container"), queue.dead_letter_push, queue.dead_letter_pull)
+    accounts = map(deployment.account, ACCOUNTS)
+    place = (f"--location={deployment.region}", project)
+    images = f"image repository {deployment.repository}, with its images"
+    triggered = f"function {function}, its trigger and its subscription"
     return [
-        _function(deployment),
-        *(_subscription(deployment, name) for name in _subscriptions(deployment)),
-        _service(deployment),
-        *(_topic(deployment, name) for name in (deployment.queue.topic, deployment.queue.dead_letter_topic)),
+        # Its trigger and the trigger's subscription go with it.
+        _remove(triggered, "functions", function, "--gen2", *region),
+        *(_remove(f"subscription {name}", "pubsub subscriptions", name, project) for name in subscriptions),
+        _remove(f"Cloud Run service {service}", "run services", service, *region),
+        *(_remove(f"topic {name}", "pubsub topics", name, project) for name in topics),
         *_grants(deployment, bucket_kept=not delete_data),
-        *(_account(deployment, role) for role in ACCOUNTS),
-        _repository(deployment),
+        *(
+            _remove(f"service account {email.partition('@')[0]}", "iam service-accounts", email, project)
+            for email in accounts
+        ),
+        _remove(images, "artifacts repositories", deployment.repository, *place),
         *([_bucket(deployment)] if delete_data else []),
     ]
 
 
-def _function(deployment: Deployment) -> Remove:
-    """Removes its trigger and the trigger's subscription too."""
-    name = deployment.service("function")
-    where = ("--gen2", *deployment.region_flags)
-    return Remove(
-        title=f"function {name}, its trigger and its subscription",
-        find=gcloud("functions describe", name, *where, JSON),
-        remove=gcloud("functions delete", name, *where),
-    )
-
-
-def _subscriptions(deployment: Deployment) -> tuple[str, ...]:
-    queue = deployment.queue
-    return (queue.push_subscription("container"), queue.dead_letter_push, queue.dead_letter_pull)
-
-
-def _subscription(deployment: Deployment, name: str) -> Remove:
-    project = f"--project={deployment.project}"
-    return Remove(
-        title=f"subscription {name}",
-        find=gcloud("pubsub subscriptions describe", name, project, JSON),
-        remove=gcloud("pubsub subscriptions delete", name, project),
-    )
-
-
-def _service(deployment: Deployment) -> Remove:
-    name = deployment.service("container")
-    where = deployment.region_flags
-    return Remove(
-        title=f"Cloud Run service {name}",
-        find=gcloud("run services describe", name, *where, JSON),
-        remove=gcloud("run services delete", name, *where),
-    )
-
-
-def _topic(deployment: Deployment, name: str) -> Remove:
-    project = f"--project={deployment.project}"
-    return Remove(
-        title=f"topic {name}",
-        find=gcloud("pubsub topics describe", name, project, JSON),
-        remove=gcloud("pubsub topics delete", name, project),
-    )
+def _remove(title: str, kind: str, *words: str) -> Remove:
+    """A resource that `gcloud KIND describe` shows and `gcloud KIND delete` removes."""
+    find, remove = gcloud(f"{kind} describe", *words, JSON), gcloud(f"{kind} delete", *words)
+    return Remove(title=title, find=find, remove=remove)
 
 
 def _grants(deployment: Deployment, *, bucket_kept: bool) -> list[Remove]:
@@ -94,24 +68,6 @@ def _grants(deployment: Deployment, *, bucket_kept: bool) -> list[Remove]:
             for role in WORKER_ROLES
         ]
     return grants
-
-
-def _account(deployment: Deployment, role: str) -> Remove:
-    email, project = deployment.account(role), f"--project={deployment.project}"
-    return Remove(
-        title=f"service account {email.partition('@')[0]}",
-        find=gcloud("iam service-accounts describe", email, project, JSON),
-        remove=gcloud("iam service-accounts delete", email, project),
-    )
-
-
-def _repository(deployment: Deployment) -> Remove:
-    place = (f"--location={deployment.region}", f"--project={deployment.project}")
-    return Remove(
-        title=f"image repository {deployment.repository}, with its images",
-        find=gcloud("artifacts repositories describe", deployment.repository, *place, JSON),
-        remove=gcloud("artifacts repositories delete", deployment.repository, *place),
-    )
 
 
 def _bucket(deployment: Deployment) -> Remove:

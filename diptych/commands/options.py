@@ -5,11 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from datetime import timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import click
 
 from results.stores.open import STORE_FORMS
+from results.targets import TARGETS
 
 if TYPE_CHECKING:
     from pipeline.config.settings import Settings
@@ -21,76 +23,136 @@ _DURATION: Final = re.compile(r"(\d+(?:\.\d+)?)(s|m|h|d)")
 _UNITS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 _MAX_DURATION_S: Final = 366 * 86400
 
-store_option = click.option(
-    "--store",
-    "store_url",
-    metavar="URL",
-    help=f"{STORE_FORMS}  [default: the running stack's]",
-)
-broker_option = click.option(
-    "--broker",
-    "broker_url",
-    metavar="URL",
-    help="redis://host:port/0 or pubsub://PROJECT/TOPIC  [default: the running stack's]",
-)
+
+def all_options(*options: Callable[[Any], Any]) -> Callable[[Command], Command]:
+    """Several options as one decorator, in the order in which `--help` lists them."""
+
+    def add(command: Command) -> Command:
+        for option in reversed(options):
+            command = option(command)
+        return command
+
+    return add
+
+
+def default_option(flags: str, kind: Any, default: Any, text: str) -> Callable[[Command], Command]:
+    """An option that has a default, which `--help` shows.
+
+    Args:
+        flags: as click takes them, with spaces between: "-n --count", "--images max_images".
+        kind: a type or click's.
+        default: its value; None: none is shown.
+        text: for `--help`.
+    """
+    shown = default is not None
+    return click.option(*flags.split(), type=kind, default=default, show_default=shown, help=text)
+
+
+def number_option(
+    flags: str, least: float, most: float | None, default: float | None, text: str
+) -> Callable[[Command], Command]:
+    """A number from `least` to `most`, whole if `least` is; see `default_option`."""
+    bounds: Any = click.IntRange if isinstance(least, int) else click.FloatRange
+    return default_option(flags, bounds(least, most), default, text)
+
+
+def url_option(flag: str, text: str) -> Callable[[Command], Command]:
+    """An address; the parameter is named after the flag: store_url."""
+    return click.option(flag, f"{flag.removeprefix('--')}_url", metavar="URL", help=text)
+
+
+def targets_option(text: str) -> Callable[[Command], Command]:
+    """--target, once for each; the parameter is `targets`."""
+    return click.option("-t", "--target", "targets", multiple=True, type=click.Choice(TARGETS), help=text)
+
+
+def output_option(
+    text: str, name: str = "output", *, metavar: str | None = None, required: bool = True, **kind: bool
+) -> Callable[[Command], Command]:
+    """--output, a path.
+
+    Args:
+        text: for `--help`.
+        name: of the parameter.
+        metavar: in place of click's.
+        required: whether the command needs it.
+        kind: of click.Path: file_okay, dir_okay.
+    """
+    path = click.Path(path_type=Path, **kind)
+    return click.option("-o", "--output", name, metavar=metavar, required=required, type=path, help=text)
+
+
+store_option = url_option("--store", f"{STORE_FORMS}  [default: the running stack's]")
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 job_argument = click.argument("job_id", metavar="JOB")
+store_options = all_options(json_option, store_option)
+broker_option = url_option(
+    "--broker", "redis://host:port/0 or pubsub://PROJECT/TOPIC  [default: the running stack's]"
+)
+broker_options = all_options(store_options, broker_option)
+target_option = targets_option("Use only this target; may be repeated.  [default: all targets of the job]")
 
 
-class Duration(click.ParamType[timedelta]):
-    """A duration such as 90s, 10m, 1.5h or 2d."""
+class Parsed(click.ParamType[Any]):
+    """A value that a function reads.
 
-    name = "duration"
+    Args:
+        name: of the type, for `--help`.
+        parse: given the text; raises ValueError that says what is wrong with it.
+    """
 
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> timedelta:
+    def __init__(self, name: str, parse: Callable[[str], Any]) -> None:
+        self.name, self._parse = name, parse
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         """Parse, or fail with a usage error."""
-        if isinstance(value, timedelta):
+        if not isinstance(value, str):
             return value
-        match = _DURATION.fullmatch(str(value))
-        if not match:
-            self.fail(f"{value!r} is not a duration: write 90s, 10m, 1.5h or 2d", param, ctx)
-        seconds = float(match[1]) * _UNITS[match[2]]
-        if seconds > _MAX_DURATION_S:
-            self.fail(f"{value!r} is more than a year", param, ctx)
-        return timedelta(seconds=seconds)
-
-
-class ParamAssignment(click.ParamType[tuple[str, Any]]):
-    """KEY=VALUE; the value is parsed as JSON if it is a number, true, false or null, else kept as text."""
-
-    name = "key=value"
-
-    def convert(
-        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
-    ) -> tuple[str, Any]:
-        """Parse, or fail with a usage error."""
-        if isinstance(value, tuple):
-            return value
-        import json
-
-        key, equals, text = str(value).partition("=")
-        if not equals or not key:
-            self.fail(f"{value!r} is not KEY=VALUE", param, ctx)
         try:
-            parsed = json.loads(text)
-        except (ValueError, RecursionError):
-            return key, text
-        return key, parsed if isinstance(parsed, int | float | None) else text
+            return self._parse(value)
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
 
 
+def _duration(text: str) -> timedelta:
+    match = _DURATION.fullmatch(text)
+    if not match:
+        raise ValueError(f"{text!r} is not a duration: write 90s, 10m, 1.5h or 2d")
+    seconds = float(match[1]) * _UNITS[match[2]]
+    if seconds > _MAX_DURATION_S:
+        raise ValueError(f"{text!r} is more than a year")
+    return timedelta(seconds=seconds)
+
+
+def _param_assignment(text: str) -> tuple[str, Any]:
+    """KEY=VALUE; the value is parsed as JSON if it is a number, true, false or null, else kept as text."""
+    import json
+
+    key, equals, value = text.partition("=")
+    if not equals or not key:
+        raise ValueError(f"{text!r} is not KEY=VALUE")
+    try:
+        parsed = json.loads(value)
+    except (ValueError, RecursionError):
+        return key, value
+    return key, parsed if isinstance(parsed, int | float | None) else value
+
+
+DURATION: Final = Parsed("duration", _duration)
+"""Such as 90s, 10m, 1.5h or 2d."""
+PARAM_ASSIGNMENT: Final = Parsed("key=value", _param_assignment)
 params_option = click.option(
     "--param",
     "params",
     multiple=True,
-    type=ParamAssignment(),
+    type=PARAM_ASSIGNMENT,
     help="Parameter of the model's family, e.g. prompt='a cat'; repeatable.",
 )
-precision_option = click.option(
+precision_option = default_option(
     "--precision",
-    type=click.Choice(["auto", "fp32", "bf16", "int8"]),
-    default="auto",
-    show_default=True,
-    help="auto: the fastest that the CPU supports and the model's precision gate accepts.",
+    click.Choice(["auto", "fp32", "bf16", "int8"]),
+    "auto",
+    "auto: the fastest that the CPU supports and the model's precision gate accepts.",
 )
 
 
@@ -129,8 +191,13 @@ def checked_job(job_id: str) -> str:
         raise RequestError(f"JOB: {error}") from error
 
 
-def print_json(value: Any) -> None:
-    """Print a JSON document on one line."""
+def print_json(value: Any, *, err: bool = False) -> None:
+    """Print a JSON document on one line, to stderr if `err`."""
+    click.echo(json_line(value), err=err)
+
+
+def json_line(value: Any) -> str:
+    """One JSON document on one line."""
     import json
 
-    click.echo(json.dumps(value, ensure_ascii=False, separators=(",", ":")))
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))

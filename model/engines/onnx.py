@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -16,8 +15,7 @@ from model.engines.onnx_file import external_files
 from model.engines.openvino_import import import_openvino
 from model.engines.precision import runs_bf16
 from model.errors import CheckpointError, EngineError, GenerationError, last_line
-from model.protocol import Params
-from model.seeds import latents
+from model.protocol import LatentEngine
 
 PRECISIONS: Final = {"fp32": "f32", "bf16": "bf16"}
 LAYOUTS: Final = ("nchw", "nhwc")
@@ -52,7 +50,7 @@ class OnnxGenerator:
         return row.reshape(self.input_shape).astype(self.compiled.input(0).element_type.to_dtype())
 
 
-class OnnxEngine:
+class OnnxEngine(LatentEngine):
     """An ONNX generator on OpenVINO.
 
     Every image is its own inference on one thread, so its bytes depend on nothing around it; more threads
@@ -90,10 +88,6 @@ class OnnxEngine:
         self._layout = layout
         self._range = value_range
         self._queue = ov.AsyncInferQueue(generator.compiled, threads)
-
-    def generate(self, seeds: Sequence[int], params: Params) -> NDArray[np.uint8]:  # noqa: ARG002 (none)
-        """Generate one image per seed; see `model.protocol.Engine.generate`."""
-        return self.generate_from_latents(latents(seeds, self.latent_size))
 
     def generate_from_latents(self, rows: NDArray[np.float32]) -> NDArray[np.uint8]:
         """Generate one image per latent; see `model.protocol.LatentEngine.generate_from_latents`."""
@@ -148,10 +142,7 @@ def compile_generator(path: Path, latent: int | None, *, precision: str, threads
         CheckpointError: the file is missing, not ONNX, or not a generator.
         EngineError: OpenVINO cannot run it here.
     """
-    try:
-        ov = import_openvino()
-    except ImportError as error:
-        raise EngineError(f"engine openvino is not installed (pip install openvino): {error}") from error
+    ov = import_openvino()
     model = _read(ov, path)
     shape = _input_shape(model, path.name, latent)
     options = {

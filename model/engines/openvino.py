@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,8 +12,7 @@ from model.engines.isa import instruction_set
 from model.engines.openvino_import import import_openvino
 from model.engines.precision import choose_precision, runs_bf16
 from model.errors import EngineError, last_line
-from model.protocol import Params, Weights
-from model.seeds import latents
+from model.protocol import LatentEngine, Weights
 
 if TYPE_CHECKING:
     from model.engines.graph import Upsampling
@@ -24,7 +22,7 @@ GRAPH = 2
 """Part of the version; incremented whenever the graph changes the bytes of an image."""
 
 
-class OpenVinoEngine:
+class OpenVinoEngine(LatentEngine):
     """A Progressive GAN on OpenVINO.
 
     The input layer runs in fp32 in every precision: it is a thousandth of the work, and where its outputs
@@ -52,10 +50,7 @@ class OpenVinoEngine:
         precision: str,
         threads: int,
     ) -> None:
-        try:
-            ov = import_openvino()
-        except ImportError as error:
-            raise EngineError(f"engine openvino is not installed (pip install openvino): {error}") from error
+        ov = import_openvino()
         self.version = f"{ov.__version__.partition('-')[0]}+graph{GRAPH}"
         self.isa = instruction_set()
         self.precision = choose_precision(precision, config.gate, self.isa)
@@ -69,10 +64,6 @@ class OpenVinoEngine:
             raise EngineError(
                 f"OpenVINO cannot run {config.name} in {self.precision} here: {last_line(error)}"
             ) from error
-
-    def generate(self, seeds: Sequence[int], params: Params) -> NDArray[np.uint8]:  # noqa: ARG002 (pgan: none)
-        """Generate one image per seed; see `model.protocol.Engine.generate`."""
-        return self.generate_from_latents(latents(seeds, self.latent_size))
 
     def generate_from_latents(self, rows: NDArray[np.float32]) -> NDArray[np.uint8]:
         """Generate one image per latent; see `model.protocol.LatentEngine.generate_from_latents`."""

@@ -6,6 +6,8 @@ import importlib
 import sys
 from typing import Any, Final
 
+from model.errors import EngineError
+
 _CONVERTER: Final = "openvino.tools.ovc"
 
 
@@ -18,8 +20,15 @@ def import_openvino() -> Any:
     Returns:
         The package.
     Raises:
-        ImportError: it is not installed.
+        EngineError: it is not installed.
     """
+    try:
+        return _import()
+    except ImportError as error:
+        raise EngineError(f"engine openvino is not installed (pip install openvino): {error}") from error
+
+
+def _import() -> Any:
     if "openvino" in sys.modules or _CONVERTER in sys.modules:
         return importlib.import_module("openvino")
     # None makes an import fail at once; https://docs.python.org/3/reference/import.html#the-module-cache

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -11,8 +10,7 @@ from numpy.typing import NDArray
 from model.config import GeneratorConfig
 from model.engines.isa import instruction_set
 from model.errors import EngineError
-from model.protocol import Params, Weights
-from model.seeds import latents
+from model.protocol import LatentEngine, Weights
 
 try:
     import torch
@@ -26,7 +24,7 @@ def has_gpu() -> bool:
     return torch.cuda.is_available()
 
 
-class TorchEngine:
+class TorchEngine(LatentEngine):
     """A Progressive GAN in eager torch, as in the paper, without any fusion.
 
     Every image is generated alone and on one intra-op thread, so that its bytes depend on nothing else;
@@ -63,10 +61,6 @@ class TorchEngine:
         self._weights = {
             name: torch.from_numpy(np.array(value, dtype=np.float32)) for name, value in weights.items()
         }
-
-    def generate(self, seeds: Sequence[int], params: Params) -> NDArray[np.uint8]:  # noqa: ARG002 (pgan: none)
-        """Generate one image per seed; see `model.protocol.Engine.generate`."""
-        return self.generate_from_latents(latents(seeds, self.latent_size))
 
     def generate_from_latents(self, rows: NDArray[np.float32]) -> NDArray[np.uint8]:
         """Generate one image per latent; see `model.protocol.LatentEngine.generate_from_latents`."""

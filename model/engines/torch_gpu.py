@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 import numpy as np
 import torch
@@ -12,8 +12,7 @@ from numpy.typing import NDArray
 from model.config import GeneratorConfig
 from model.engines.kernels import to_transposed
 from model.errors import EngineError
-from model.protocol import Params, Weights
-from model.seeds import latents
+from model.protocol import LatentEngine, Weights
 
 BATCH = 8
 """Images per batch, padded if fewer remain: kernels are chosen by shape, so another batch size could change
@@ -23,7 +22,7 @@ WARM_UP_RUNS = 3
 BUFFERS = 2
 
 
-class TorchGpuEngine:
+class TorchGpuEngine(LatentEngine):
     """A Progressive GAN on a GPU. Upsampling is fused into the convolution that follows it, as on the CPU.
 
     While a batch is generated, the one before is copied into pinned memory.
@@ -63,10 +62,6 @@ class TorchGpuEngine:
     @property
     def _on_gpu(self) -> bool:
         return self._device.type == "cuda"
-
-    def generate(self, seeds: Sequence[int], params: Params) -> NDArray[np.uint8]:  # noqa: ARG002 (pgan: none)
-        """Generate one image per seed; see `model.protocol.Engine.generate`."""
-        return self.generate_from_latents(latents(seeds, self.latent_size))
 
     def generate_from_latents(self, rows: NDArray[np.float32]) -> NDArray[np.uint8]:
         """Generate one image per latent; see `model.protocol.LatentEngine.generate_from_latents`."""

@@ -148,8 +148,6 @@ class Ratio(Document):
     maximum: float | None
     bias_warning: str = Field(alias="doubt")
 
-    model_config = ConfigDict(frozen=True, extra="ignore", populate_by_name=True, serialize_by_alias=True)
-
 
 class TrialRatio(Document):
     """first / second over several jobs, each of them one trial.
@@ -186,8 +184,6 @@ class TrialRatio(Document):
     bias_warning: str = Field(alias="doubt")
     trials_needed: int | None
     note: str
-
-    model_config = ConfigDict(frozen=True, extra="ignore", populate_by_name=True, serialize_by_alias=True)
 
 
 class Trials(Document):
@@ -253,5 +249,3 @@ class Comparison(Document):
     parity: tuple[Parity, ...]
     differences: tuple[str, ...]
     remarks: tuple[str, ...]
-
-    model_config = ConfigDict(frozen=True, extra="ignore", populate_by_name=True, serialize_by_alias=True)

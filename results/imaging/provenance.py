@@ -69,10 +69,5 @@ class Provenance(Document):
         }
 
 
-def same_picture(a: Provenance, b: Provenance) -> bool:
-    """True if model digest, seed, index and params agree: the same picture, to 40 dB PSNR at the least."""
-    return not a.difference(b)
-
-
 def _canonical(value: object) -> str:
     return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)

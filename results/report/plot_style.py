@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from html import escape
@@ -109,6 +109,20 @@ def drawn(height_in: float) -> Iterator[tuple[Figure, Axes]]:
     with mpl.rc_context(_RC):
         figure = NewFigure(figsize=(WIDTH_IN, height_in), layout="constrained")
         yield figure, figure.add_subplot()
+
+
+def stacked_bars(axes: Axes, parts: Mapping[str, NDArray[np.float64]], colours: Iterable[str]) -> None:
+    """A lying bar for each row, its parts one behind the other.
+
+    Args:
+        axes: where.
+        parts: their names, for the legend, and the length that each row has of them: float64 [n].
+        colours: of the parts.
+    """
+    left: Any = 0.0
+    for (name, lengths), colour in zip(parts.items(), colours, strict=False):
+        axes.barh(range(len(lengths)), lengths, 0.72, left, color=colour, label=name, linewidth=0)
+        left = left + lengths
 
 
 def finished(figure: Figure, name: str, title: str, caption: str) -> Plot:

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from results.comparison.columns import JobColumns, TargetColumns
-from results.report.plot_style import COLD, STAGES, TARGETS, Plot, drawn, finished, spaced
+from results.report.plot_style import COLD, STAGES, TARGETS, Plot, drawn, finished, spaced, stacked_bars
 
 TASKS: Final = 24
 """Rows of a waterfall."""
@@ -67,10 +67,7 @@ def _waterfall(job: JobColumns, columns: TargetColumns, name: str) -> Plot:
         begin, said = "the task arrived", " Beside each, how long it had waited in the queue."
         del stages["queue"]
     with drawn(1.0 + 0.15 * len(rows)) as (figure, axes):
-        left = np.zeros(len(rows))
-        for stage, lengths in stages.items():
-            axes.barh(range(len(rows)), lengths, 0.74, left, color=STAGES[stage], label=stage, linewidth=0)
-            left = left + lengths
+        stacked_bars(axes, stages, [STAGES[stage] for stage in stages])
         axes.set_yticks(range(len(rows)), labels, fontsize=7)
         axes.set_ylim(len(rows) - 0.4, -0.6)
         axes.grid(False, axis="y")

@@ -54,11 +54,7 @@ def test_help_lists_every_command_and_the_version_is_told() -> None:
 
 @pytest.mark.parametrize(
     "name",
-    [
-        name
-        for name, entry in COMMANDS.items()
-        if entry.module.startswith("diptych.commands.jobs.") and name != "dlq"
-    ],
+    [name for name, entry in COMMANDS.items() if entry.place.startswith("jobs.") and name != "dlq"],
 )
 def test_every_command_of_the_producer_has_help(name: str) -> None:
     result = CliRunner().invoke(main, [name, "--help"])
@@ -134,7 +130,7 @@ def sleeper(monkeypatch: pytest.MonkeyPatch) -> None:
     def sleep() -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setitem(COMMANDS, "sleep", Entry("x", "y", "Sleep."))
+    monkeypatch.setitem(COMMANDS, "sleep", Entry("x:y", "Sleep."))
     monkeypatch.setattr(Entry, "load", lambda _: sleep)
 
 

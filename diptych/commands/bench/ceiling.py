@@ -7,6 +7,8 @@ from dataclasses import asdict
 
 import click
 
+from diptych.commands.options import json_option, number_option
+
 
 @click.command()
 @click.option(
@@ -17,14 +19,8 @@ import click
     default=(1, 10, 100),
     help="Measure so many users; repeat for several [1, 10, 100].",
 )
-@click.option(
-    "--seconds",
-    type=click.FloatRange(0.5, 60),
-    default=2.0,
-    show_default=True,
-    help="Measure each figure for so long.",
-)
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@number_option("--seconds", 0.5, 60, 2.0, "Measure each figure for so long.")
+@json_option
 def ceiling(counts: tuple[int, ...], seconds: float, as_json: bool) -> None:
     """Measure the maximum rate of the load generator, and of one thread per user."""
     from bench.load.generator.ceiling import measure_ceiling, measure_threads

@@ -9,39 +9,17 @@ import click
 from diptych.lazy_group import Entry, LazyGroup
 
 COMMANDS: Final = {
-    "load": Entry(
-        "diptych.commands.bench.load", "load", "Send real pushes to both HTTP workers, and measure."
-    ),
+    "load": Entry("bench.load:load", "Send real pushes to both HTTP workers, and measure."),
     "queue": Entry(
-        "diptych.commands.bench.queue",
-        "queue",
-        "Send jobs through the queue, and measure until their records are visible.",
+        "bench.queue:queue", "Send jobs through the queue, and measure until their records are visible."
     ),
     "cold": Entry(
-        "diptych.commands.bench.cold",
-        "cold",
-        "Start the workers repeatedly, and measure until the first image is stored.",
+        "bench.cold:cold", "Start the workers repeatedly, and measure until the first image is stored."
     ),
-    "ceiling": Entry(
-        "diptych.commands.bench.ceiling",
-        "ceiling",
-        "Measure the maximum rate of the load generator.",
-    ),
-    "compare": Entry(
-        "diptych.commands.bench.compare",
-        "compare",
-        "Run a paired experiment from a TOML file.",
-    ),
-    "scale": Entry(
-        "diptych.commands.bench.scale",
-        "scale",
-        "Measure 1, 2, 4, 8 workers; simulate jobs in a cloud.",
-    ),
-    "report": Entry(
-        "diptych.commands.bench.report",
-        "report",
-        "Rebuild a run's report, or compare two runs.",
-    ),
+    "ceiling": Entry("bench.ceiling:ceiling", "Measure the maximum rate of the load generator."),
+    "compare": Entry("bench.compare:compare", "Run a paired experiment from a TOML file."),
+    "scale": Entry("bench.scale:scale", "Measure 1, 2, 4, 8 workers; simulate jobs in a cloud."),
+    "report": Entry("bench.report:report", "Rebuild a run's report, or compare two runs."),
 }
 """In the order of use."""
 

@@ -15,7 +15,6 @@ from diptych.commands.bench.options import (
     duration_option,
     fail_if_option,
     model_option,
-    number_option,
     out_option,
     owned_option,
     project_option,
@@ -24,6 +23,7 @@ from diptych.commands.bench.options import (
     target_option,
     urls_of,
 )
+from diptych.commands.options import number_option
 
 if TYPE_CHECKING:
     from bench.load.run import LoadOptions

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import click
 
+from diptych.commands.options import Parsed, default_option, number_option, url_option
 from results.targets import DEFAULT_TARGETS
 
 if TYPE_CHECKING:
@@ -30,51 +31,28 @@ _FLAGS: Final = {
 }
 
 
-class Quantity(click.ParamType[float]):
-    """A number with a unit, read as a float.
-
-    Args:
-        name: of the type.
-        shape: a regular expression: the number, the unit.
-        example: how it is written.
-        inverse: the number is per unit of time.
-    """
-
-    def __init__(self, name: str, shape: str, example: str, *, inverse: bool = False) -> None:
-        self.name = name
-        self._shape, self._example, self._inverse = re.compile(shape), example, inverse
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
-        """Read it."""
-        if isinstance(value, float):
-            return value
-        match = self._shape.fullmatch(str(value).strip())
-        if not match or (self._inverse and float(match[1]) == 0):
-            self.fail(f"{value!r} is not a {self.name}: write {self._example}", param, ctx)
-        if self._inverse:
-            return float(match[1]) / _UNITS[match[2] or "s"]
-        return float(match[1]) * _UNITS[match[2]]
+def _seconds(text: str) -> float:
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)(ms|s|m|h|)", text.strip())
+    if not match:
+        raise ValueError(f"{text!r} is not a duration: write 90s, 10m or 1h")
+    return float(match[1]) * _UNITS[match[2]]
 
 
-DURATION: Final = Quantity("duration", r"(\d+(?:\.\d+)?)(ms|s|m|h|)", "90s, 10m or 1h")
-RATE: Final = Quantity("rate", r"(\d+(?:\.\d+)?)(?:/(s|m|h))?", "5/s or 300/m", inverse=True)
+def _per_second(text: str) -> float:
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)(?:/(s|m|h))?", text.strip())
+    if not match or not float(match[1]):
+        raise ValueError(f"{text!r} is not a rate: write 5/s or 300/m")
+    return float(match[1]) / _UNITS[match[2] or "s"]
 
 
-def number_option(
-    flag: str, least: int, most: int | None, default: int | None, text: str
-) -> Callable[[Command], Command]:
-    """A whole number from `least` to `most`."""
-    shown = default is not None
-    return click.option(
-        flag, type=click.IntRange(least, most), default=default, show_default=shown, help=text
-    )
+DURATION: Final = Parsed("duration", _seconds)
+RATE: Final = Parsed("rate", _per_second)
 
 
 def duration_option(flag: str, default: str | None, text: str) -> Callable[[Command], Command]:
     """A duration; the parameter is named after the flag, in seconds."""
     name = f"{flag.removeprefix('--').replace('-', '_')}_s"
-    shown = default is not None
-    return click.option(flag, name, type=DURATION, default=default, show_default=shown, help=text)
+    return default_option(f"{flag} {name}", DURATION, default, text)
 
 
 def target_option(*names: str) -> Callable[[Command], Command]:
@@ -109,12 +87,8 @@ def out_option(command: str, more: str = "") -> Callable[[Command], Command]:
     )
 
 
-arrivals_option = click.option(
-    "--arrivals",
-    type=click.Choice(["poisson", "constant"]),
-    default="poisson",
-    show_default=True,
-    help="Space the arrivals at random or evenly.",
+arrivals_option = default_option(
+    "--arrivals", click.Choice(["poisson", "constant"]), "poisson", "Space the arrivals at random or evenly."
 )
 model_option = click.option(
     "--model", default="faces-64", show_default=True, help="Generate with this model."
@@ -129,11 +103,8 @@ account_option = click.option(
 project_option = click.option(
     "--project", default="", help="With --cloud: read instance counts and billed time of this project."
 )
-store_option = click.option(
-    "--store",
-    "store_url",
-    metavar="URL",
-    help="With --cloud: read records from gs://bucket/prefix [DIPTYCH_STORE_URL].",
+store_option = url_option(
+    "--store", "With --cloud: read records from gs://bucket/prefix [DIPTYCH_STORE_URL]."
 )
 
 

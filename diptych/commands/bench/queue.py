@@ -15,7 +15,6 @@ from diptych.commands.bench.options import (
     duration_option,
     fail_if_option,
     model_option,
-    number_option,
     out_option,
     project_option,
     read_thresholds,
@@ -23,6 +22,7 @@ from diptych.commands.bench.options import (
     store_option,
     target_option,
 )
+from diptych.commands.options import number_option
 
 if TYPE_CHECKING:
     from bench.queue.run import QueueOptions

@@ -12,11 +12,11 @@ from diptych.commands.bench.options import (
     duration_option,
     fail_if_option,
     model_option,
-    number_option,
     out_option,
     read_thresholds,
     seed_option,
 )
+from diptych.commands.options import Parsed, default_option, number_option
 from results.targets import PUSHED_TARGETS
 
 if TYPE_CHECKING:
@@ -28,45 +28,25 @@ _SAME: Final = (
 )
 
 
-class Numbers(click.ParamType[tuple[int, ...]]):
-    """Whole numbers with commas between them, as 1,2,4 or 1e4,1e7."""
+def _numbers(most: int) -> Parsed:
+    """Whole numbers from 1 with commas between them, as 1,2,4 or 1e4,1e7: ascending, each once."""
 
-    name = "numbers"
-
-    def convert(
-        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
-    ) -> tuple[int, ...]:
-        """Read them: ascending, each once."""
-        if isinstance(value, tuple):
-            return value
+    def parse(text: str) -> tuple[int, ...]:
         try:
-            numbers = sorted({int(float(part)) for part in str(value).split(",")})
+            numbers = sorted({int(float(part)) for part in text.split(",")})
         except (ValueError, OverflowError):
-            self.fail(f"{value!r} is not a list of numbers: write 1,2,4", param, ctx)
-        most = 64 if param is not None and param.name == "workers" else 10**8
+            raise ValueError(f"{text!r} is not a list of numbers: write 1,2,4") from None
         if numbers[0] < 1 or numbers[-1] > most:
-            self.fail(f"{value!r}: each must be 1 to {most}", param, ctx)
+            raise ValueError(f"{text!r}: each must be 1 to {most}")
         return tuple(numbers)
+
+    return Parsed("numbers", parse)
 
 
 @click.command()
-@click.option(
-    "--workers", type=Numbers(), default="1,2,4,8", show_default=True, help="Measure so many workers."
-)
-@click.option(
-    "--counts",
-    type=Numbers(),
-    default="1e4,1e5,1e6,1e7",
-    show_default=True,
-    help="Simulate jobs of so many images.",
-)
-@click.option(
-    "--target",
-    type=click.Choice(PUSHED_TARGETS),
-    default="container",
-    show_default=True,
-    help="Measure this target.",
-)
+@default_option("--workers", _numbers(64), "1,2,4,8", "Measure so many workers.")
+@default_option("--counts", _numbers(10**8), "1e4,1e5,1e6,1e7", "Simulate jobs of so many images.")
+@default_option("--target", click.Choice(PUSHED_TARGETS), "container", "Measure this target.")
 @model_option
 @number_option("--images", 1, 256, 16, "Request so many images per task.")
 @duration_option("--duration", "10s", "Measure each number of workers for so long.")
@@ -74,13 +54,7 @@ class Numbers(click.ParamType[tuple[int, ...]]):
 @number_option("--rounds", 1, 100, 3, "Measure all numbers of workers so many times.")
 @number_option("--max-instances", 1, 1000, 10, "Simulate at most so many instances.")
 @duration_option("--cold-start", None, "Simulate cold starts of this length [the price table's assumption].")
-@click.option(
-    "--slowness",
-    type=click.FloatRange(0.01, 1000),
-    default=1.0,
-    show_default=True,
-    help="Simulate tasks that take so many times as long as here.",
-)
+@number_option("--slowness", 0.01, 1000, 1.0, "Simulate tasks that take so many times as long as here.")
 @seed_option("images, the order and the simulation")
 @click.option(
     "--prices", type=click.Path(path_type=Path), envvar="DIPTYCH_PRICES", help="Use this price table."

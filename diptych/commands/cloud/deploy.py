@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import click
+
+from diptych.commands.options import all_options, default_option
 
 if TYPE_CHECKING:
     from deploy.deployment import Deployment
 
-Command = TypeVar("Command", bound=Callable[..., Any])
-
-_PLACE: Final = (
+place_options = all_options(
     click.option("--project", required=True, metavar="ID", help="Google Cloud project."),
     click.option("--region", required=True, metavar="REGION", help="Region, e.g. us-central1."),
     click.option("--prefix", default="diptych", show_default=True, help="Prefix of every resource name."),
@@ -23,23 +22,13 @@ _PLACE: Final = (
     click.option("--dry-run", is_flag=True, help="Print the commands as a script; gcloud is not needed."),
     click.option("-y", "--yes", is_flag=True, help="Do not ask for confirmation."),
 )
-
-
-def place_options(command: Command) -> Command:
-    """Add the options that deploy and destroy share."""
-    for option in reversed(_PLACE):
-        command = option(command)
-    return command
+"""What deploy and destroy share."""
 
 
 @click.command()
 @place_options
-@click.option(
-    "--min-instances", type=int, default=0, show_default=True, help="Instances kept warm per target."
-)
-@click.option(
-    "--max-instances", type=int, default=10, show_default=True, help="Maximum instances per target."
-)
+@default_option("--min-instances", int, 0, "Instances kept warm per target.")
+@default_option("--max-instances", int, 10, "Maximum instances per target.")
 @click.option("--cpu", type=int, default=1, show_default=True, help="vCPUs per instance.")
 @click.option("--memory", default="4Gi", show_default=True, help="Memory per instance.")
 @click.option(

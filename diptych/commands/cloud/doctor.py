@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from diptych.commands.options import json_option
+from diptych.commands.options import json_option, url_option
 
 if TYPE_CHECKING:
     from deploy.doctor.check import Check
@@ -24,9 +24,7 @@ FAILED_EXIT: Final = 1
 @click.option(
     "--bucket", default="", metavar="NAME", help="Bucket of the results.  [default: PROJECT-PREFIX]"
 )
-@click.option(
-    "--store", "store_url", metavar="URL", help="Store of the local stack.  [default: the running stack's]"
-)
+@url_option("--store", "Store of the local stack.  [default: the running stack's]")
 @click.option(
     "--model", default=None, metavar="NAME", help="Model that jobs use.  [default: the default model]"
 )

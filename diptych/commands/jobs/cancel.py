@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import click
 
-from diptych.commands.options import job_argument, json_option, open_store_of, print_json, store_option
+from diptych.commands.options import (
+    job_argument,
+    open_store_of,
+    print_json,
+    store_options,
+)
 
 
 @click.command()
 @job_argument
-@json_option
-@store_option
+@store_options
 def cancel(job_id: str, as_json: bool, store_url: str | None) -> None:
     """Cancel a job permanently. Workers stop at their next batch; stored images are kept."""
     from producer.republish import cancel as cancel_job

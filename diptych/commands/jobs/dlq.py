@@ -9,17 +9,16 @@ import click
 
 from diptych.commands.jobs.output import print_lines, show_republication
 from diptych.commands.options import (
-    broker_option,
+    broker_options,
     checked_job,
+    default_option,
     job_argument,
-    json_option,
     open_store_of,
     print_json,
     settings_of,
     store_of,
-    store_option,
+    target_option,
 )
-from results.targets import TARGETS
 
 if TYPE_CHECKING:
     from pipeline.config.settings import Settings
@@ -28,15 +27,6 @@ if TYPE_CHECKING:
     from results.targets import Target
 
 LISTED: Final = 50
-
-target_option = click.option(
-    "-t",
-    "--target",
-    "targets",
-    multiple=True,
-    type=click.Choice(TARGETS),
-    help="Only this target; repeatable.  [default: all targets of the job]",
-)
 
 
 @click.group()
@@ -57,20 +47,9 @@ def dlq() -> None:
 @dlq.command("list", short_help="List dead letters.")
 @click.argument("job_id", metavar="[JOB]", required=False)
 @click.option("--settled", is_flag=True, help="Include tasks that were since completed or published again.")
-@click.option(
-    "--limit", type=click.IntRange(1), default=LISTED, show_default=True, help="Maximum number to list."
-)
-@json_option
-@store_option
-@broker_option
-def list_letters(
-    job_id: str | None,
-    settled: bool,
-    limit: int,
-    as_json: bool,
-    store_url: str | None,
-    broker_url: str | None,
-) -> None:
+@default_option("--limit", click.IntRange(1), LISTED, "Maximum number to list.")
+@broker_options
+def list_letters(job_id: str | None, settled: bool, limit: int, as_json: bool, **place: str | None) -> None:
     """List the dead letters of one job or of all jobs: task, attempts, last error.
 
     On Pub/Sub, messages in the dead-letter pull subscription are first written to the store.
@@ -84,7 +63,7 @@ def list_letters(
     from producer.text import counted
     from results.job_state import JobState
 
-    settings = settings_of(store_url=store_url, broker_url=broker_url)
+    settings = settings_of(**place)
     store = store_of(settings)
     _collect(settings, store)
     states = [JobState.of(store, checked_job(job_id))] if job_id else _states(store, jobs_with_letters(store))
@@ -108,10 +87,8 @@ def list_letters(
 @dlq.command(short_help="Show one dead-lettered task.")
 @job_argument
 @click.argument("task_index", metavar="TASK", type=click.IntRange(0))
-@json_option
-@store_option
-@broker_option
-def show(job_id: str, task_index: int, as_json: bool, store_url: str | None, broker_url: str | None) -> None:
+@broker_options
+def show(job_id: str, task_index: int, as_json: bool, **place: str | None) -> None:
     """Show one dead-lettered task: its dead letters, the failures of its deliveries and its logs.
 
     \b
@@ -123,7 +100,7 @@ def show(job_id: str, task_index: int, as_json: bool, store_url: str | None, bro
     from producer.dead_letters import failures_of, letters_of, read_letters
     from results.job_state import JobState
 
-    settings, store = open_store_of(job_id, store_url=store_url, broker_url=broker_url)
+    settings, store = open_store_of(job_id, **place)
     _collect(settings, store)
     state = JobState.of(store, job_id)
     infos = [letter for letter in letters_of(store, state, settled=True) if letter.task_index == task_index]
@@ -156,17 +133,14 @@ def show(job_id: str, task_index: int, as_json: bool, store_url: str | None, bro
 @click.option("--task", "tasks", multiple=True, type=click.IntRange(0), help="Task to redrive; repeatable.")
 @click.option("--all", "whole", is_flag=True, help="Redrive all dead-lettered tasks.")
 @target_option
-@json_option
-@store_option
-@broker_option
+@broker_options
 def redrive(
     job_id: str,
     tasks: tuple[int, ...],
     whole: bool,
     targets: tuple[str, ...],
     as_json: bool,
-    store_url: str | None,
-    broker_url: str | None,
+    **place: str | None,
 ) -> None:
     """Publish a job's dead-lettered tasks again, as a new publication. Stored images are kept.
 
@@ -182,18 +156,12 @@ def redrive(
 
     if whole == bool(tasks):
         raise click.UsageError("give --task N (repeatable) or --all")
-    settings, store = open_store_of(job_id, store_url=store_url, broker_url=broker_url)
+    settings, store = open_store_of(job_id, **place)
     settings.require_broker_url()
     _collect(settings, store)
+    chosen, of_targets = frozenset(tasks) if tasks else None, cast("tuple[Target, ...]", targets)
     done = republishing(
-        settings,
-        lambda publisher: redrive_tasks(
-            store,
-            publisher,
-            job_id,
-            frozenset(tasks) if tasks else None,
-            cast("tuple[Target, ...]", targets),
-        ),
+        settings, lambda publisher: redrive_tasks(store, publisher, job_id, chosen, of_targets)
     )
     show_republication(job_id, done, as_json, nothing="no task is dead-lettered", again=True)
 

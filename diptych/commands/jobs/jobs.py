@@ -5,15 +5,18 @@ from __future__ import annotations
 import click
 
 from diptych.commands.jobs.output import print_lines
-from diptych.commands.options import json_option, print_json, settings_of, store_of, store_option
+from diptych.commands.options import (
+    default_option,
+    print_json,
+    settings_of,
+    store_of,
+    store_options,
+)
 
 
 @click.command()
-@click.option(
-    "--limit", type=click.IntRange(1), default=20, show_default=True, help="Number of jobs to list."
-)
-@json_option
-@store_option
+@default_option("--limit", click.IntRange(1), 20, "Number of jobs to list.")
+@store_options
 def jobs(limit: int, as_json: bool, store_url: str | None) -> None:
     """List the jobs in the store, newest first."""
     from producer.job_list import latest_jobs

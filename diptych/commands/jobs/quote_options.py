@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING
 
 import click
 
+from diptych.commands.options import all_options
+
 if TYPE_CHECKING:
     from producer.submit import Draft
-
-Command = TypeVar("Command", bound=Callable[..., Any])
 
 prices_option = click.option(
     "--prices",
@@ -25,6 +24,16 @@ prices_option = click.option(
 )
 free_tier_option = click.option(
     "--free-tier", is_flag=True, help="Deduct the monthly free tier, as if nothing else used it."
+)
+cost_options = all_options(
+    click.option(
+        "--quote", "quoting", is_flag=True, help="Estimate the cost without writing or publishing anything."
+    ),
+    click.option(
+        "--max-cost", type=float, metavar="USD", help="Refuse the job if its upper estimate exceeds this."
+    ),
+    prices_option,
+    free_tier_option,
 )
 
 
@@ -62,23 +71,3 @@ class CostOptions:
         if self.max_cost is not None:
             check_budget(quote, self.max_cost)
         return self.quoting
-
-
-def cost_options(command: Command) -> Command:
-    """Add --quote, --max-cost, --prices and --free-tier."""
-    options = (
-        click.option(
-            "--quote",
-            "quoting",
-            is_flag=True,
-            help="Estimate the cost without writing or publishing anything.",
-        ),
-        click.option(
-            "--max-cost", type=float, metavar="USD", help="Refuse the job if its upper estimate exceeds this."
-        ),
-        prices_option,
-        free_tier_option,
-    )
-    for option in reversed(options):
-        command = option(command)
-    return command

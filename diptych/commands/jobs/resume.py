@@ -9,12 +9,10 @@ import click
 
 from diptych.commands.jobs.output import show_republication
 from diptych.commands.options import (
-    Duration,
-    broker_option,
+    DURATION,
+    broker_options,
     job_argument,
-    json_option,
     open_store_of,
-    store_option,
 )
 
 if TYPE_CHECKING:
@@ -28,7 +26,7 @@ if TYPE_CHECKING:
 @job_argument
 @click.option(
     "--stalled",
-    type=Duration(),
+    type=DURATION,
     metavar="AGE",
     help="Also publish waiting tasks of a target that has finished none for AGE (90s, 10m, 2h).",
 )
@@ -38,17 +36,8 @@ if TYPE_CHECKING:
     help="Also publish waiting tasks that are neither in the broker's queue nor held by a worker: both are"
     " searched, and again 2 s later if a task is missing. Queued and running tasks are not published again.",
 )
-@json_option
-@store_option
-@broker_option
-def resume(
-    job_id: str,
-    stalled: timedelta | None,
-    lost: bool,
-    as_json: bool,
-    store_url: str | None,
-    broker_url: str | None,
-) -> None:
+@broker_options
+def resume(job_id: str, stalled: timedelta | None, lost: bool, as_json: bool, **place: str | None) -> None:
     """Publish tasks that never reached the broker; with an option, stalled or lost ones too.
 
     A running `diptych up` does what --lost does by itself, every few seconds. --lost
@@ -61,7 +50,7 @@ def resume(
     from producer.open_publisher import republishing
     from producer.republish import resume as resume_job
 
-    settings, store = open_store_of(job_id, store_url=store_url, broker_url=broker_url)
+    settings, store = open_store_of(job_id, **place)
     if lost:
         done = republishing(
             settings, lambda publisher: _resume_lost(store, publisher, settings, job_id, stalled)

@@ -5,13 +5,17 @@ from __future__ import annotations
 import click
 
 from diptych.commands.jobs.output import print_lines
-from diptych.commands.options import job_argument, json_option, open_store_of, print_json, store_option
+from diptych.commands.options import (
+    job_argument,
+    open_store_of,
+    print_json,
+    store_options,
+)
 
 
 @click.command()
 @job_argument
-@json_option
-@store_option
+@store_options
 def status(job_id: str, as_json: bool, store_url: str | None) -> None:
     """Show a job's progress, its failures with their causes, and what to do about them.
 

@@ -10,15 +10,14 @@ from diptych.commands.jobs.output import push_bar, show_plan, show_submission
 from diptych.commands.jobs.quote_options import CostOptions, cost_options
 from diptych.commands.jobs.watch import watch_job
 from diptych.commands.options import (
-    broker_option,
-    json_option,
+    broker_options,
     params_option,
     precision_option,
     settings_of,
     store_of,
-    store_option,
+    targets_option,
 )
-from results.targets import DEFAULT_TARGETS, TARGETS
+from results.targets import DEFAULT_TARGETS
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -35,14 +34,7 @@ if TYPE_CHECKING:
     show_default=True,
     help="Model to generate with; see `diptych model list`.",
 )
-@click.option(
-    "-t",
-    "--target",
-    "targets",
-    multiple=True,
-    type=click.Choice(TARGETS),
-    help="Target that generates; repeatable.  [default: container and function]",
-)
+@targets_option("Target that generates; repeatable.  [default: container and function]")
 @click.option("--seed", type=int, help="0 to 2**63-1; equal seeds give equal images.  [default: random]")
 @precision_option
 @params_option
@@ -52,9 +44,7 @@ if TYPE_CHECKING:
 @click.option("--dry-run", is_flag=True, help="Show the plan without writing or publishing anything.")
 @click.option("-w", "--watch", "watching", is_flag=True, help="Watch the job until it ends.")
 @cost_options
-@json_option
-@store_option
-@broker_option
+@broker_options
 def submit(
     targets: tuple[str, ...],
     params: tuple[tuple[str, Any], ...],

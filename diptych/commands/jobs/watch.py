@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from diptych.commands.jobs.output import print_lines
-from diptych.commands.options import job_argument, json_option, open_store_of, store_option
+from diptych.commands.options import job_argument, json_line, open_store_of, store_options
 
 if TYPE_CHECKING:
     from pipeline.config.settings import Settings
@@ -22,8 +22,7 @@ NOT_ALL_DONE_EXIT: Final = 3
 
 @click.command()
 @job_argument
-@json_option
-@store_option
+@store_options
 def watch(job_id: str, as_json: bool, store_url: str | None) -> None:
     """Watch a job until it ends. Ctrl-C stops watching, not the job.
 
@@ -73,14 +72,12 @@ def _display(store: Store, as_json: bool) -> Display:
 
 
 def _json_line(store: Store, state: JobState) -> str:
-    import json
-
     from producer.job_view import job_as_dict
 
     view = job_as_dict(store, state)
     # It changes with the clock: every poll would print a line.
     del view["idle_s"]
-    return json.dumps(view, ensure_ascii=False, separators=(",", ":"))
+    return json_line(view)
 
 
 def plain_line(state: JobState) -> str:

@@ -14,7 +14,7 @@ from diptych.commands.model.options import (
     require_model_dir,
     takes_text,
 )
-from diptych.commands.options import ParamAssignment, json_option, print_json
+from diptych.commands.options import PARAM_ASSIGNMENT, json_option, print_json
 
 
 @click.command()
@@ -32,7 +32,7 @@ from diptych.commands.options import ParamAssignment, json_option, print_json
     "--option",
     "options",
     multiple=True,
-    type=ParamAssignment(),
+    type=PARAM_ASSIGNMENT,
     help="Option of the family (see docs/models.md); repeatable.",
 )
 @model_dir_option

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import click
 
+from diptych.commands.options import output_option
+
 
 @click.command()
 @click.argument(
@@ -15,14 +17,7 @@ import click
     required=True,
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
 )
-@click.option(
-    "-o",
-    "--output",
-    required=True,
-    metavar="FILE",
-    type=click.Path(path_type=Path),
-    help="The averaged checkpoint to write.",
-)
+@output_option("The averaged checkpoint to write.", metavar="FILE")
 def average(checkpoints: tuple[Path, ...], output: Path) -> None:
     """Average the weights of two or more checkpoints of one run.
 

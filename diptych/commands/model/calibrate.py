@@ -7,19 +7,12 @@ from typing import Any
 import click
 
 from diptych.commands.model.options import checked_params, engine_options, load, name_argument
-from diptych.commands.options import json_option, params_option, print_json
+from diptych.commands.options import json_option, number_option, params_option, print_json
 
 
 @click.command()
 @name_argument
-@click.option(
-    "-n",
-    "--count",
-    type=click.IntRange(3, 1000),
-    default=20,
-    show_default=True,
-    help="Number of images to time.",
-)
+@number_option("-n --count", 3, 1000, 20, "Number of images to time.")
 @params_option
 @engine_options
 @json_option

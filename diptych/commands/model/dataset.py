@@ -11,7 +11,7 @@ from typing import Final
 import click
 
 from diptych.commands.model.options import extra_required
-from diptych.commands.options import json_option, print_json
+from diptych.commands.options import default_option, json_option, output_option, print_json
 from pipeline.config.cpus import usable_cpus
 
 INTERRUPTED_EXIT: Final = 130
@@ -25,18 +25,10 @@ def dataset() -> None:
 
 @dataset.command()
 @click.option("--count", type=int, default=10_000, show_default=True, help="Number of images.")
-@click.option(
-    "--size", type=int, default=128, show_default=True, help="Side in pixels: 32, 64, 128, 256 or 512."
-)
+@default_option("--size", int, 128, "Side in pixels: 32, 64, 128, 256 or 512.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Random seed of the faces.")
 @click.option("--jobs", type=int, help="Number of processes.  [default: one per CPU]")
-@click.option(
-    "-o",
-    "--output",
-    type=click.Path(file_okay=False, path_type=Path),
-    required=True,
-    help="Folder to write to.",
-)
+@output_option("Folder to write to.", file_okay=False)
 @click.option("--quiet", is_flag=True, help="Hide the progress bar.")
 @json_option
 def faces(

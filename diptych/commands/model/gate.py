@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from diptych.commands.options import number_option, output_option
+
 if TYPE_CHECKING:
     from model.precision_gate import PrecisionGate
 
@@ -15,19 +17,8 @@ FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 @click.command()
 @click.argument("checkpoint", type=FILE)
-@click.option(
-    "-o",
-    "--output",
-    type=click.Path(dir_okay=False, path_type=Path),
-    help="Checkpoint to write.  [default: CHECKPOINT]",
-)
-@click.option(
-    "--seeds",
-    type=click.IntRange(8, 4096),
-    default=256,
-    show_default=True,
-    help="Number of images to compare.",
-)
+@output_option("Checkpoint to write.  [default: CHECKPOINT]", required=False, dir_okay=False)
+@number_option("--seeds", 8, 4096, 256, "Number of images to compare.")
 def gate(checkpoint: Path, output: Path | None, seeds: int) -> None:
     """Measure a checkpoint's lower precisions, so that `auto` may use them.
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from diptych.commands.model.options import engine_options, generation_bar, load, name_argument, seed_option
+from diptych.commands.options import number_option, output_option
 
 if TYPE_CHECKING:
     import numpy as np
@@ -16,27 +17,9 @@ if TYPE_CHECKING:
 
 @click.command()
 @name_argument
-@click.option(
-    "--stops",
-    type=click.IntRange(2, 64),
-    default=4,
-    show_default=True,
-    help="Number of images to interpolate between.",
-)
-@click.option(
-    "--steps",
-    type=click.IntRange(1, 120),
-    default=16,
-    show_default=True,
-    help="Interpolated images per pair.",
-)
-@click.option(
-    "-o",
-    "--output",
-    type=click.Path(path_type=Path),
-    required=True,
-    help="File to write: .gif or .webp for a loop, .png for a strip.",
-)
+@number_option("--stops", 2, 64, 4, "Number of images to interpolate between.")
+@number_option("--steps", 1, 120, 16, "Interpolated images per pair.")
+@output_option("File to write: .gif or .webp for a loop, .png for a strip.")
 @seed_option
 @engine_options
 def interpolate(name: str, stops: int, steps: int, output: Path, seed: int, **engine: Any) -> None:

@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from diptych.commands.options import precision_option, settings_of
+from diptych.commands.options import all_options, number_option, precision_option, settings_of
 
 if TYPE_CHECKING:
     from model.protocol import Engine
     from model.registry import ModelInfo, Registry
-
-Command = TypeVar("Command", bound=Callable[..., Any])
 
 name_argument = click.argument("name", metavar="NAME")
 model_dir_option = click.option(
@@ -24,27 +22,20 @@ model_dir_option = click.option(
     type=click.Path(path_type=Path),
     help="Folder of your own models.  [default: DIPTYCH_MODEL_DIR, or a folder of the user's]",
 )
-seed_option = click.option(
-    "--seed", type=click.IntRange(0, 2**63 - 1), default=7, show_default=True, help="Seed of the job."
+seed_option = number_option("--seed", 0, 2**63 - 1, 7, "Seed of the job.")
+
+
+engine_options = all_options(
+    model_dir_option,
+    click.option(
+        "--engine",
+        type=click.Choice(["openvino", "torch"]),
+        help="Inference engine.  [default: DIPTYCH_ENGINE, or openvino]",
+    ),
+    precision_option,
+    number_option("--threads", 1, 64, 1, "Inference threads."),
 )
-
-
-def engine_options(command: Command) -> Command:
-    """Add the options that choose an engine."""
-    for option in (
-        click.option(
-            "--threads", type=click.IntRange(1, 64), default=1, show_default=True, help="Inference threads."
-        ),
-        precision_option,
-        click.option(
-            "--engine",
-            type=click.Choice(["openvino", "torch"]),
-            help="Inference engine.  [default: DIPTYCH_ENGINE, or openvino]",
-        ),
-        model_dir_option,
-    ):
-        command = option(command)
-    return command
+"""What chooses an engine."""
 
 
 def open_registry(model_dir: Path | None) -> Registry:

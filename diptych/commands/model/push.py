@@ -7,14 +7,18 @@ from pathlib import Path
 import click
 
 from diptych.commands.model.options import model_dir_option, name_argument
-from diptych.commands.options import json_option, print_json, settings_of, store_of, store_option
+from diptych.commands.options import (
+    print_json,
+    settings_of,
+    store_of,
+    store_options,
+)
 
 
 @click.command()
 @name_argument
 @model_dir_option
-@json_option
-@store_option
+@store_options
 def push(name: str, model_dir: Path | None, as_json: bool, store_url: str | None) -> None:
     """Upload a model's checkpoint to the store, where workers that lack it download it.
 

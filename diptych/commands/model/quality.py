@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from diptych.commands.model.options import extra_required, model_dir_option, name_argument
-from diptych.commands.options import json_option, print_json, settings_of
+from diptych.commands.options import json_option, number_option, print_json, settings_of
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -26,17 +26,8 @@ ANY_PATH = click.Path(path_type=Path)
 @click.option(
     "--data", type=ANY_PATH, required=True, help="Real images, preferably not those it was trained on."
 )
-@click.option(
-    "-n",
-    "--count",
-    type=click.IntRange(16, 50_000),
-    default=1000,
-    show_default=True,
-    help="Images to measure.",
-)
-@click.option(
-    "--seed", type=click.IntRange(0, 2**63 - 1), default=0, show_default=True, help="Seed of the job."
-)
+@number_option("-n --count", 16, 50_000, 1000, "Images to measure.")
+@number_option("--seed", 0, 2**63 - 1, 0, "Seed of the job.")
 @click.option(
     "--neighbours", type=ANY_PATH, help="A .png file to write: generated images beside the nearest real ones."
 )

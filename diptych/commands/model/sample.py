@@ -15,7 +15,7 @@ from diptych.commands.model.options import (
     name_argument,
     seed_option,
 )
-from diptych.commands.options import params_option
+from diptych.commands.options import number_option, output_option, params_option
 
 if TYPE_CHECKING:
     import numpy as np
@@ -26,18 +26,9 @@ MAX_SHEET_IMAGES: Final = 1024
 
 @click.command()
 @name_argument
-@click.option(
-    "-n",
-    "--count",
-    type=click.IntRange(1, MAX_SHEET_IMAGES),
-    default=16,
-    show_default=True,
-    help="Number of images.",
-)
+@number_option("-n --count", 1, MAX_SHEET_IMAGES, 16, "Number of images.")
 @click.option("--columns", type=click.IntRange(1, 64), help="Images per row.  [default: a square sheet]")
-@click.option(
-    "-o", "--output", type=click.Path(path_type=Path), required=True, help="The .png file to write."
-)
+@output_option("The .png file to write.")
 @params_option
 @seed_option
 @engine_options

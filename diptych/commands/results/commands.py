@@ -6,10 +6,16 @@ from pathlib import Path
 
 import click
 
-from diptych.commands.options import job_argument, json_option, store_option
+from diptych.commands.options import (
+    job_argument,
+    number_option,
+    output_option,
+    store_option,
+    store_options,
+    target_option,
+)
 from diptych.commands.results.job import chosen_targets as _targets
 from diptych.commands.results.job import open_job as _open
-from diptych.commands.results.job import target_option
 
 
 @click.command()
@@ -20,8 +26,7 @@ from diptych.commands.results.job import target_option
 )
 @click.option("--limit", type=click.IntRange(min=1), help="Maximum number per target.")
 @target_option
-@json_option
-@store_option
+@store_options
 def ls(
     job_id: str,
     of_records: bool,
@@ -53,8 +58,7 @@ def ls(
 @click.argument("index", required=False, type=click.IntRange(min=0))
 @click.option("--task", type=click.IntRange(min=0), help="Show the records of this task.")
 @target_option
-@json_option
-@store_option
+@store_options
 def show(
     job_id: str,
     index: int | None,
@@ -86,18 +90,9 @@ def show(
 
 @click.command()
 @job_argument
-@click.option(
-    "-o",
-    "--output",
-    "folder",
-    required=True,
-    metavar="DIR",
-    type=click.Path(file_okay=False, path_type=Path),
-    help="Folder to copy to; created if missing.",
-)
+@output_option("Folder to copy to; created if missing.", "folder", metavar="DIR", file_okay=False)
 @target_option
-@json_option
-@store_option
+@store_options
 def download(
     job_id: str, folder: Path, targets: tuple[str, ...], as_json: bool, store_url: str | None
 ) -> None:
@@ -114,23 +109,8 @@ def download(
 
 @click.command()
 @job_argument
-@click.option(
-    "-o",
-    "--output",
-    "path",
-    required=True,
-    metavar="FILE",
-    type=click.Path(dir_okay=False, path_type=Path),
-    help="PNG file to write; an existing file is replaced.",
-)
-@click.option(
-    "--images",
-    "max_images",
-    type=click.IntRange(1, 400),
-    default=64,
-    show_default=True,
-    help="Images per panel; sampled evenly if the job has more.",
-)
+@output_option("PNG file to write; an existing file is replaced.", "path", dir_okay=False)
+@number_option("--images max_images", 1, 400, 64, "Images per panel; sampled evenly if the job has more.")
 @store_option
 def contact_sheet(job_id: str, path: Path, max_images: int, store_url: str | None) -> None:
     """Write one PNG with the same images of every target, in panels side by side."""

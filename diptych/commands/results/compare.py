@@ -7,11 +7,18 @@ import sys
 from collections.abc import Callable, Sequence
 from contextlib import contextmanager
 from fnmatch import fnmatchcase
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import click
 
-from diptych.commands.options import checked_job, json_option, settings_of, store_of, store_option
+from diptych.commands.options import (
+    Parsed,
+    checked_job,
+    number_option,
+    settings_of,
+    store_of,
+    store_options,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -25,40 +32,30 @@ _MOST_PERCENT: Final = 100.0
 _WILD: Final = frozenset("*?[")
 
 
-class Percent(click.ParamType[float]):
-    """A share in percent, such as 5 or 2.5%, between 0.1 and 100."""
-
-    name = "percent"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
-        """Parse to a share of one; fails with a usage error."""
-        if isinstance(value, float):
-            return value
-        match = _PERCENT.fullmatch(str(value).strip())
-        if not match or not _LEAST_PERCENT <= float(match[1]) <= _MOST_PERCENT:
-            self.fail(f"{value!r} is no percentage from 0.1 to 100: write 5%, not 0.05", param, ctx)
-        return float(match[1]) / 100
+def _percent(text: str) -> float:
+    """Such as 5 or 2.5%, between 0.1 and 100, as a share of one."""
+    match = _PERCENT.fullmatch(text.strip())
+    if not match or not _LEAST_PERCENT <= float(match[1]) <= _MOST_PERCENT:
+        raise ValueError(f"{text!r} is no percentage from 0.1 to 100: write 5%, not 0.05")
+    return float(match[1]) / 100
 
 
 jobs_argument = click.argument("names", metavar="JOB...", nargs=-1, required=True)
 margin_option = click.option(
     "--margin",
-    type=Percent(),
+    type=Parsed("percent", _percent),
     default=0.05,
     metavar="PERCENT",
     help="Treat differences up to this as no difference.  [default: 5%]",
 )
-seed_option = click.option(
-    "--seed", type=click.IntRange(0, 2**63 - 1), default=0, show_default=True, help="Seed of the resampling."
-)
+seed_option = number_option("--seed", 0, 2**63 - 1, 0, "Seed of the resampling.")
 
 
 @click.command(short_help="Compare the targets of one job or of many.")
 @jobs_argument
 @margin_option
 @seed_option
-@json_option
-@store_option
+@store_options
 def compare(names: tuple[str, ...], margin: float, seed: int, as_json: bool, store_url: str | None) -> None:
     """Compare the targets' times, CPU, memory and failures; cold and warm tasks apart.
 

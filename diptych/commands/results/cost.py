@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import click
 
 from diptych.commands.jobs.quote_options import free_tier_option, prices_option
-from diptych.commands.options import job_argument, json_option, store_option
-from diptych.commands.results.job import chosen_targets, open_job, target_option
+from diptych.commands.options import job_argument, store_options, target_option
+from diptych.commands.results.job import chosen_targets, open_job
 from producer.text import counted
 
 if TYPE_CHECKING:
@@ -25,8 +25,7 @@ if TYPE_CHECKING:
 @target_option
 @prices_option
 @free_tier_option
-@json_option
-@store_option
+@store_options
 def cost(
     job_id: str,
     targets: tuple[str, ...],

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import click
 
-from diptych.commands.results.output import json_line, size
+from diptych.commands.options import print_json
+from diptych.commands.results.output import size
 from diptych.commands.results.progress import progress_bar
 from pipeline.errors import RequestError
 from results.documents import Manifest
@@ -49,18 +50,16 @@ def download_job(
         raise
     missing = asked - counts.images
     if as_json:
-        return click.echo(
-            json_line(
-                {
-                    "job_id": manifest.job_id,
-                    "folder": str(folder),
-                    "images": counts.images,
-                    "images_missing": missing,
-                    "objects_copied": counts.copied,
-                    "objects_kept": counts.kept,
-                    "bytes_copied": counts.copied_bytes,
-                }
-            )
+        return print_json(
+            {
+                "job_id": manifest.job_id,
+                "folder": str(folder),
+                "images": counts.images,
+                "images_missing": missing,
+                "objects_copied": counts.copied,
+                "objects_kept": counts.kept,
+                "bytes_copied": counts.copied_bytes,
+            }
         )
     click.echo(
         f"{folder}: {counts.images:,} images; copied {counts.copied:,} files ({size(counts.copied_bytes)}),"

@@ -11,8 +11,16 @@ from typing import TYPE_CHECKING, Final, cast
 
 import click
 
-from diptych.commands.options import job_argument, json_option, store_option
-from diptych.commands.results.job import chosen_targets, open_job, target_option
+from diptych.commands.options import (
+    job_argument,
+    number_option,
+    output_option,
+    print_json,
+    store_options,
+    target_option,
+)
+from diptych.commands.results.job import chosen_targets, open_job
+from diptych.commands.results.progress import progress_bar
 from producer.text import counted
 
 if TYPE_CHECKING:
@@ -38,26 +46,16 @@ _TELL_AT_MOST: Final = 20
     type=click.Choice(["zip", "tar", "webdataset", "parquet", "csv", "jsonl"]),
     help="csv and jsonl are metadata alone.",
 )
-@click.option(
-    "-o",
-    "--output",
+@output_option(
+    "A file (a folder for webdataset and parquet), or - for standard output.  [default: after the job]",
     "path",
-    metavar="PATH",
-    type=click.Path(path_type=Path),
-    help="File to write, a folder for webdataset and parquet, - for stdout.  [default: named after JOB]",
+    required=False,
 )
-@click.option(
-    "--shard-size",
-    type=click.IntRange(1, 1_000_000),
-    default=1000,
-    show_default=True,
-    help="Images per file of webdataset and parquet.",
-)
+@number_option("--shard-size", 1, 1_000_000, 1000, "Images per file of webdataset and parquet.")
 @click.option("--strict", is_flag=True, help="Stop at the first image or record that is missing or damaged.")
 @click.option("--both", "every", is_flag=True, help="Export the images of every target, not each image once.")
 @target_option
-@json_option
-@store_option
+@store_options
 def export(
     job_id: str,
     form: str,
@@ -168,25 +166,19 @@ def _errors_told(path: Path) -> Iterator[None]:
 
 
 def _write(running: Running, source: Source) -> None:
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    console = Console(stderr=True)
-    with Progress(*columns, console=console, disable=not sys.stderr.isatty(), transient=True) as progress:
-        bar = progress.add_task("images", total=source.manifest.count * len(source.targets))
-        with closing(running.steps):
-            for images in running.steps:
-                progress.advance(bar, images)
+    total = source.manifest.count * len(source.targets)
+    with progress_bar("images", total=total) as advance, closing(running.steps):
+        for images in running.steps:
+            advance(images)
 
 
 def _report(counts: ExportCounts, source: Source, as_json: bool, *, to_stderr: bool) -> None:
-    from diptych.commands.results.output import json_line, size
+    from diptych.commands.results.output import size
 
     asked = source.manifest.count * len(source.targets)
     missing = asked - counts.images
     if as_json:
-        line = json_line(
+        return print_json(
             {
                 "job_id": source.manifest.job_id,
                 "path": None if counts.path is None else str(counts.path),
@@ -195,9 +187,9 @@ def _report(counts: ExportCounts, source: Source, as_json: bool, *, to_stderr: b
                 "images_missing": missing,
                 "left_out": counts.left_out,
                 "bytes": counts.size_bytes if counts.path else None,
-            }
+            },
+            err=to_stderr,
         )
-        return click.echo(line, err=to_stderr)
     kept = f", {counts.kept:,} of them from an earlier run" if counts.kept else ""
     volume = f" ({size(counts.size_bytes)})" if counts.path else ""
     click.echo(

@@ -8,8 +8,14 @@ from typing import TYPE_CHECKING
 
 import click
 
-from diptych.commands.options import job_argument, json_option, store_option
-from diptych.commands.results.job import chosen_targets, open_job, target_option
+from diptych.commands.options import (
+    job_argument,
+    output_option,
+    print_json,
+    store_options,
+    target_option,
+)
+from diptych.commands.results.job import chosen_targets, open_job
 from diptych.commands.results.progress import progress_bar
 
 if TYPE_CHECKING:
@@ -20,19 +26,13 @@ if TYPE_CHECKING:
 
 @click.command(short_help="Write static pages with thumbnails.")
 @job_argument
-@click.option(
-    "-o",
-    "--output",
-    "folder",
-    metavar="DIR",
-    type=click.Path(file_okay=False, path_type=Path),
-    help="Folder to write to; created if missing.",
+@output_option(
+    "Folder to write to; created if missing.", "folder", required=False, metavar="DIR", file_okay=False
 )
 @click.option("--into-store", is_flag=True, help="Write beside the job's images, for a published bucket.")
 @click.option("--originals", is_flag=True, help="With -o: copy the PNGs too, so that a click shows them.")
 @target_option
-@json_option
-@store_option
+@store_options
 def gallery(
     job_id: str,
     folder: Path | None,
@@ -51,7 +51,6 @@ def gallery(
     diptych results gallery my-batch --into-store
     """
     from diptych.commands.results.download import writing_to
-    from diptych.commands.results.output import json_line
     from results.gallery.place import FolderPlace, StorePlace
     from results.gallery.write import write_gallery
 
@@ -71,7 +70,7 @@ def gallery(
         counts = _counted(write_gallery(store, manifest, place, chosen), manifest.count * len(chosen))
     states = {state: counts[state] for state in ("ok", "missing", "damaged")}
     if as_json:
-        return click.echo(json_line({"job_id": manifest.job_id, "index": first, **states}))
+        return print_json({"job_id": manifest.job_id, "index": first, **states})
     lacking = "".join(f", {states[state]:,} {state}" for state in ("missing", "damaged") if states[state])
     click.echo(f"{first}: {states['ok']:,} images{lacking}")
     return None

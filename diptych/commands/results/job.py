@@ -4,25 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import click
-
 from diptych.commands.options import checked_job, settings_of, store_of
 from producer.text import listed
-from results.targets import TARGETS
 
 if TYPE_CHECKING:
     from results.documents import Manifest
     from results.stores.base import Store
     from results.targets import Target
-
-target_option = click.option(
-    "-t",
-    "--target",
-    "targets",
-    multiple=True,
-    type=click.Choice(TARGETS),
-    help="Use only this target; may be repeated.  [default: all targets of the job]",
-)
 
 
 def open_job(job_id: str, store_url: str | None) -> tuple[Store, Manifest]:

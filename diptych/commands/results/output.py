@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import Any
 
 import click
 
+from diptych.commands.options import json_line
 from results.browse import ListedImage, list_images
 from results.comparison import metrics
 from results.comparison.format import NOTHING, amount
@@ -87,11 +87,6 @@ def print_fields(title: str, fields: Mapping[str, object]) -> None:
     width = max(map(len, fields), default=0)
     for name, value in fields.items():
         click.echo(f"  {name:<{width}}  {value}")
-
-
-def json_line(value: Any) -> str:
-    """One JSON document on one line."""
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
 
 
 def size(count: int) -> str:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from diptych.commands.options import settings_of, store_of, store_option
+from diptych.commands.options import output_option, settings_of, store_of, store_option
 from diptych.commands.results.compare import (
     jobs_argument,
     margin_option,
@@ -18,15 +18,7 @@ from diptych.commands.results.compare import (
 
 @click.command(short_help="Write the comparison as one HTML file, with plots.")
 @jobs_argument
-@click.option(
-    "-o",
-    "--output",
-    "path",
-    required=True,
-    metavar="FILE",
-    type=click.Path(dir_okay=False, path_type=Path),
-    help="HTML file to write; an existing file is replaced.",
-)
+@output_option("HTML file to write; an existing file is replaced.", "path", dir_okay=False)
 @margin_option
 @seed_option
 @store_option

@@ -8,9 +8,9 @@ from typing import Any, Final
 
 import click
 
+from diptych.commands.options import json_line, print_json
 from diptych.commands.results.output import (
     image_as_dict,
-    json_line,
     measured,
     print_fields,
     record_as_dict,
@@ -41,8 +41,8 @@ def show_job(store: Store, manifest: Manifest, targets: Sequence[Target], as_jso
         for target, c in counts.items()
     }
     if as_json:
-        return click.echo(
-            json_line({"manifest": manifest.model_dump(mode="json"), "status": state.status, "targets": done})
+        return print_json(
+            {"manifest": manifest.model_dump(mode="json"), "status": state.status, "targets": done}
         )
     fields: dict[str, object] = {
         "status": state.status,
@@ -76,7 +76,7 @@ def show_image(
             target: image and {**_image_as_dict(image), "record": checks[target]}
             for target, image in images.items()
         }
-        return click.echo(json_line({"job_id": manifest.job_id, "index": index, "targets": views}))
+        return print_json({"job_id": manifest.job_id, "index": index, "targets": views})
     for target, image in images.items():
         if image is None:
             missing = "missing, though its task's record lists it"
@@ -100,7 +100,7 @@ def show_task(store: Store, manifest: Manifest, targets: Sequence[Target], task:
     records = {target: _record(store, manifest, target, task) for target in targets}
     if as_json:
         views = {target: stored and record_as_dict(stored) for target, stored in records.items()}
-        return click.echo(json_line({"job_id": manifest.job_id, "task": task, "targets": views}))
+        return print_json({"job_id": manifest.job_id, "task": task, "targets": views})
     for target, stored in records.items():
         if stored is None:
             click.echo(f"{target}: task {task} has no record (yet); see `diptych status {manifest.job_id}`")

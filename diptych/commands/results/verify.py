@@ -10,8 +10,14 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
-from diptych.commands.options import json_option, settings_of, store_of, store_option
-from diptych.commands.results.job import chosen_targets, open_job, target_option
+from diptych.commands.options import (
+    print_json,
+    settings_of,
+    store_of,
+    store_options,
+    target_option,
+)
+from diptych.commands.results.job import chosen_targets, open_job
 from diptych.commands.results.progress import progress_bar
 from producer.text import counted
 
@@ -30,8 +36,7 @@ MISMATCH_EXIT: Final = 1
 @click.option("--seed", type=int, default=0, show_default=True, help="Seed of the random sample.")
 @click.option("--exact", is_flag=True, help="Require equal pixels, also across machines.")
 @target_option
-@json_option
-@store_option
+@store_options
 def verify(
     what: tuple[str, ...],
     sample: int | None,
@@ -111,7 +116,7 @@ def _report(
         counts[verdict.finding] += 1
         bad += not good
         if as_json:
-            click.echo(_json(verdict, good))
+            _print_json(verdict, good)
         elif not good or pictures is None:
             click.echo(f"{'ok' if good else 'BAD'}  {verdict.name}: {verdict.finding}: {verdict.detail}")
     damaged = pictures.damaged if pictures else []
@@ -125,20 +130,16 @@ def _report(
 def _summary(
     counts: Counter[ImageFinding], checked: int, damaged: int, pictures: JobPictures | None, as_json: bool
 ) -> None:
-    from diptych.commands.results.output import json_line
-
     unfinished = pictures.unfinished if pictures else 0
     if as_json:
         findings = {str(finding): count for finding, count in counts.items()}
-        return click.echo(
-            json_line(
-                {
-                    "pictures": checked,
-                    "findings": findings,
-                    "damaged_records": damaged,
-                    "tasks_without_record": unfinished,
-                }
-            )
+        return print_json(
+            {
+                "pictures": checked,
+                "findings": findings,
+                "damaged_records": damaged,
+                "tasks_without_record": unfinished,
+            }
         )
     parts = [f"{count:,} {finding}" for finding, count in counts.most_common()]
     parts += [counted(damaged, "damaged record")] if damaged else []
@@ -146,11 +147,9 @@ def _summary(
     return click.echo(f"{counted(checked, 'picture')}: {', '.join(parts) or 'nothing to verify'}")
 
 
-def _json(verdict: VerifiedImage, good: bool) -> str:
-    from diptych.commands.results.output import json_line
-
+def _print_json(verdict: VerifiedImage, good: bool) -> None:
     decibels = verdict.psnr_db
-    return json_line(
+    print_json(
         {
             "name": verdict.name,
             "good": good,

@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import click
 
+from diptych.commands.options import default_option, number_option, url_option
 from diptych.commands.stack.program import program
 from producer.text import counted
 from results.targets import PUSHED_TARGETS
 
 if TYPE_CHECKING:
-    from local.options import Broker
     from local.stack import Stack
 
 PORT_BROKER: Final = 7430
@@ -29,20 +29,19 @@ PORT_PAGE: Final = 7435
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 _SLOTS = click.IntRange(1, 64)
-_PORT = click.IntRange(0, 65535)
 
 
 def _port_option(service: str, default: int, name: str = "") -> Callable[[Command], Command]:
-    help_text = f"Port of the {name or service}; 0: any free one."
-    return click.option(f"--port-{service}", type=_PORT, default=default, show_default=True, help=help_text)
+    return number_option(
+        f"--port-{service}", 0, 65535, default, f"Port of the {name or service}; 0: any free one."
+    )
 
 
-stack_broker_option = click.option(
+stack_broker_option = default_option(
     "--broker",
-    type=click.Choice(["celery", "pubsub"]),
-    default="celery",
-    show_default=True,
-    help="Broker of the tasks. pubsub: Google's emulator (needs Java), with results in an emulated bucket.",
+    click.Choice(["celery", "pubsub"]),
+    "celery",
+    "Broker of the tasks. pubsub: Google's emulator (needs Java), with results in an emulated bucket.",
 )
 
 
@@ -54,40 +53,16 @@ stack_broker_option = click.option(
 @click.option(
     "--function-slots", type=_SLOTS, help="Tasks generated concurrently.  [default: half the usable CPUs]"
 )
-@click.option(
-    "--celery-workers",
-    type=click.IntRange(0, 64),
-    default=0,
-    show_default=True,
-    help="Worker processes of a third target, `celery`.",
-)
-@click.option(
-    "--store",
-    "store_url",
-    metavar="URL",
-    help="file:///path or gs://bucket/path  [default: .diptych/results]",
-)
+@number_option("--celery-workers celery_slots", 0, 64, 0, "Worker processes of a third target, `celery`.")
+@url_option("--store", "file:///path or gs://bucket/path  [default: .diptych/results]")
 @_port_option("broker", PORT_BROKER, "Celery broker")
 @_port_option("container", PORT_CONTAINER)
 @_port_option("function", PORT_FUNCTION)
 @_port_option("pubsub", PORT_PUBSUB, "Pub/Sub emulator")
 @_port_option("gcs", PORT_GCS, "storage server")
 @_port_option("page", PORT_PAGE)
-@click.option("--page/--no-page", "with_page", default=True, show_default=True, help="Serve the web page.")
-def up(
-    broker: Broker,
-    container_slots: int | None,
-    function_slots: int | None,
-    celery_workers: int,
-    store_url: str | None,
-    port_broker: int,
-    port_container: int,
-    port_function: int,
-    port_pubsub: int,
-    port_gcs: int,
-    port_page: int,
-    with_page: bool,
-) -> None:
+@click.option("--page/--no-page", default=True, show_default=True, help="Serve the web page.")
+def up(store_url: str | None, container_slots: int | None, function_slots: int | None, **given: Any) -> None:
     """Run the whole stack on this machine, until Ctrl-C.
 
     Starts a broker, the container worker, the function worker, their deliverers and the web page. Results,
@@ -103,24 +78,14 @@ def up(
     from local.options import StackOptions, default_slots
     from local.stack import Stack
 
-    stack = Stack(
-        StackOptions(
-            folder=Path.cwd(),
-            broker=broker,
-            store_url=store_url or "",
-            container_slots=container_slots or default_slots(),
-            function_slots=function_slots or default_slots(),
-            celery_slots=celery_workers,
-            port_broker=port_broker,
-            port_container=port_container,
-            port_function=port_function,
-            port_pubsub=port_pubsub,
-            port_gcs=port_gcs,
-            page=with_page,
-            port_page=port_page,
-        ),
-        sys.stdout,
+    options = StackOptions(
+        folder=Path.cwd(),
+        store_url=store_url or "",
+        container_slots=container_slots or default_slots(),
+        function_slots=function_slots or default_slots(),
+        **given,
     )
+    stack = Stack(options, sys.stdout)
 
     def stop(number: int, frame: FrameType | None) -> None:  # noqa: ARG001 (the signal handler's signature)
         stack.stop()

@@ -7,16 +7,14 @@ from typing import Final
 
 import click
 
-from diptych.commands.options import broker_option, settings_of, store_option
+from diptych.commands.options import broker_option, number_option, settings_of, store_option
 
 PORT: Final = 7435
 
 
 @click.command()
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
-@click.option(
-    "--port", type=click.IntRange(1, 65535), default=PORT, show_default=True, help="Port to listen on."
-)
+@number_option("--port", 1, 65535, PORT, "Port to listen on.")
 @click.option(
     "--allow-host",
     "allowed_hosts",
