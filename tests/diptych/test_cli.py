@@ -76,6 +76,12 @@ def test_submit_job_is_submit_under_its_own_name() -> None:
     ("arguments", "complaint"),
     [
         (["nonsense"], "No such command 'nonsense'"),
+        (["statsu"], "Did you mean 'status'?"),
+        (["results", "lss"], "Did you mean 'ls'?"),
+        (["model", "lst"], "Did you mean 'list'?"),
+        (["model", "dataset", "face"], "Did you mean 'faces'?"),
+        (["dlq", "redrvie"], "Did you mean 'redrive'?"),
+        (["bench", "laod"], "Did you mean 'load'?"),
         (["submit"], "Missing option '-n'"),
         (["submit", "-n", "NaN"], "'NaN' is not a valid integer"),
         (["submit", "-n", "10^12"], "'10^12' is not a valid integer"),
@@ -92,6 +98,16 @@ def test_wrong_usage_is_one_line_and_exit_code_2(arguments: list[str], complaint
     assert line.startswith("error: ")
     assert complaint in line
     assert "--help`)" in line
+
+
+@pytest.mark.parametrize(
+    "group", [[], ["results"], ["model"], ["model", "dataset"], ["dlq"], ["bench"]], ids=" ".join
+)
+def test_a_group_without_a_command_prints_its_help(group: list[str]) -> None:
+    asked = CliRunner().invoke(main, [*group, "--help"])
+    bare = CliRunner().invoke(main, group)
+    assert bare.exit_code == 2
+    assert bare.stderr == asked.stdout
 
 
 def raiser(error: BaseException) -> Any:
