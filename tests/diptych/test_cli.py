@@ -110,6 +110,37 @@ def test_a_group_without_a_command_prints_its_help(group: list[str]) -> None:
     assert bare.stderr == asked.stdout
 
 
+@pytest.mark.parametrize(
+    ("command", "module", "extra"),
+    [
+        ("bench load --users 1", "pycurl", "bench"),
+        ("bench load --users 1", "hdrh", "bench"),
+        ("bench ceiling", "pycurl", "bench"),
+        ("bench compare missing.toml", "pycurl", "bench"),
+        ("bench scale", "pycurl", "bench"),
+        ("bench cold --cloud", "pycurl", "bench"),
+        ("model dataset faces -o faces", "numba", "faces"),
+        ("model import zoo:dtd-128", "torch", "train"),
+        ("model train {here}/pyproject.toml", "torch", "train"),
+        ("model export {here}/pyproject.toml -o out", "torch", "train"),
+        ("model quality faces-64 --data missing", "cv2", "quality"),
+        ("results export missing --format parquet --store /missing", "pyarrow", "parquet"),
+    ],
+)
+def test_a_missing_extra_is_named_before_anything_is_done(
+    command: str, module: str, extra: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    root = Path(__file__).parents[2]
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setitem(sys.modules, module, None)
+    result = CliRunner().invoke(main, command.format(here=root).split())
+    assert (result.exit_code, result.stderr) == (
+        1,
+        f"error: this needs {module}: pip install -e '.[{extra}]'\n",
+    )
+    assert not list(tmp_path.iterdir())
+
+
 def raiser(error: BaseException) -> Any:
     def call() -> None:
         raise error

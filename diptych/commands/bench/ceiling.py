@@ -7,6 +7,8 @@ from dataclasses import asdict
 
 import click
 
+from diptych.commands.options import require_extra
+
 
 @click.command()
 @click.option(
@@ -27,6 +29,7 @@ import click
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def ceiling(counts: tuple[int, ...], seconds: float, as_json: bool) -> None:
     """Measure the maximum rate of the load generator, and of one thread per user."""
+    require_extra("bench")
     from bench.load.generator.ceiling import measure_ceiling, measure_threads
 
     rows = [measure(users, seconds) for users in counts for measure in (measure_ceiling, measure_threads)]

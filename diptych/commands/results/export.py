@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final, cast
 
 import click
 
-from diptych.commands.options import job_argument, json_option, store_option
+from diptych.commands.options import job_argument, json_option, require_extra, store_option
 from diptych.commands.results.job import chosen_targets, open_job, target_option
 from producer.text import counted
 
@@ -81,6 +81,8 @@ def export(
     diptych results export my-batch --format webdataset -o shards --target function
     diptych results export my-batch --format csv -o - | head
     """
+    if form == "parquet":
+        require_extra("parquet")
     from results.export.run import METADATA_ONLY, export_to_path, export_to_stream, is_sharded
     from results.export.samples import Source
 
