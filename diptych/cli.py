@@ -92,12 +92,17 @@ def submit_job() -> NoReturn:
 def run_and_exit(call: Callable[[], Any]) -> NoReturn:
     """Run a command and end the process: one line on stderr for an error, never a traceback.
 
+    A group without a command prints its help.
+
     Exit codes: the one that the command set (default 0), 1 for an error, 2 for wrong usage, 130 for Ctrl-C.
     `DIPTYCH_TRACEBACK=1` adds the traceback of an unexpected error.
     """
     try:
         code = call()
         sys.stdout.flush()
+    except click.exceptions.NoArgsIsHelpError as error:
+        error.show()
+        sys.exit(USAGE_EXIT)
     except click.UsageError as error:
         command = error.ctx.command_path if error.ctx else "diptych"
         _complain(f"{error.format_message()} (see `{command} --help`)")

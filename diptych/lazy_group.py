@@ -43,6 +43,15 @@ class LazyGroup(click.Group):
         """Import the command; None if the name is unknown."""
         return self.entries[cmd_name].load() if cmd_name in self.entries else None
 
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the command that runs. Raises NoSuchCommand with a suggestion from the entries."""
+        try:
+            return super().resolve_command(ctx, args)
+        except click.NoSuchCommand as error:
+            raise click.NoSuchCommand(error.command_name, possibilities=self.entries, ctx=ctx) from None
+
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
         """Write the list of commands from the entries: importing them all would take seconds."""
         with formatter.section("Commands"):

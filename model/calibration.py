@@ -56,7 +56,7 @@ def load_calibrations(path: Path) -> dict[str, Calibration]:
     try:
         document = json.loads(path.read_bytes())
         entries = [Calibration(**entry) for entry in document["calibrations"]]
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return {}
     return {entry.digest: entry for entry in entries if _is_usable(entry)}
 

@@ -15,13 +15,15 @@ import json
 import math
 import os
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from stat import S_ISREG
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from model.config import GeneratorConfig
-from model.errors import CheckpointError
+from model.errors import CheckpointError, quoted
 
 if TYPE_CHECKING:
     import numpy as np
@@ -63,11 +65,8 @@ def read_header(path: Path) -> Header:
     Raises:
         CheckpointError: missing, a pickle, truncated or damaged, or the tensors do not match the config.
     """
-    try:
-        with path.open("rb") as file:
-            return _parse_header(path, file, os.fstat(file.fileno()).st_size)
-    except OSError as error:
-        raise CheckpointError(f"{path.name}: cannot be read: {error.strerror}") from None
+    with open_file(path) as file:
+        return _parse_header(path, file, os.fstat(file.fileno()).st_size)
 
 
 def load_checkpoint(path: Path) -> tuple[dict[str, NDArray[np.float32]], GeneratorConfig]:
@@ -93,13 +92,10 @@ def read_tensors(path: Path) -> tuple[dict[str, Tensor], GeneratorConfig]:
     """
     import numpy as np
 
-    try:
+    with open_file(path) as file:
         # OpenVINO shares only writable memory, which bytes are not.
-        with path.open("rb") as file:
-            content = bytearray(os.fstat(file.fileno()).st_size)
-            del content[file.readinto(content) :]
-    except OSError as error:
-        raise CheckpointError(f"{path.name}: cannot be read: {error.strerror}") from None
+        content = bytearray(os.fstat(file.fileno()).st_size)
+        del content[file.readinto(content) :]
     header = _parse_header(path, io.BytesIO(memoryview(content)[: MAX_HEADER_BYTES + 8]), len(content))
     if _checksum(header.config_text, memoryview(content)[header.data_start :]) != header.checksum:
         raise CheckpointError(f"{path.name}: damaged: its checksum does not match")
@@ -160,9 +156,19 @@ def digest(path: Path) -> str:
     Raises:
         CheckpointError: the file cannot be read.
     """
+    with open_file(path) as file:
+        return f"sha256:{hashlib.file_digest(file, 'sha256').hexdigest()}"
+
+
+@contextmanager
+def open_file(path: Path) -> Iterator[io.BufferedReader]:
+    """Open a model's file. Raises CheckpointError if it cannot be read, or is a pipe, which never may end."""
     try:
-        with path.open("rb") as file:
-            return f"sha256:{hashlib.file_digest(file, 'sha256').hexdigest()}"
+        # Else opening a pipe waits for its writer.
+        with open(path, "rb", opener=lambda name, flags: os.open(name, flags | os.O_NONBLOCK)) as file:
+            if not S_ISREG(os.fstat(file.fileno()).st_mode):
+                raise CheckpointError(f"{path.name}: cannot be read: not a regular file")
+            yield file
     except OSError as error:
         raise CheckpointError(f"{path.name}: cannot be read: {error.strerror}") from None
 
@@ -265,12 +271,13 @@ def _check_entries(
             dtype, stored = entries[name]["dtype"], tuple(entries[name]["shape"])
             begin, end = entries[name]["data_offsets"]
             size = math.prod(shape) * ITEM_BYTES[dtype]
-            fits = end - begin == size
-        except (KeyError, TypeError, ValueError, OverflowError):
+        except (KeyError, TypeError, ValueError):
             raise CheckpointError(f"{path.name}: the entry of {name} is damaged") from None
+        # JSON has true and 1e400 too, which compare with whole numbers.
+        are_whole = all(type(number) is int for number in (begin, end, *stored))
         if stored != shape:
-            raise CheckpointError(f"{path.name}: {name} is {stored}, but {shape} in the config")
-        if not fits:
+            raise CheckpointError(f"{path.name}: {name} is {str(stored)[:80]}, but {shape} in the config")
+        if not are_whole or end - begin != size:
             raise CheckpointError(f"{path.name}: the entry of {name} is damaged")
         spans.append((begin, end))
         places[name] = (dtype, begin)
@@ -286,4 +293,4 @@ def _check_entries(
 
 def _first_difference(names: set[str], expected: set[str]) -> str:
     missing, extra = sorted(expected - names), sorted(names - expected)
-    return f"tensor {missing[0]} is missing" if missing else f"tensor {extra[0]} is not in the config"
+    return f"tensor {missing[0]} is missing" if missing else f"tensor {quoted(extra[0])} is not in the config"

@@ -14,7 +14,7 @@ from typing import Annotated, Any, Final, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from model.checkpoint import write_atomically
+from model.checkpoint import open_file, write_atomically
 from model.errors import CheckpointError, DigestError
 
 SCHEMA: Final = "diptych.model/1"
@@ -55,7 +55,7 @@ class Descriptor(BaseModel):
     takes: tuple[str, ...] | None = None
     options: dict[str, OptionValue] = Field(default_factory=dict)
     files: dict[str, Sha256] = Field(default_factory=dict)
-    parameters: int = Field(default=0, ge=0)
+    parameters: int = Field(default=0, ge=0, le=10**15)
     licence: str = Field(default="unknown", min_length=1, max_length=200)
     training_data: str = Field(default="", max_length=2000)
     seconds_per_image: float = Field(default=1.0, gt=0, le=3600)
@@ -87,11 +87,8 @@ def read_descriptor(path: Path) -> Descriptor:
     Raises:
         CheckpointError: missing, not JSON, another schema, or a value out of range.
     """
-    try:
-        with path.open("rb") as file:
-            content = file.read(MAX_BYTES + 1)
-    except OSError as error:
-        raise CheckpointError(f"{path.name}: cannot be read: {error.strerror}") from None
+    with open_file(path) as file:
+        content = file.read(MAX_BYTES + 1)
     if len(content) > MAX_BYTES:
         raise CheckpointError(f"{path.name}: more than {MAX_BYTES >> 20} MiB: not a descriptor")
     try:

@@ -116,8 +116,8 @@ def _deliver_again(error: DeliverAgain) -> flask.Response:
 def _without_a_body(response: flask.Response) -> flask.Response:
     """functions-framework acknowledges with 200 and a body, "OK", which the Pub/Sub emulator leaves unread.
 
-    So its connection stays open, and gunicorn's sync worker waits 2 s for the end of it before it goes on. 204,
-    as the container answers, has no body.
+    So its connection stays open, and gunicorn's sync worker waits 2 s for the end of it before it goes on.
+    204, as the container answers, has no body.
     """
     if response.status_code == HTTPStatus.OK:
         response.set_data(b"")

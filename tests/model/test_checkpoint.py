@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import pickle
 import resource
 import subprocess
@@ -133,17 +134,46 @@ def rewrite_header(path: Path, **changes: object) -> None:
         ({"__metadata__": {}}, "no diptych config"),
         ({"__metadata__": {"diptych": "{}", "diptych.sha256": "0"}}, "bad generator config"),
         ({"to_rgb.bias": None}, "to_rgb.bias is missing"),
-        ({"more": {"dtype": "F16", "shape": [0], "data_offsets": [0, 0]}}, "more is not in the config"),
+        ({"more": {"dtype": "F16", "shape": [0], "data_offsets": [0, 0]}}, "'more' is not in the config"),
         ({"to_rgb.bias": {"dtype": "F16", "shape": [6], "data_offsets": [0, 6]}}, r"\(6,\), but"),
         ({"to_rgb.bias": {"dtype": "F64", "shape": [3], "data_offsets": [0, 24]}}, "damaged"),
         ({"to_rgb.bias": {"dtype": "F16", "shape": [3], "data_offsets": [2, 8]}}, "damaged"),
         ({"to_rgb.bias": "none"}, "damaged"),
+        ({"to_rgb.bias": {"dtype": "F16", "shape": [3], "data_offsets": [-6, 0]}}, "damaged"),
+        ({"to_rgb.bias": {"dtype": "F16", "shape": [3], "data_offsets": [1e400, 1e400]}}, "damaged"),
+        ({"to_rgb.bias": {"dtype": "F16", "shape": [3], "data_offsets": [1.5, 10**400]}}, "damaged"),
+        ({"to_rgb.bias": {"dtype": "F16", "shape": [3.0], "data_offsets": [0, 6]}}, "damaged"),
+        ({"to_rgb.bias": {"dtype": ["F16"], "shape": [3], "data_offsets": [0, 6]}}, "damaged"),
+        ({"to_rgb.bias": {"dtype": "F16", "shape": [10**4000], "data_offsets": [0, 6]}}, r"0, but \(3,\)"),
+        (
+            {"\ud800": {"dtype": "F16", "shape": [0], "data_offsets": [0, 0]}},
+            r"'\\ud800' is not in the config",
+        ),
     ],
 )
 def test_a_header_that_does_not_fit(changes: dict[str, object], message: str, path: Path) -> None:
     rewrite_header(path, **changes)
     with pytest.raises(CheckpointError, match=message):
         read_header(path)
+
+
+def test_offsets_that_are_no_whole_numbers_are_refused(path: Path) -> None:
+    content = path.read_bytes()
+    size = int.from_bytes(content[:8], "little")
+    header = json.loads(content[8 : 8 + size])
+    offsets = {name: entry["data_offsets"] for name, entry in header.items() if name != "__metadata__"}
+    floats = {
+        name: {**header[name], "data_offsets": [float(end) for end in ends]} for name, ends in offsets.items()
+    }
+    rewrite_header(path, **floats)
+    with pytest.raises(CheckpointError, match="damaged"):
+        load_checkpoint(path)
+
+
+def test_a_pipe_is_refused_and_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.safetensors")
+    with pytest.raises(CheckpointError, match="not a regular file"):
+        read_header(tmp_path / "pipe.safetensors")
 
 
 def test_wrong_tensors_are_not_saved(tmp_path: Path) -> None:

@@ -33,6 +33,7 @@ def run(tmp_path: Path, store: DirectoryStore, valkey: ValkeyServer, monkeypatch
     models = tmp_path / "models"
     models.mkdir()
     save_tiny(models)
+    store.root.mkdir(exist_ok=True)
     monkeypatch.setenv("DIPTYCH_MODEL_DIR", str(models))
     monkeypatch.setenv("DIPTYCH_STORE_URL", store.url)
     monkeypatch.setenv("DIPTYCH_BROKER_URL", valkey.url)
@@ -119,7 +120,7 @@ def test_a_dry_run_writes_and_publishes_nothing(
     assert "3,907 tasks per target, 256 images each" in result.stdout
     found = document(run("submit", "-n", 300, "-m", "tiny", "--dry-run", "--json"))
     assert (found["tasks_per_target"], found["images_per_task"], found["dry_run"]) == (2, 256, True)
-    assert not store.root.exists()
+    assert not list(store.root.iterdir())
     assert valkey.length(queue_name("container")) == 0
 
 
@@ -270,6 +271,55 @@ def test_every_error_is_one_line(run: Run, arguments: tuple[Any, ...], complaint
     (line,) = result.stderr.splitlines()
     assert line.startswith("error: ")
     assert complaint in line
+
+
+def test_a_store_may_be_named_by_its_path(
+    run: Run, store: DirectoryStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run(*SUBMIT)
+    assert run("jobs", "--store", store.root).stdout.startswith("j ")
+    monkeypatch.setenv("HOME", str(store.root.parent))
+    monkeypatch.setenv("DIPTYCH_STORE_URL", f"~/{store.root.name}")
+    assert run("jobs").stdout.startswith("j ")
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("jobs",),
+        ("status", "j"),
+        ("watch", "j"),
+        ("cancel", "j"),
+        ("resume", "j"),
+        ("retry", "j"),
+        ("dlq", "list"),
+        ("dlq", "show", "j", 0),
+        ("results", "ls", "j"),
+        ("results", "cost", "j"),
+        ("results", "compare", "j"),
+        ("results", "report", "j", "-o", "r.html"),
+        ("results", "verify", "j"),
+    ],
+    ids=lambda command: " ".join(map(str, command)),
+)
+def test_a_store_that_does_not_exist_is_an_error(command: tuple[str, ...], run: Run, tmp_path: Path) -> None:
+    missing = tmp_path / "missing"
+    result = run(*command, "--store", missing)
+    complaint = f"error: no store at {missing}: check --store or DIPTYCH_STORE_URL\n"
+    assert (result.exit_code, result.stderr) == (1, complaint)
+    assert not missing.exists()
+
+
+def test_the_page_without_a_broker_needs_a_store(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DIPTYCH_BROKER_URL", "")
+    assert "no store at" in run("web", "--store", tmp_path / "missing").stderr
+
+
+def test_submit_makes_a_new_store(run: Run, tmp_path: Path) -> None:
+    assert run(*SUBMIT, "--store", tmp_path / "new").exit_code == 0
+    assert (tmp_path / "new" / "jobs" / "j").is_dir()
 
 
 def test_without_a_stack_the_commands_say_what_to_start(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:

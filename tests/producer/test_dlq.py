@@ -138,6 +138,7 @@ def test_list_says_what_is_dead_and_what_to_do(celery: Dlq) -> None:
 
 
 def test_list_of_nothing_and_of_no_such_job(celery: Dlq) -> None:
+    celery.store.check()  # makes its folder
     assert "this store: no open dead letters" in celery.run("list").stderr
     assert celery.json("list") == {"total": 0, "letters": []}
     gone = celery.run("list", "no-such-job")

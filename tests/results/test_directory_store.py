@@ -86,11 +86,17 @@ def test_a_folder_that_vanishes_is_not_made_anew(tmp_path: Path) -> None:
     assert store.read("a/b") == b"1"
 
 
+def test_absolute_paths_are_folders(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", "/home/me")
+    assert open_store("/a b/c#/../d").url == "file:///a%20b/d"
+    assert open_store("~/results").url == "file:///home/me/results"
+
+
 @pytest.mark.parametrize(
     "url",
     [
         *("file://relative/path", "file:relative", "file://", "file:///a%00b", "file:///a?b", "file:///a#b"),
-        *("s3://bucket", "/a/path", ""),
+        *("s3://bucket", "a/path", ""),
     ],
 )
 def test_refuses_other_urls(url: str) -> None:

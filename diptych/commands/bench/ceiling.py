@@ -7,7 +7,7 @@ from dataclasses import asdict
 
 import click
 
-from diptych.commands.options import json_option, number_option
+from diptych.commands.options import json_option, number_option, require_extra
 
 
 @click.command()
@@ -23,6 +23,7 @@ from diptych.commands.options import json_option, number_option
 @json_option
 def ceiling(counts: tuple[int, ...], seconds: float, as_json: bool) -> None:
     """Measure the maximum rate of the load generator, and of one thread per user."""
+    require_extra("bench")
     from bench.load.generator.ceiling import measure_ceiling, measure_threads
 
     rows = [measure(users, seconds) for users in counts for measure in (measure_ceiling, measure_threads)]

@@ -23,7 +23,7 @@ from diptych.commands.bench.options import (
     target_option,
     urls_of,
 )
-from diptych.commands.options import number_option
+from diptych.commands.options import number_option, require_extra
 
 if TYPE_CHECKING:
     from bench.runs.read import StoredRun
@@ -85,6 +85,7 @@ def _run_local(given: Mapping[str, Any], tell: Callable[[str], None]) -> StoredR
 
 
 def _run_cloud(given: Mapping[str, Any], tell: Callable[[str], None]) -> StoredRun:
+    require_extra("bench")
     from bench.cold.cloud import CloudColdOptions, run_cloud_cold
     from pipeline.config.settings import load_settings
 

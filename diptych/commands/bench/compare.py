@@ -18,6 +18,7 @@ from diptych.commands.bench.options import (
     project_option,
     read_thresholds,
 )
+from diptych.commands.options import require_extra
 
 if TYPE_CHECKING:
     from bench.experiment.plan import Experiment
@@ -39,6 +40,7 @@ def compare(context: click.Context, /, **given: Any) -> None:
     After a Ctrl-C, give the same file and --out again to continue with the finished pairs. With --cloud it
     compares the deployed targets that the file names.
     """
+    require_extra("bench")
     from bench.experiment.run import CompareOptions, run_compare
     from bench.experiment.text import NUMBERS, failures
     from bench.runs.ending import tell_ending

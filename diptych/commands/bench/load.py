@@ -23,7 +23,7 @@ from diptych.commands.bench.options import (
     target_option,
     urls_of,
 )
-from diptych.commands.options import number_option
+from diptych.commands.options import number_option, require_extra
 
 if TYPE_CHECKING:
     from bench.load.run import LoadOptions
@@ -61,6 +61,7 @@ def load(context: click.Context, /, **given: Any) -> None:
     Starts fresh workers on this machine unless URLs are given. --users 100 --duration 10m corresponds to a
     JMeter thread group of 100.
     """
+    require_extra("bench")
     from bench.load.run import run_load
     from bench.load.summary import quantities
     from bench.load.text import NUMBERS, failures

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import click
 
+from diptych.commands.options import require_extra
+
 
 @click.command()
 @click.argument("run", type=click.Path(path_type=Path))
@@ -24,10 +26,14 @@ def report(run: Path, other: Path | None, out: Path | None) -> None:
     from bench.errors import BenchError
     from bench.runs.folder import REPORT_NAME
     from bench.runs.kinds import kind_of, read_again, side_by_side, write_again
+    from bench.runs.read import read_run
 
     if other is None and out is not None:
         raise click.UsageError("--out needs two runs: the report of one run stays in its folder")
-    runs = [read_again(path) for path in (run, other) if path]
+    paths = [path for path in (run, other) if path]
+    if any(read_run(path).configuration.get("command") == "load" for path in paths):
+        require_extra("bench")
+    runs = [read_again(path) for path in paths]
     if other is None:
         write_again(runs[0])
         for line in kind_of(runs[0]).text_lines(runs[0]):

@@ -16,7 +16,7 @@ from diptych.commands.bench.options import (
     read_thresholds,
     seed_option,
 )
-from diptych.commands.options import Parsed, default_option, number_option
+from diptych.commands.options import Parsed, default_option, number_option, require_extra
 from results.targets import PUSHED_TARGETS
 
 if TYPE_CHECKING:
@@ -68,6 +68,7 @@ def scale(context: click.Context, /, **given: Any) -> None:
     Reports from which number on more workers give no more images per second. The simulation is seeded,
     labelled as such, and shown beside the measurements.
     """
+    require_extra("bench")
     from bench.runs.ending import tell_ending
     from bench.scale.run import run_scale
     from bench.scale.text import failures, figures

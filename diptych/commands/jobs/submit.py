@@ -86,7 +86,7 @@ def submit(
         return None
     if dry_run:
         return show_plan(draft, as_json)
-    store = store_of(settings)
+    store = store_of(settings, may_be_new=True)
     check_broker_reaches(settings, chosen)
     for line in filter(None, (*stack_warnings(settings, chosen), draft.plan.warning)):
         click.echo(f"warning: {line}", err=True)

@@ -10,8 +10,7 @@ from typing import Final
 
 import click
 
-from diptych.commands.model.options import extra_required
-from diptych.commands.options import default_option, json_option, output_option, print_json
+from diptych.commands.options import default_option, json_option, output_option, print_json, require_extra
 from pipeline.config.cpus import usable_cpus
 
 INTERRUPTED_EXIT: Final = 130
@@ -39,9 +38,9 @@ def faces(
     Face k of a seed is the same whatever the count and the number of processes. After Ctrl-C the same command
     continues, and a larger --count adds images. The images are CC0 and show no real person.
     """
-    with extra_required("faces"):
-        from model.dataset.manifest import FacesConfig
-        from model.dataset.writer import write_faces
+    require_extra("faces")
+    from model.dataset.manifest import FacesConfig
+    from model.dataset.writer import write_faces
 
     config = FacesConfig(count, size, seed)
     processes = jobs if jobs is not None else usable_cpus()

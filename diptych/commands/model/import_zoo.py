@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import sys
 import tempfile
-from importlib.util import find_spec
 from pathlib import Path
 
 import click
 
 from diptych.commands.model.options import model_dir_option, require_model_dir
+from diptych.commands.options import require_extra
 
 
 @click.command(name="import")
@@ -26,11 +26,10 @@ def import_(source: str, name: str | None, float32: bool, force: bool, model_dir
 
     The import needs torch (pip install -e '.[train]'); generating does not.
     """
+    require_extra("train")
     from model.adding.zoo import ZOO, convert, identify
     from model.checkpoint import save_checkpoint
 
-    if find_spec("torch") is None:
-        raise click.ClickException("this needs torch: pip install -e '.[train]'")
     folder = require_model_dir(model_dir)
     zoo_name = source.removeprefix("zoo:")
     # Checked before the download of some 100 MB; a local file is identified by its hash.

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Iterable
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -92,12 +92,3 @@ def generation_bar(count: int) -> AbstractContextManager[Iterable[int]]:
     return click.progressbar(
         range(count), label="generating", file=sys.stderr, hidden=not sys.stderr.isatty()
     )
-
-
-@contextmanager
-def extra_required(extra: str) -> Iterator[None]:
-    """Around an import: name the extra to install if a module is missing."""
-    try:
-        yield
-    except ModuleNotFoundError as error:
-        raise click.ClickException(f"this needs {error.name}: pip install -e '.[{extra}]'") from None

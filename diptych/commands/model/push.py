@@ -34,7 +34,7 @@ def push(name: str, model_dir: Path | None, as_json: bool, store_url: str | None
 
     settings = settings_of(store_url=store_url, model_dir=model_dir)
     model = Registry(settings.model_dir).get(name)
-    store = store_of(settings)
+    store = store_of(settings, may_be_new=True)
     pushed_bytes = push_model(store, model, push_bar(model))
     if as_json:
         report = {"name": name, "digest": model.digest, "store": store.url, "pushed_bytes": pushed_bytes}

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from diptych.commands.model.options import extra_required, model_dir_option, name_argument
-from diptych.commands.options import json_option, number_option, print_json, settings_of
+from diptych.commands.model.options import model_dir_option, name_argument
+from diptych.commands.options import json_option, number_option, print_json, require_extra, settings_of
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -45,15 +45,15 @@ def quality(
     as_json: bool,
 ) -> None:
     """Measure image quality: faces found, KID-EffNet, sliced Wasserstein distance, nearest neighbours."""
-    with extra_required("train"):
-        from model.training.dataset import open_dataset
-        from model.training.quality import check_measurable, measure, neighbour_sheet
-        from model.training.sheets import save_sheet
+    require_extra("quality")
     import numpy as np
 
     from diptych.commands.model.pictures import check_suffix
     from model.engines.load import load_engine
     from model.registry import Registry
+    from model.training.dataset import open_dataset
+    from model.training.quality import check_measurable, measure, neighbour_sheet
+    from model.training.sheets import save_sheet
 
     if neighbours is not None:
         check_suffix(neighbours, ".png")

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
-from diptych.commands.model.options import extra_required
+from diptych.commands.options import require_extra
 
 if TYPE_CHECKING:
     from model.training.loop import Tick
@@ -62,10 +62,10 @@ def train(
     Ctrl-C saves and stops; the same command resumes bit-exactly. The run's folder holds state.pt, stats.jsonl
     and sheets/.
     """
-    with extra_required("train"):
-        from model.training.config import load_training_config
-        from model.training.loop import TrainingLoop, open_run, stop_on_signals
-        from model.training.state import RunFolder
+    require_extra("train")
+    from model.training.config import load_training_config
+    from model.training.loop import TrainingLoop, open_run, stop_on_signals
+    from model.training.state import RunFolder
 
     if discriminator is not None and start is None:
         raise click.UsageError("--discriminator needs --from CHECKPOINT")
@@ -98,9 +98,9 @@ def train(
 )
 def export(config_path: Path, run_path: Path | None, output: Path, discriminator: Path | None) -> None:
     """Export a run's averaged generator as a checkpoint; the run may be in progress."""
-    with extra_required("train"):
-        from model.training.config import load_training_config
-        from model.training.state import RunFolder, export_run
+    require_extra("train")
+    from model.training.config import load_training_config
+    from model.training.state import RunFolder, export_run
 
     config = load_training_config(config_path)
     digest = export_run(RunFolder(run_path or RUNS / config.name), config, output, discriminator)

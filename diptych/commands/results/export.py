@@ -16,6 +16,7 @@ from diptych.commands.options import (
     number_option,
     output_option,
     print_json,
+    require_extra,
     store_options,
     target_option,
 )
@@ -79,6 +80,8 @@ def export(
     diptych results export my-batch --format webdataset -o shards --target function
     diptych results export my-batch --format csv -o - | head
     """
+    if form == "parquet":
+        require_extra("parquet")
     from results.export.run import METADATA_ONLY, export_to_path, export_to_stream, is_sharded
     from results.export.samples import Source
 

@@ -7,7 +7,7 @@ from typing import Final
 
 import click
 
-from diptych.commands.options import broker_option, number_option, settings_of, store_option
+from diptych.commands.options import broker_option, number_option, settings_of, store_of, store_option
 
 PORT: Final = 7435
 
@@ -40,13 +40,12 @@ def web(
     from functools import partial
 
     from pipeline.telemetry.logs import configure_logging
-    from results.stores.open import open_store
     from webpage.app import create_app
     from webpage.server import Server, check_address
 
     read_settings = partial(settings_of, store_url=store_url, broker_url=broker_url)
     settings = read_settings()
-    store = open_store(settings.require_store_url())
+    store = store_of(settings, may_be_new=bool(settings.broker_url))
     check_address(host, port)
     configure_logging(settings.model_copy(update={"log_format": "text"}))
     click.echo(f"Serving {store.url} at {_address(host, port)} (Ctrl-C stops it)")
