@@ -34,6 +34,12 @@ ANY_PATH = click.Path(path_type=Path)
 )
 @click.option("--seed", type=click.IntRange(0, 2**63 - 1), default=0, show_default=True)
 @click.option("--neighbours", type=ANY_PATH, help="A .png to write: painted images beside the nearest real.")
+@click.option("--worst", type=ANY_PATH, help="A .png to write: the painted images with the lowest scores.")
+@click.option(
+    "--discriminator",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="With --worst: who gives the scores, as `export --discriminator` kept it.",
+)
 @click.option("--cache", type=ANY_PATH, default=CACHE, show_default=True, help="Decoded images.")
 @click.option(
     "--model-dir", type=ANY_PATH, help="A folder of more checkpoints.  [default: DIPTYCH_MODEL_DIR]"
@@ -46,6 +52,8 @@ def quality(
     splits: int,
     seed: int,
     neighbours: Path | None,
+    worst: Path | None,
+    discriminator: Path | None,
     cache: Path,
     model_dir: Path | None,
     as_json: bool,
@@ -57,7 +65,8 @@ def quality(
     """
     with torch_wanted():
         from model.training.dataset import open_dataset
-        from model.training.quality import check_measurable, measure, neighbour_sheet
+        from model.training.quality import check_measurable, measure
+        from model.training.report_sheets import Judge, neighbour_sheet
         from model.training.sheets import save_sheet
     import numpy as np
 
@@ -65,17 +74,25 @@ def quality(
     from model.engines.load import load_engine
     from model.registry import Registry
 
-    if neighbours is not None:
-        check_suffix(neighbours, ".png")
+    if (worst is None) != (discriminator is None):
+        raise click.UsageError("--worst FILE.png and --discriminator FILE go together")
+    for sheet_path in (neighbours, worst):
+        if sheet_path is not None:
+            check_suffix(sheet_path, ".png")
     settings = settings_of(model_dir=model_dir)
     found = Registry(settings.model_dir).get(name)
+    judge = Judge(discriminator, found.resolution) if discriminator is not None else None
     dataset = open_dataset(data, found.resolution, cache)
     check_measurable(count, dataset.count, found.resolution)
     real = np.asarray(dataset.at(found.resolution))
     engine = load_engine(found, engine=settings.engine, precision="fp32", threads=1)
-    if neighbours is not None:
-        sheet, columns = neighbour_sheet(_paint(engine, seed, 0, count), real)
+    shown = _paint(engine, seed, 0, count) if neighbours is not None or worst is not None else None
+    if shown is not None and neighbours is not None:
+        sheet, columns = neighbour_sheet(shown, real)
         save_sheet(sheet, neighbours, columns)
+    if shown is not None and judge is not None and worst is not None:
+        sheet, columns = judge.worst_sheet(shown)
+        save_sheet(sheet, worst, columns)
     report = measure(lambda split: _paint(engine, seed, split * count, count), real, count, splits)
     if as_json:
         from dataclasses import asdict

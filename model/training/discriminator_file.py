@@ -57,6 +57,27 @@ def load_discriminator(
     Raises:
         CheckpointError: unreadable, damaged, no discriminator, or of another network.
     """
+    narrow, generator = open_discriminator(path, network.stddev_group)
+    if not can_widen(narrow.channels, network.channels):
+        raise CheckpointError(
+            f"{path.name}: has channels {[*narrow.channels]}, "
+            f"of which the run's {[*network.channels]} are no multiples"
+        )
+    take_discriminator(narrow, network, rng, painted)
+    return generator
+
+
+def open_discriminator(path: Path, stddev_group: int) -> tuple[Discriminator, tuple[int, ...]]:
+    """Read a discriminator.
+
+    Args:
+        path: what `save_discriminator` wrote.
+        stddev_group: images per group of the minibatch standard deviation.
+    Returns:
+        The discriminator, and the channels of the generator that it was trained with.
+    Raises:
+        CheckpointError: unreadable, damaged, or no discriminator.
+    """
     try:
         with safe_open(path, framework="pt") as file:
             about = json.loads((file.metadata() or {})[KEY])
@@ -72,20 +93,14 @@ def load_discriminator(
     # Files of before this was written down have no seal.
     if "sha256" in about and about["sha256"] != _seal(tensors):
         raise CheckpointError(f"{path.name}: damaged: its bytes are not those that were saved")
-    if not can_widen(channels, network.channels):
-        raise CheckpointError(
-            f"{path.name}: has channels {[*channels]}, "
-            f"of which the run's {[*network.channels]} are no multiples"
-        )
-    narrow = Discriminator(channels, network.stddev_group, rng)
+    narrow = Discriminator(channels, stddev_group, torch.Generator())
     own = narrow.state_dict()
     if {name: tensor.shape for name, tensor in tensors.items()} != {n: t.shape for n, t in own.items()}:
         raise CheckpointError(f"{path.name}: its weights do not fit its channels")
     if not all(bool(torch.isfinite(tensor).all()) for tensor in tensors.values()):
         raise CheckpointError(f"{path.name}: holds values that are not finite")
     narrow.load_state_dict(tensors)
-    take_discriminator(narrow, network, rng, painted)
-    return generator
+    return narrow, generator
 
 
 def take_discriminator(

@@ -11,8 +11,6 @@ from model.training import metrics, unseen_network
 from model.training.errors import DatasetError, TrainingError
 from model.training.metrics import Images
 
-NEAREST_SHOWN = 16
-
 
 @dataclass(frozen=True, slots=True)
 class Figure:
@@ -117,21 +115,6 @@ def measure(paint: Callable[[int], Images], real: Images, count: int, splits: in
         swd_real={level: figures.pop(f"swd_real {level}") for level in levels},
         **figures,
     )
-
-
-def neighbour_sheet(painted: Images, real: Images) -> tuple[Images, int]:
-    """The painted images that come closest to a real one, each beside it: for eyes to judge.
-
-    Args:
-        painted: uint8 RGB [N, R, R, 3].
-        real: uint8 RGB [M, R, R, 3], those it was trained on.
-    Returns:
-        uint8 [2 * min(N, 16), R, R, 3], painted and real in turn, and the columns to lay them out in.
-    """
-    indices, differences = metrics.nearest_neighbours(painted, real)
-    closest = np.argsort(differences)[:NEAREST_SHOWN]
-    pairs = np.stack([painted[closest], real[indices[closest]]], axis=1)
-    return pairs.reshape(-1, *painted.shape[1:]), 8
 
 
 def _measure(painted: Images, first: Images, second: Images) -> dict[str, float]:

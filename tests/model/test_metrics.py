@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import sys
 from importlib.util import find_spec
+from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from numpy.typing import NDArray
 
+from model.networks import Discriminator
 from model.training import metrics, unseen_network
+from model.training.discriminator_file import save_discriminator
 from model.training.errors import DatasetError, TrainingError
-from model.training.quality import Figure, measure, neighbour_sheet
+from model.training.quality import Figure, measure
+from model.training.report_sheets import Judge, neighbour_sheet
 
 pytest.importorskip("cv2")
 pytest.importorskip("efficientnet_lite_pytorch")
@@ -64,6 +69,22 @@ def test_a_copy_is_found() -> None:
     sheet, columns = neighbour_sheet(np.concatenate([discs(5, 9), copies]), training)
     assert (len(sheet), columns) == (14, 8)
     np.testing.assert_array_equal(sheet[1], training[7] if (sheet[0] == copies[0]).all() else training[31])
+
+
+def test_the_worst_come_first(tmp_path: Path) -> None:
+    network = Discriminator((4, 4, 4, 4), 1, torch.Generator().manual_seed(0))
+    path = tmp_path / "critic.safetensors"
+    save_discriminator(path, network.state_dict(), network.channels)
+    images = discs(20, 3)
+    sheet, _ = Judge(path, 32).worst_sheet(images)
+    with torch.no_grad():
+        scores = network(torch.from_numpy(sheet).permute(0, 3, 1, 2).float() / 127.5 - 1, 3)[:, 0]
+    assert len(sheet) == 16
+    assert (scores.diff() > -1e-3).all()
+    again, _ = Judge(path, 32).worst_sheet(images[::-1])  # whatever is beside them
+    np.testing.assert_array_equal(again, sheet)
+    with pytest.raises(TrainingError, match="judges images of 32 px, not of 64"):
+        Judge(path, 64)
 
 
 def test_precision_and_recall_of_like_few_and_far() -> None:
