@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 BATCH: Final = 16
 CACHE: Final = Path(".diptych/train/images")
 ANY_PATH = click.Path(path_type=Path)
+NEAREST: Final = "Closest to a real image of the data, each beside it"
+WORST: Final = "The lowest scores of the discriminator"
 
 
 @click.command()
@@ -38,8 +40,9 @@ ANY_PATH = click.Path(path_type=Path)
 @click.option(
     "--discriminator",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="With --worst: who gives the scores, as `export --discriminator` kept it.",
+    help="For --worst and --html: who gives the scores, as `export --discriminator` kept it.",
 )
+@click.option("--html", "page", type=ANY_PATH, help="An .html to write: figures and sheets on one page.")
 @click.option("--cache", type=ANY_PATH, default=CACHE, show_default=True, help="Decoded images.")
 @click.option(
     "--model-dir", type=ANY_PATH, help="A folder of more checkpoints.  [default: DIPTYCH_MODEL_DIR]"
@@ -54,6 +57,7 @@ def quality(
     neighbours: Path | None,
     worst: Path | None,
     discriminator: Path | None,
+    page: Path | None,
     cache: Path,
     model_dir: Path | None,
     as_json: bool,
@@ -66,19 +70,21 @@ def quality(
     with torch_wanted():
         from model.training.dataset import open_dataset
         from model.training.quality import check_measurable, measure
+        from model.training.quality_page import quality_page
         from model.training.report_sheets import Judge, neighbour_sheet
-        from model.training.sheets import save_sheet
+        from model.training.sheets import sheet_png
     import numpy as np
 
     from diptych.commands.model_pictures import check_suffix
+    from model.checkpoint import write_atomically
     from model.engines.load import load_engine
     from model.registry import Registry
 
-    if (worst is None) != (discriminator is None):
-        raise click.UsageError("--worst FILE.png and --discriminator FILE go together")
-    for sheet_path in (neighbours, worst):
-        if sheet_path is not None:
-            check_suffix(sheet_path, ".png")
+    if worst is not None and discriminator is None:
+        raise click.UsageError("--worst FILE.png needs --discriminator FILE")
+    for path, suffix in ((neighbours, ".png"), (worst, ".png"), (page, ".html")):
+        if path is not None:
+            check_suffix(path, suffix)
     settings = settings_of(model_dir=model_dir)
     found = Registry(settings.model_dir).get(name)
     judge = Judge(discriminator, found.resolution) if discriminator is not None else None
@@ -86,14 +92,19 @@ def quality(
     check_measurable(count, dataset.count, found.resolution)
     real = np.asarray(dataset.at(found.resolution))
     engine = load_engine(found, engine=settings.engine, precision="fp32", threads=1)
-    shown = _paint(engine, seed, 0, count) if neighbours is not None or worst is not None else None
-    if shown is not None and neighbours is not None:
-        sheet, columns = neighbour_sheet(shown, real)
-        save_sheet(sheet, neighbours, columns)
-    if shown is not None and judge is not None and worst is not None:
-        sheet, columns = judge.worst_sheet(shown)
-        save_sheet(sheet, worst, columns)
+    sheets: dict[str, bytes] = {}
+    if neighbours or worst or page:
+        shown = _paint(engine, seed, 0, count)
+        sheets["Sixty-four images, as they come"] = sheet_png(shown[:64], 8)
+        sheets[NEAREST] = sheet_png(*neighbour_sheet(shown, real))
+        if judge is not None:
+            sheets[WORST] = sheet_png(*judge.worst_sheet(shown))
+    for path, title in ((neighbours, NEAREST), (worst, WORST)):
+        if path is not None:
+            write_atomically(path, sheets[title])
     report = measure(lambda split: _paint(engine, seed, split * count, count), real, count, splits)
+    if page is not None:
+        write_atomically(page, quality_page(name, found.digest, report, sheets).encode())
     if as_json:
         from dataclasses import asdict
 
@@ -118,19 +129,7 @@ def _paint(engine: Engine, seed: int, first: int, count: int) -> NDArray[Any]:
 
 
 def _show(name: str, report: Quality) -> None:
-    click.echo(f"{report.splits} x {report.images} images of {name:<20} {'model':>15}  {'real/real':>15}")
-    rows = [
-        ("faces found", report.face_rate, report.face_rate_real, 3),
-        ("KID-EffNet x1000", report.kid, report.kid_real, 1),
-        ("KID-ResNet x1000, never trained through", report.kid_unseen, report.kid_unseen_real, 1),
-        ("precision", report.precision, report.precision_real, 3),
-        ("recall", report.recall, report.recall_real, 3),
-        ("nearest real, RMS of 255", report.nearest_median, report.nearest_median_real, 1),
-    ]
-    for resolution, distance in report.swd.items():
-        label = f"sliced Wasserstein x1000, {resolution} px"
-        rows.append((label, distance, report.swd_real[resolution], 1))
-    width = len(f"{report.splits} x {report.images} images of ") + 20
-    for label, ours, theirs, digits in rows:
-        cells = [f"{figure.mean:.{digits}f} ± {figure.spread:.{digits}f}" for figure in (ours, theirs)]
-        click.echo(f"{label:<{width}} {cells[0]:>15}  {cells[1]:>15}")
+    title = f"{report.splits} x {report.images} images of {name}"
+    click.echo(f"{title:<42} {'model':>15}  {'real/real':>15}")
+    for label, ours, theirs in report.rows():
+        click.echo(f"{label:<42} {ours:>15}  {theirs:>15}")

@@ -24,6 +24,10 @@ class Figure:
     mean: float
     spread: float
 
+    def text(self, digits: int) -> str:
+        """Mean ± spread, with so many digits after the point."""
+        return f"{self.mean:.{digits}f} ± {self.spread:.{digits}f}"
+
 
 @dataclass(frozen=True, slots=True)
 class Quality:
@@ -64,6 +68,21 @@ class Quality:
     swd_real: Mapping[int, Figure]
     nearest_median: Figure
     nearest_median_real: Figure
+
+    def rows(self) -> list[tuple[str, str, str]]:
+        """A table: what, of the model, of real against real."""
+        rows = [
+            ("faces found", self.face_rate, self.face_rate_real, 3),
+            ("KID-EffNet x1000", self.kid, self.kid_real, 1),
+            ("KID-ResNet x1000, never trained through", self.kid_unseen, self.kid_unseen_real, 1),
+            ("precision", self.precision, self.precision_real, 3),
+            ("recall", self.recall, self.recall_real, 3),
+            ("nearest real, RMS of 255", self.nearest_median, self.nearest_median_real, 1),
+        ]
+        for resolution, distance in self.swd.items():
+            label = f"sliced Wasserstein x1000, {resolution} px"
+            rows.append((label, distance, self.swd_real[resolution], 1))
+        return [(label, ours.text(digits), theirs.text(digits)) for label, ours, theirs, digits in rows]
 
 
 def check_measurable(count: int, real: int, resolution: int) -> None:

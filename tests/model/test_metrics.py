@@ -16,6 +16,7 @@ from model.training import metrics, unseen_network
 from model.training.discriminator_file import save_discriminator
 from model.training.errors import DatasetError, TrainingError
 from model.training.quality import Figure, measure
+from model.training.quality_page import quality_page
 from model.training.report_sheets import Judge, neighbour_sheet
 
 pytest.importorskip("cv2")
@@ -117,6 +118,11 @@ def test_a_report() -> None:
     assert report.nearest_median_real.mean > 0
     assert report.kid.spread > 0
     assert 0 < report.precision.mean <= 1
+    page = quality_page("<discs>", "sha256:0", report, {"a & b": b"PNG"})
+    assert "&lt;discs&gt;" in page
+    assert report.kid.text(1) in page
+    assert 'alt="a &amp; b" src="data:image/png;base64,UE5H"' in page
+    assert "http" not in page
     again = measure(lambda split: discs(40, split), discs(80, 2), 40, splits=1)
     assert again.kid.spread == 0
     with pytest.raises(DatasetError, match="need 80 real ones"):
