@@ -3,172 +3,35 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Sequence
-from itertools import pairwise
 from pathlib import Path
-from typing import Annotated, Literal, Self, TypeVar
+from typing import Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import Field, ValidationError, model_validator
 
-from model.config import GeneratorConfig
+from model.config import Channels, GeneratorConfig
 from model.errors import CheckpointError
+from model.training.config_tables import (
+    FEATURE_STRIDE,
+    LossConfig,
+    OptimiserConfig,
+    Phase,
+    Positive,
+    ProjectedConfig,
+    ProjectedWeights,
+    Table,
+    TeacherConfig,
+)
 from model.training.errors import TrainingConfigError
 
-Positive = Annotated[float, Field(gt=0)]
 
-
-class _Table(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
-
-
-class Phase(_Table):
-    """One resolution of the progressive schedule.
-
-    Args:
-        resolution: in pixels, twice that of the phase before.
-        fade_kimg: thousands of real images over which the level fades in; 0 for the first.
-        stable_kimg: thousands more at full strength.
-        batch: images per step.
-    """
-
-    resolution: int = Field(ge=4, le=1024)
-    fade_kimg: float = Field(ge=0)
-    stable_kimg: float = Field(ge=0)
-    batch: int = Field(ge=2, le=1024)
-
-    @property
-    def level(self) -> int:
-        """0 for 4x4, 1 for 8x8, …"""
-        return self.resolution.bit_length() - 3
-
-
-class LossConfig(_Table):
-    """Which adversarial loss.
-
-    Args:
-        kind: "wgan-gp" as in the paper, or "ns-r1": non-saturating with R1 (arXiv:1801.04406).
-        gamma: weight of R1, or of the gradient penalty (the paper's 10).
-        r1_every: steps between R1 terms, which are scaled up to match (lazy regularisation).
-        drift: weight of the squared real scores in WGAN-GP.
-    """
-
-    kind: Literal["wgan-gp", "ns-r1"] = "ns-r1"
-    gamma: float = Field(default=0.1, ge=0)
-    r1_every: int = Field(default=16, ge=1)
-    drift: float = Field(default=1e-3, ge=0)
-
-
-class LearningRateChange(_Table):
-    """Another learning rate from some point of a run on.
-
-    Args:
-        at_kimg: thousands of real images shown when it begins to hold.
-        learning_rate: from there to the next change.
-    """
-
-    at_kimg: float = Field(ge=0)
-    learning_rate: Positive
-
-
-class TeacherWeights(_Table):
-    """How much a finished generator has a say; with weights of 0 it has none.
-
-    Args:
-        weight: of the mean distance (L1, pixels in -1..1) between the generator's image and the teacher's for
-            the same latents, beside the adversarial loss.
-        feature_weight: of the distance between what the discriminator's layers see of the two images.
-        detail_weight: of the distance between what a slight blur takes away from the two images, as a part of
-            its mean size in the teacher's: fine lines weigh little in the other two.
-    """
-
-    weight: float = Field(ge=0)
-    feature_weight: float = Field(default=0.0, ge=0)
-    detail_weight: float = Field(default=0.0, ge=0)
-
-
-class TeacherChange(TeacherWeights):
-    """Other weights of the teacher from some point of a run on.
-
-    Args:
-        at_kimg: thousands of real images shown when they begin to hold.
-    """
-
-    at_kimg: float = Field(ge=0)
-
-
-Change = TypeVar("Change", LearningRateChange, TeacherChange)
-
-
-def _latest(changes: Sequence[Change], images: int) -> Change | None:
-    past = [change for change in changes if images >= change.at_kimg * 1000]
-    return past[-1] if past else None
-
-
-def _refuse_disorder(changes: Sequence[LearningRateChange | TeacherChange], what: str) -> None:
-    if any(later.at_kimg <= earlier.at_kimg for earlier, later in pairwise(changes)):
-        raise ValueError(f"changes of {what} must come in the order of their at_kimg")
-
-
-class OptimiserConfig(_Table):
-    """Adam's settings, for both networks.
-
-    Args:
-        learning_rate: at the start of the run.
-        generator_factor: times the learning rate, for the generator: below 1, a discriminator that is new to
-            the generator keeps up with it (two time-scales, arXiv:1706.08500).
-        change: other learning rates later on, in the order of their `at_kimg`.
-    """
-
-    learning_rate: Positive = 2e-3
-    beta1: float = Field(default=0.0, ge=0, lt=1)
-    beta2: float = Field(default=0.99, gt=0, lt=1)
-    generator_factor: Positive = 1.0
-    change: tuple[LearningRateChange, ...] = ()
-
-    @model_validator(mode="after")
-    def _in_order(self) -> Self:
-        _refuse_disorder(self.change, "the learning rate")
-        return self
-
-    def learning_rate_at(self, images: int) -> float:
-        """The learning rate of a step.
-
-        Args:
-            images: real images shown before it.
-        """
-        return (_latest(self.change, images) or self).learning_rate
-
-
-class TeacherConfig(TeacherWeights):
-    """What the generator given as `--teacher` has to say.
-
-    Args:
-        change: other weights later on, in the order of their `at_kimg`.
-    """
-
-    change: tuple[TeacherChange, ...] = ()
-
-    @model_validator(mode="after")
-    def _in_order(self) -> Self:
-        _refuse_disorder(self.change, "the teacher's weights")
-        return self
-
-    def weights_at(self, images: int) -> TeacherWeights:
-        """The weights of a step.
-
-        Args:
-            images: real images shown before it.
-        """
-        return _latest(self.change, images) or self
-
-
-class TrainingConfig(_Table):
+class TrainingConfig(Table):
     """A training run.
 
     Args:
         name: name of the model that comes out.
         resolution: final height and width in pixels.
-        channels: feature maps from 4x4 up to the resolution, for both networks.
+        channels: feature maps from 4x4 up to the resolution.
+        discriminator_channels: the discriminator's, where they are others: a narrow one costs less.
         latent_size: length of a latent vector.
         data: folder of images, or uint8 .npy/.npz files; `--data` beats it.
         training_data: what the images are, in words; goes into the checkpoint.
@@ -188,12 +51,14 @@ class TrainingConfig(_Table):
         save_minutes: between saved states.
         sheet_kimg: between sample sheets.
         teacher: for runs with `--teacher`.
+        projected: for a second discriminator, from 32 px on, that looks through a finished classifier.
         phases: the schedule, from 4x4 up to the resolution.
     """
 
     name: str = Field(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")
     resolution: int
     channels: tuple[int, ...]
+    discriminator_channels: tuple[Channels, ...] = ()
     latent_size: int = 128
     data: Path | None = None
     training_data: str
@@ -213,6 +78,7 @@ class TrainingConfig(_Table):
     loss: LossConfig = LossConfig()
     optimiser: OptimiserConfig = OptimiserConfig()
     teacher: TeacherConfig | None = None
+    projected: ProjectedConfig | None = None
     phases: tuple[Phase, ...] = Field(alias="phase", min_length=1)
 
     @model_validator(mode="after")
@@ -224,12 +90,35 @@ class TrainingConfig(_Table):
             raise ValueError(f"the phases' resolutions must be {wanted}, not {found}")
         if self.phases[0].fade_kimg:
             raise ValueError("the first phase has nothing to fade in from: fade_kimg must be 0")
+        if self.discriminator_channels and len(self.discriminator_channels) != len(self.channels):
+            raise ValueError(f"discriminator_channels needs {len(self.channels)} counts, as channels has")
+        if self.projected is not None and self.resolution < FEATURE_STRIDE:
+            raise ValueError(
+                f"projected: images of {self.resolution} px are smaller than the stride of "
+                f"{self.projected.features}'s features, {FEATURE_STRIDE} px: leave [projected] out"
+            )
         return self
+
+    @property
+    def critic_channels(self) -> tuple[int, ...]:
+        """The discriminator's feature maps from 4x4 up to the resolution."""
+        return self.discriminator_channels or self.channels
 
     @property
     def total_images(self) -> int:
         """Real images that the whole schedule shows."""
         return round(sum(phase.fade_kimg + phase.stable_kimg for phase in self.phases) * 1000)
+
+    def discriminator_weights(self, resolution: int, images: int) -> ProjectedWeights:
+        """Which discriminators have a say in a step.
+
+        Args:
+            resolution: of its images; pixels alone count where the projected one's features cannot look.
+            images: real images shown before it.
+        """
+        if self.projected is None or resolution < FEATURE_STRIDE:
+            return ProjectedWeights(weight=0.0, pixel_weight=1.0)
+        return self.projected.weights_at(images)
 
     def generator_config(self, kimg: float) -> GeneratorConfig:
         """The config that the exported checkpoint carries.

@@ -22,18 +22,23 @@ SCHEMA = "diptych.discriminator/1"
 KEY = "diptych"
 
 
-def save_discriminator(path: Path, weights: Mapping[str, Tensor], channels: tuple[int, ...]) -> None:
+def save_discriminator(
+    path: Path, weights: Mapping[str, Tensor], channels: tuple[int, ...], generator: tuple[int, ...] = ()
+) -> None:
     """Save a discriminator's weights in fp16; atomic.
 
     Args:
         path: the `.safetensors` file to write.
         weights: its state dict.
-        channels: feature maps from 4x4 up.
+        channels: its feature maps from 4x4 up.
+        generator: those of the generator that it was trained with, where they are others.
     Raises:
         CheckpointError: the file cannot be written.
     """
     stored = {name: tensor.cpu().half().contiguous() for name, tensor in weights.items()}
-    about = json.dumps({"schema": SCHEMA, "channels": channels, "sha256": _seal(stored)})
+    about = json.dumps(
+        {"schema": SCHEMA, "channels": channels, "generator": generator, "sha256": _seal(stored)}
+    )
     write_atomically(path, save(stored, {KEY: about}))
 
 
@@ -48,15 +53,37 @@ def load_discriminator(
         rng: for widening.
         painted: as for `take_discriminator`.
     Returns:
-        The file's channels.
+        The channels of the generator that it was trained with.
     Raises:
         CheckpointError: unreadable, damaged, no discriminator, or of another network.
+    """
+    narrow, generator = open_discriminator(path, network.stddev_group)
+    if not can_widen(narrow.channels, network.channels):
+        raise CheckpointError(
+            f"{path.name}: has channels {[*narrow.channels]}, "
+            f"of which the run's {[*network.channels]} are no multiples"
+        )
+    take_discriminator(narrow, network, rng, painted)
+    return generator
+
+
+def open_discriminator(path: Path, stddev_group: int) -> tuple[Discriminator, tuple[int, ...]]:
+    """Read a discriminator.
+
+    Args:
+        path: what `save_discriminator` wrote.
+        stddev_group: images per group of the minibatch standard deviation.
+    Returns:
+        The discriminator, and the channels of the generator that it was trained with.
+    Raises:
+        CheckpointError: unreadable, damaged, or no discriminator.
     """
     try:
         with safe_open(path, framework="pt") as file:
             about = json.loads((file.metadata() or {})[KEY])
             tensors = {name: file.get_tensor(name).float() for name in file.keys()}  # noqa: SIM118
         schema, channels = about["schema"], tuple(about["channels"])
+        generator = tuple(about.get("generator") or channels)
     except OSError as error:
         raise CheckpointError(f"{path.name}: cannot be read: {error.strerror or error}") from None
     except (SafetensorError, KeyError, TypeError, ValueError):
@@ -66,20 +93,14 @@ def load_discriminator(
     # Files of before this was written down have no seal.
     if "sha256" in about and about["sha256"] != _seal(tensors):
         raise CheckpointError(f"{path.name}: damaged: its bytes are not those that were saved")
-    if not can_widen(channels, network.channels):
-        raise CheckpointError(
-            f"{path.name}: has channels {[*channels]}, "
-            f"of which the run's {[*network.channels]} are no multiples"
-        )
-    narrow = Discriminator(channels, network.stddev_group, rng)
+    narrow = Discriminator(channels, stddev_group, torch.Generator())
     own = narrow.state_dict()
     if {name: tensor.shape for name, tensor in tensors.items()} != {n: t.shape for n, t in own.items()}:
         raise CheckpointError(f"{path.name}: its weights do not fit its channels")
     if not all(bool(torch.isfinite(tensor).all()) for tensor in tensors.values()):
         raise CheckpointError(f"{path.name}: holds values that are not finite")
     narrow.load_state_dict(tensors)
-    take_discriminator(narrow, network, rng, painted)
-    return channels
+    return narrow, generator
 
 
 def take_discriminator(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from model.training.config import Phase
+from model.training.config_tables import Phase
 
 
 @dataclass(frozen=True, slots=True)

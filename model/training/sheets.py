@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +20,12 @@ def save_sheet(images: NDArray[np.uint8], path: Path, columns: int) -> None:
         path: the PNG; its folder is made.
         columns: images per row, at least 1.
     """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(sheet_png(images, columns))
+
+
+def sheet_png(images: NDArray[np.uint8], columns: int) -> bytes:
+    """The same as a PNG's bytes."""
     factor = max(1, MIN_TILE // images.shape[1])
     tiles = images.repeat(factor, axis=1).repeat(factor, axis=2)
     side = tiles.shape[1]
@@ -27,5 +34,6 @@ def save_sheet(images: NDArray[np.uint8], path: Path, columns: int) -> None:
     for index, tile in enumerate(tiles):
         top, left = index // columns * side, index % columns * side
         sheet[top : top + side, left : left + side] = tile
-    path.parent.mkdir(parents=True, exist_ok=True)
-    Image.fromarray(sheet).save(path)
+    buffer = io.BytesIO()
+    Image.fromarray(sheet).save(buffer, "PNG")
+    return buffer.getvalue()

@@ -70,6 +70,12 @@ class RunFolder:
         if not self.state_path.exists():
             return None
         channels, latent_size, state = self.read_state()
+        critic = discriminator_channels(state)
+        if critic != config.critic_channels and channels == config.channels:
+            raise TrainingError(
+                f"{self.state_path}: of a run whose discriminator has channels {[*critic]}; the config says "
+                f"{[*config.critic_channels]}: choose another run folder"
+            )
         if channels != config.channels or latent_size != config.latent_size:
             raise TrainingError(
                 f"{self.state_path}: of a run with channels {[*channels]} and latent size "
@@ -110,6 +116,13 @@ class RunFolder:
             if file.write(line) < len(line):
                 file.truncate(end)  # a full disk takes a part
                 raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+def discriminator_channels(state: Mapping[str, Any]) -> tuple[int, ...]:
+    """The feature maps of a state's discriminator, from 4x4 up."""
+    weights = state["discriminator"]
+    levels = sum(name.startswith("from_rgb.") and name.endswith(".weight") for name in weights)
+    return tuple(int(weights[f"from_rgb.{level}.weight"].shape[0]) for level in range(levels))
 
 
 def _is_sound_zip(path: Path) -> bool:
@@ -156,5 +169,7 @@ def export_run(
     arrays = {name: tensor.numpy() for name, tensor in tensors.items()}
     digest = save_checkpoint(target, arrays, config.generator_config(images / 1000))
     if discriminator is not None:
-        save_discriminator(discriminator, state["discriminator"], config.channels)
+        save_discriminator(
+            discriminator, state["discriminator"], discriminator_channels(state), config.channels
+        )
     return digest

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterable
+import logging
 from typing import Any
 
 import numpy as np
@@ -14,14 +14,19 @@ from torch import Tensor
 from model.networks import Discriminator, Generator, upsample
 from model.training import losses
 from model.training.config import TrainingConfig
+from model.training.config_tables import ProjectedWeights
 from model.training.dataset import Dataset
+from model.training.optimisers import adam, set_rate, take_state
 from model.training.order import DataOrder
+from model.training.projected_step import ProjectedStep
 from model.training.schedule import Position, position_at
 from model.training.teacher import Teacher, detail_distance, feature_distance
 
 SHEET_LATENTS = 64
 EMA_WARMUP = 10
 """The average's half-life starts this many steps short, so that the first weights are soon forgotten."""
+
+log = logging.getLogger(__name__)
 
 
 class Trainer:
@@ -32,6 +37,8 @@ class Trainer:
         dataset: real images, at least as large as the config's resolution.
         device: "cpu" or "cuda".
         teacher: as `config.teacher` asks for.
+    Raises:
+        TrainingError: `config.projected` asks for a feature network that cannot be had.
     """
 
     def __init__(
@@ -49,7 +56,7 @@ class Trainer:
         self.order = DataOrder(dataset.count, config.seed + 1)
         weights = torch.Generator().manual_seed(config.seed + 2)
         generator = Generator(config.channels, config.latent_size, weights)
-        discriminator = Discriminator(config.channels, config.stddev_group, weights)
+        discriminator = Discriminator(config.critic_channels, config.stddev_group, weights)
         self.sheet_latents = torch.randn(SHEET_LATENTS, config.latent_size, generator=weights).to(self.device)
         layout = {"device": self.device, "memory_format": torch.channels_last}
         self.generator: Generator = generator.to(**layout)  # type: ignore[call-overload]
@@ -57,8 +64,11 @@ class Trainer:
         self.average = copy.deepcopy(self.generator).requires_grad_(False).eval()
         if config.compile:
             self.generator.compile_activation()
-        self.generator_optimiser = self._adam(self.generator.parameters())
-        self.discriminator_optimiser = self._adam(self.discriminator.parameters())
+        self.generator_optimiser = adam(self.generator.parameters(), config.optimiser)
+        self.discriminator_optimiser = adam(self.discriminator.parameters(), config.optimiser)
+        self.projected: ProjectedStep | None = None
+        if config.projected is not None:
+            self.projected = ProjectedStep(config, config.projected, self.device, config.seed + 4)
 
     @property
     def position(self) -> Position:
@@ -66,21 +76,28 @@ class Trainer:
         return position_at(self.config.phases, self.images)
 
     def step(self) -> dict[str, Tensor]:
-        """Train both networks on one batch.
+        """Train the networks on one batch.
 
         Returns:
-            Scalars on the device: loss_d, real_score, fake_score; when taken loss_g, penalty, teacher_l1,
-            teacher_details and teacher_features.
+            Scalars on the device, when taken: loss_d, real_score, fake_score, penalty, loss_projected,
+            loss_g, loss_g_projected, teacher_l1, teacher_details and teacher_features.
         """
         position = self.position
+        weights = self.config.discriminator_weights(position.resolution, self.images)
         self._set_learning_rate()
         real = self.real_batch(position)
         latents = self._randn(position.batch, self.config.latent_size)
         with self._autocast():
             fake = self.generator(latents, position.level, position.alpha)
-        figures = self._train_discriminator(position, real, fake.detach().float())
+        figures: dict[str, Tensor] = {}
+        seen: list[Tensor] = []
+        if weights.pixel_weight:
+            figures |= self._train_discriminator(position, real, fake.detach().float())
+        if self.projected and weights.weight:
+            seen, more = self.projected.train(real, fake.float(), self.images, self.rng)
+            figures |= more
         if self.images >= self.generator_waits_until:
-            figures |= self._train_generator(position, latents, fake)
+            figures |= self._train_generator(position, latents, fake, seen, weights)
             self._update_average(position.batch)
         self.images += position.batch
         self.steps += 1
@@ -112,13 +129,17 @@ class Trainer:
         return ((images + 1) * 127.5).round().clamp(0, 255).byte().permute(0, 2, 3, 1).cpu()
 
     def is_finite(self) -> bool:
-        """Whether every weight of both networks is a finite number."""
+        """Whether every weight of the networks is a finite number."""
         tensors = [*self.generator.parameters(), *self.discriminator.parameters()]
+        if self.projected:
+            tensors += self.projected.network.parameters()
         return all(bool(torch.isfinite(tensor).all()) for tensor in tensors)
 
     def state_dict(self) -> dict[str, Any]:
         """Everything that the next steps depend on."""
+        projected = {"projected": self.projected.state_dict()} if self.projected else {}
         return {
+            **projected,
             "images": self.images,
             "steps": self.steps,
             "generator_waits_until": self.generator_waits_until,
@@ -141,14 +162,21 @@ class Trainer:
         self.discriminator.load_state_dict(state["discriminator"])
         self.average.load_state_dict(state["average"])
         for name in ("generator_optimiser", "discriminator_optimiser"):
-            optimiser: torch.optim.Adam = getattr(self, name)
-            settings = [{k: v for k, v in group.items() if k != "params"} for group in optimiser.param_groups]
-            optimiser.load_state_dict(state[name])
-            for group, own in zip(optimiser.param_groups, settings, strict=True):
-                group.update(own)
+            take_state(getattr(self, name), state[name])
         self.rng.set_state(state["rng"])
         self.order.load_state_dict(state["order"])
         self.sheet_latents = state["sheet_latents"].to(self.device)
+        if self.projected and "projected" in state:
+            self.projected.load_state_dict(state["projected"])
+        elif self.projected:
+            log.info("the run had no projected discriminator yet: a new one begins")
+            self.let_generator_wait()
+        elif "projected" in state:
+            log.info("the config has no [projected]: the run's projected discriminator is left behind")
+
+    def let_generator_wait(self) -> None:
+        """Train discriminators alone for the config's `discriminator_alone_kimg` from here on."""
+        self.generator_waits_until = self.images + round(self.config.discriminator_alone_kimg * 1000)
 
     def _train_discriminator(self, position: Position, real: Tensor, fake: Tensor) -> dict[str, Tensor]:
         loss, net = self.config.loss, self.discriminator
@@ -187,15 +215,29 @@ class Trainer:
             return losses.r1_penalty(score, real), loss.gamma * loss.r1_every
         return None, 0.0
 
-    def _train_generator(self, position: Position, latents: Tensor, fake: Tensor) -> dict[str, Tensor]:
+    def _train_generator(
+        self,
+        position: Position,
+        latents: Tensor,
+        fake: Tensor,
+        seen: list[Tensor],
+        weights: ProjectedWeights,
+    ) -> dict[str, Tensor]:
         self.generator_optimiser.zero_grad(set_to_none=True)
         self.discriminator.requires_grad_(False)
-        with self._autocast():
-            scores = self.discriminator(fake.float(), position.level, position.alpha).float()
-        ns = self.config.loss.kind == "ns-r1"
-        loss = losses.generator_ns(scores) if ns else losses.generator_wgan(scores)
-        figures = {"loss_g": loss.detach()}
-        loss = loss + self._to_teacher(position, latents, fake, figures)
+        figures: dict[str, Tensor] = {}
+        loss = self._to_teacher(position, latents, fake, figures)
+        if weights.pixel_weight:
+            with self._autocast():
+                scores = self.discriminator(fake.float(), position.level, position.alpha).float()
+            ns = self.config.loss.kind == "ns-r1"
+            part = losses.generator_ns(scores) if ns else losses.generator_wgan(scores)
+            figures["loss_g"] = part.detach()
+            loss = loss + weights.pixel_weight * part
+        if self.projected and weights.weight:
+            part = self.projected.generator_loss(seen)
+            figures["loss_g_projected"] = part.detach()
+            loss = loss + weights.weight * part
         torch.autograd.backward(loss)
         self.discriminator.requires_grad_(True)
         self.generator_optimiser.step()
@@ -203,12 +245,13 @@ class Trainer:
 
     def _to_teacher(
         self, position: Position, latents: Tensor, fake: Tensor, figures: dict[str, Tensor]
-    ) -> Tensor | float:
+    ) -> Tensor:
+        nothing = fake.new_zeros((), dtype=torch.float32)
         if self.teacher is None or self.config.teacher is None:
-            return 0.0
+            return nothing
         weights = self.config.teacher.weights_at(self.images)
         if not (weights.weight or weights.feature_weight or weights.detail_weight):
-            return 0.0
+            return nothing
         with torch.no_grad(), self._autocast():
             wanted = _faded(self.teacher.paint(latents, position.level), position)
         distances = {"teacher_l1": (weights.weight, F.l1_loss(fake.float(), wanted))}
@@ -231,20 +274,11 @@ class Trainer:
         current: list[Tensor] = [*self.generator.parameters()]
         torch._foreach_lerp_(averaged, current, 1 - keep)
 
-    def _adam(self, parameters: Iterable[torch.nn.Parameter]) -> torch.optim.Adam:
-        settings = self.config.optimiser
-        betas = (settings.beta1, settings.beta2)
-        return torch.optim.Adam(parameters, lr=settings.learning_rate, betas=betas, eps=1e-8)
-
     def _set_learning_rate(self) -> None:
         settings = self.config.optimiser
         rate = settings.learning_rate_at(self.images)
-        for optimiser, factor in (
-            (self.generator_optimiser, settings.generator_factor),
-            (self.discriminator_optimiser, 1.0),
-        ):
-            for group in optimiser.param_groups:
-                group["lr"] = rate * factor
+        set_rate(self.generator_optimiser, rate * settings.generator_factor)
+        set_rate(self.discriminator_optimiser, rate)
 
     def _randn(self, *shape: int) -> Tensor:
         return torch.randn(*shape, generator=self.rng).to(self.device)

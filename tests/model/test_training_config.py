@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from model.checkpoint import read_header
-from model.training.config import Phase, TrainingConfig, load_training_config
+from model.training.config import TrainingConfig, load_training_config
+from model.training.config_tables import Phase
 from model.training.errors import TrainingConfigError
 from model.training.schedule import position_at
 from tests.model.test_training import CHANGES, write_config
