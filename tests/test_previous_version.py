@@ -110,7 +110,7 @@ class TestResults:
 
     @pytest.mark.parametrize("form", ["zip", "tar", "webdataset", "parquet", "csv", "jsonl"])
     def test_export(self, store: DirectoryStore, tmp_path: Path, form: str) -> None:
-        asked = ("--format", form, "-o", str(tmp_path / "out"), "--strict")
+        asked = ("--both", "--format", form, "-o", str(tmp_path / "out"), "--strict")
         (found,) = documents(store, "results", "export", "succeeded", *asked)
         assert (found["images"], found["images_missing"], found["left_out"]) == (12, 0, 0)
 

@@ -7,15 +7,12 @@ from __future__ import annotations
 
 import http
 from collections.abc import Iterator, Mapping
-from typing import Any, Final
+from typing import Any
 
 from local.addresses import Addresses
 from local.http_call import call
 from pipeline.config.pubsub_settings import ACK_DEADLINE_S, MAX_DELIVERY_ATTEMPTS, RETENTION_S
 from results.targets import PUSHED_TARGETS, Target
-
-PUSHES_AT_ONCE: Final = 2
-"""The emulator has at most so many pushes of a subscription in flight (measured)."""
 
 _Resource = tuple[str, Mapping[str, Any]]
 

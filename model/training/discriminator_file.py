@@ -37,13 +37,13 @@ def save_discriminator(
     """
     stored = {name: tensor.cpu().half().contiguous() for name, tensor in weights.items()}
     about = json.dumps(
-        {"schema": SCHEMA, "channels": channels, "generator": generator, "sha256": _seal(stored)}
+        {"schema": SCHEMA, "channels": channels, "generator": generator, "sha256": _checksum(stored)}
     )
     write_atomically(path, save(stored, {KEY: about}))
 
 
 def load_discriminator(
-    path: Path, network: Discriminator, rng: torch.Generator, painted: Tensor | None = None
+    path: Path, network: Discriminator, rng: torch.Generator, generated: Tensor | None = None
 ) -> tuple[int, ...]:
     """Take over the weights of a file; levels of the network that the file lacks keep their own.
 
@@ -51,7 +51,7 @@ def load_discriminator(
         path: what `save_discriminator` wrote.
         network: whose channels must be those of the file, or whole multiples: it is widened then.
         rng: for widening.
-        painted: as for `take_discriminator`.
+        generated: as for `take_discriminator`.
     Returns:
         The channels of the generator that it was trained with.
     Raises:
@@ -63,7 +63,7 @@ def load_discriminator(
             f"{path.name}: has channels {[*narrow.channels]}, "
             f"of which the run's {[*network.channels]} are no multiples"
         )
-    take_discriminator(narrow, network, rng, painted)
+    take_discriminator(narrow, network, rng, generated)
     return generator
 
 
@@ -90,8 +90,8 @@ def open_discriminator(path: Path, stddev_group: int) -> tuple[Discriminator, tu
         raise CheckpointError(f"{path.name}: damaged, or no discriminator's file") from None
     if schema != SCHEMA:
         raise CheckpointError(f"{path.name}: schema {schema!r} is not {SCHEMA}")
-    # Files of before this was written down have no seal.
-    if "sha256" in about and about["sha256"] != _seal(tensors):
+    # Files of before this was written down have no checksum.
+    if "sha256" in about and about["sha256"] != _checksum(tensors):
         raise CheckpointError(f"{path.name}: damaged: its bytes are not those that were saved")
     narrow = Discriminator(channels, stddev_group, torch.Generator())
     own = narrow.state_dict()
@@ -104,7 +104,7 @@ def open_discriminator(path: Path, stddev_group: int) -> tuple[Discriminator, tu
 
 
 def take_discriminator(
-    given: Discriminator, network: Discriminator, rng: torch.Generator, painted: Tensor | None
+    given: Discriminator, network: Discriminator, rng: torch.Generator, generated: Tensor | None
 ) -> None:
     """Have a network score as another one does, whose resolution may be lower or higher.
 
@@ -112,19 +112,19 @@ def take_discriminator(
         given: another one, its channels those of the network or divisors of them.
         network: levels that `given` lacks keep their weights.
         rng: for widening.
-        painted: [N, 3, R, R], about -1..1, to fit the lower levels of a higher one to. Without it, or where R
+        generated: [N, 3, R, R], about -1..1, to fit a higher one's lower levels to. Without it, or where R
             is not its resolution, the lower levels are taken as they are.
     """
     levels, top = len(network.channels), len(given.channels) - 1
-    if top >= levels and painted is not None and painted.shape[-1] == 4 << top:
-        given = lower_discriminator(given, levels, painted)
+    if top >= levels and generated is not None and generated.shape[-1] == 4 << top:
+        given = lower_discriminator(given, levels, generated)
     widen_discriminator(given, network, rng)
 
 
-def _seal(tensors: Mapping[str, Tensor]) -> str:
+def _checksum(tensors: Mapping[str, Tensor]) -> str:
     """SHA-256 (hex) over names and values: safetensors itself has no checksum."""
-    seal = hashlib.sha256()
+    checksum = hashlib.sha256()
     for name in sorted(tensors):
-        seal.update(name.encode())
-        seal.update(tensors[name].float().contiguous().numpy().tobytes())
-    return seal.hexdigest()
+        checksum.update(name.encode())
+        checksum.update(tensors[name].float().contiguous().numpy().tobytes())
+    return checksum.hexdigest()

@@ -16,7 +16,7 @@ def load_generator(path: Path) -> tuple[Generator, GeneratorConfig]:
     """Read a checkpoint.
 
     Returns:
-        The generator, which paints at its last level; and the checkpoint's config.
+        The generator, which generates at its last level; and the checkpoint's config.
     Raises:
         CheckpointError: it cannot be read, or it is damaged.
         TrainingError: it was made with other constants than the networks that train here.

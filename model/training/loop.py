@@ -125,7 +125,7 @@ class TrainingLoop:
         every = self.trainer.config.sheet_kimg * 1000
         if images_before // every == self.trainer.images // every:
             return
-        images = self.trainer.paint(self.trainer.sheet_latents).numpy()
+        images = self.trainer.generate(self.trainer.sheet_latents).numpy()
         path = self.folder.path / "sheets" / f"{self.trainer.images / 1000:010.3f}k.png"
         save_sheet(images, path, SHEET_COLUMNS)
 

@@ -30,7 +30,7 @@ def halved(images: Tensor, times: int) -> Tensor:
 
 
 @torch.no_grad()
-def painted(generator: Generator, rng: torch.Generator) -> Tensor:
+def sample_images(generator: Generator, rng: torch.Generator) -> Tensor:
     """Images for `lower_discriminator`: [64, 3, R, R] at the generator's last level, about -1..1."""
     top = len(generator.channels) - 1
     latents = torch.randn(BATCHES, BATCH, generator.latent_size, generator=rng)
@@ -39,10 +39,10 @@ def painted(generator: Generator, rng: torch.Generator) -> Tensor:
 
 @torch.no_grad()
 def lower_generator(high: Generator, levels: int, rng: torch.Generator) -> Generator:
-    """A generator that paints about what another one does, at a lower resolution.
+    """A generator that generates about what another one does, at a lower resolution.
 
     Args:
-        high: painting at its last level.
+        high: generating at its last level.
         levels: how many of its levels to keep.
         rng: source of the latents of the fit.
     """

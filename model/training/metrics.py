@@ -1,4 +1,4 @@
-"""How good painted faces are, measured without a download. Needs the `quality` extra.
+"""How good generated faces are, measured without a download. Needs the `quality` extra.
 
 KID-EffNet is the kernel distance of KID (arXiv:1801.01401) on features of EfficientNet-Lite0, whose weights
 come inside a package; it is not comparable with KID or FID on Inception features.
@@ -124,7 +124,7 @@ def kernel_distance(a: NDArray[np.float32], b: NDArray[np.float32]) -> float:
 
 
 def precision_recall(
-    real: NDArray[np.float32], painted: NDArray[np.float32], neighbours: int = 3
+    real: NDArray[np.float32], generated: NDArray[np.float32], neighbours: int = 3
 ) -> tuple[float, float]:
     """Improved precision and recall (arXiv:1904.06991).
 
@@ -133,16 +133,16 @@ def precision_recall(
 
     Args:
         real: features [N, D].
-        painted: features [M, D]; the figures depend on the counts, so compare equal ones.
+        generated: features [M, D]; the figures depend on the counts, so compare equal ones.
         neighbours: k.
     Returns:
-        The share of painted ones within the real ones' balls, and of real ones within the painted ones'.
+        The share of generated ones within the real ones' balls, and of real ones within the generated ones'.
     """
-    between = _distances(real, painted)
+    between = _distances(real, generated)
     real_reach = np.sort(_distances(real, real), axis=1)[:, neighbours]
-    painted_reach = np.sort(_distances(painted, painted), axis=1)[:, neighbours]
+    generated_reach = np.sort(_distances(generated, generated), axis=1)[:, neighbours]
     precision = (between <= real_reach[:, None]).any(axis=0).mean()
-    recall = (between <= painted_reach[None, :]).any(axis=1).mean()
+    recall = (between <= generated_reach[None, :]).any(axis=1).mean()
     return float(precision), float(recall)
 
 
@@ -171,7 +171,7 @@ def sliced_wasserstein(a: Images, b: Images, seed: int = 0) -> dict[int, float]:
 
 
 def nearest_neighbours(images: Images, training: Images) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-    """The training image that each painted one is closest to, to look for memorised ones.
+    """The training image that each generated one is closest to, to look for memorised ones.
 
     Args:
         images: uint8 RGB [N, R, R, 3].

@@ -2,7 +2,7 @@
 
 The classifier's maps at four scales are mixed across channels and across scales by random weights that stay
 as they are (the paper's CCM and CSM); a small head on each of the mixed maps learns to tell real from
-painted, by the hinge loss. The heads cannot dwell on single pixels, and the generator hears early what makes
+generated, by the hinge loss. Heads cannot dwell on single pixels, and the generator hears early what makes
 an image look wrong.
 """
 

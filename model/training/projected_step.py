@@ -44,7 +44,7 @@ class ProjectedStep:
 
         Args:
             real: float32 [N, 3, R, R], about -1..1.
-            fake: the same, painted; the generator's gradient flows through what is seen of it.
+            fake: the same, generated; the generator's gradient flows through what is seen of it.
             images: real images shown before it.
             rng: of the augmentation.
         Returns:

@@ -34,19 +34,19 @@ class Quality:
     """How a model's images compare with real ones.
 
     Args:
-        images: painted images that were measured in a split, and real ones in each half.
-        splits: how often: each with other painted images, and the real ones halved otherwise.
-        face_rate: share of painted images with a face that OpenCV finds, 0..1.
+        images: generated images that were measured in a split, and real ones in each half.
+        splits: how often: each with other generated images, and the real ones halved otherwise.
+        face_rate: share of generated images with a face that OpenCV finds, 0..1.
         face_rate_real: the same of real ones.
-        kid: KID-EffNet times 1000, painted against real.
+        kid: KID-EffNet times 1000, generated against real.
         kid_real: one half of the real ones against the other; about 0.
         kid_unseen: KID times 1000 on the features of a network that training never looks through.
         kid_unseen_real: one half of the real ones against the other; about 0.
-        precision: share of painted images that lie among the real ones, by that network's features.
+        precision: share of generated images that lie among the real ones, by that network's features.
         precision_real: the same of one half of the real ones.
-        recall: share of real images that lie among the painted ones.
+        recall: share of real images that lie among the generated ones.
         recall_real: the same among one half of the real ones.
-        swd: resolution in px to sliced Wasserstein distance times 1000, painted against real.
+        swd: resolution in px to sliced Wasserstein distance times 1000, generated against real.
         swd_real: one half of the real ones against the other.
         nearest_median: median root mean square difference to the nearest real image, 0..255.
         nearest_median_real: the same from each half's images to the other half.
@@ -86,10 +86,10 @@ class Quality:
 
 
 def check_measurable(count: int, real: int, resolution: int) -> None:
-    """Refuse what `measure` cannot do, before an image is painted for it.
+    """Refuse what `measure` cannot do, before an image is generated for it.
 
     Args:
-        count: painted images.
+        count: generated images.
         real: real images.
         resolution: of both, in pixels.
     Raises:
@@ -107,13 +107,13 @@ def check_measurable(count: int, real: int, resolution: int) -> None:
     metrics.check_installed()
 
 
-def measure(paint: Callable[[int], Images], real: Images, count: int, splits: int = 1) -> Quality:
+def measure(generate: Callable[[int], Images], real: Images, count: int, splits: int = 1) -> Quality:
     """Measure a model.
 
     Args:
-        paint: gives a split's painted images, uint8 RGB [count, R, R, 3]; each split others.
+        generate: gives a split's generated images, uint8 RGB [count, R, R, 3]; each split others.
         real: uint8 RGB [2 * count, R, R, 3] or more, best not those it was trained on.
-        count: painted images in a split.
+        count: generated images in a split.
         splits: how many.
     Raises:
         DatasetError, TrainingError: as `check_measurable`.
@@ -122,9 +122,9 @@ def measure(paint: Callable[[int], Images], real: Images, count: int, splits: in
     for split in range(splits):
         # Files come in the order of their names, which may be that of a kind: shuffle, but as last time.
         order = np.random.default_rng(split).permutation(len(real))
-        painted = paint(split)
-        check_measurable(count, len(real), painted.shape[1])
-        rows.append(_measure(painted, real[order[:count]], real[order[count : 2 * count]]))
+        generated = generate(split)
+        check_measurable(count, len(real), generated.shape[1])
+        rows.append(_measure(generated, real[order[:count]], real[order[count : 2 * count]]))
     figures = {name: _figure([row[name] for row in rows]) for name in rows[0]}
     levels = [int(name.removeprefix("swd ")) for name in figures if name.startswith("swd ")]
     return Quality(
@@ -136,12 +136,12 @@ def measure(paint: Callable[[int], Images], real: Images, count: int, splits: in
     )
 
 
-def _measure(painted: Images, first: Images, second: Images) -> dict[str, float]:
+def _measure(generated: Images, first: Images, second: Images) -> dict[str, float]:
     """One split's figures, by the names of `Quality`'s; a level's end in its resolution."""
     row: dict[str, float] = {}
     known, unseen = metrics.features(first), unseen_network.features(first)
-    # The real ones' second half stands where the painted ones do.
-    for suffix, ours in (("", painted), ("_real", second)):
+    # The real ones' second half stands where the generated ones do.
+    for suffix, ours in (("", generated), ("_real", second)):
         row[f"face_rate{suffix}"] = metrics.face_rate(ours)
         row[f"kid{suffix}"] = metrics.kernel_distance(metrics.features(ours), known)
         seen = unseen_network.features(ours)

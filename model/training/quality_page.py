@@ -43,7 +43,7 @@ def quality_page(name: str, digest: str, report: Quality, sheets: Mapping[str, b
 <style>{STYLE}</style>
 <h1>{html.escape(name)}</h1>
 <p><code>{html.escape(digest)}</code></p>
-<p>Means and standard deviations of {report.splits} splits, each of {report.images:,} painted images
+<p>Means and standard deviations of {report.splits} splits, each of {report.images:,} generated images
 against as many real ones; on the right one half of the real ones against the other. KID-EffNet looks through
 the network that projected training looks through; KID-ResNet, precision and recall through one that it never
 sees.</p>

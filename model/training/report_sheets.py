@@ -17,19 +17,19 @@ COLUMNS = 8
 BATCH = 16
 
 
-def neighbour_sheet(painted: Images, real: Images) -> tuple[Images, int]:
-    """The painted images that come closest to a real one, each beside it: for eyes to judge.
+def neighbour_sheet(generated: Images, real: Images) -> tuple[Images, int]:
+    """The generated images that come closest to a real one, each beside it: for eyes to judge.
 
     Args:
-        painted: uint8 RGB [N, R, R, 3].
+        generated: uint8 RGB [N, R, R, 3].
         real: uint8 RGB [M, R, R, 3], those it was trained on.
     Returns:
-        uint8 [2 * min(N, 16), R, R, 3], painted and real in turn, and the columns to lay them out in.
+        uint8 [2 * min(N, 16), R, R, 3], generated and real in turn, and the columns to lay them out in.
     """
-    indices, differences = metrics.nearest_neighbours(painted, real)
+    indices, differences = metrics.nearest_neighbours(generated, real)
     closest = np.argsort(differences)[:SHOWN]
-    pairs = np.stack([painted[closest], real[indices[closest]]], axis=1)
-    return pairs.reshape(-1, *painted.shape[1:]), COLUMNS
+    pairs = np.stack([generated[closest], real[indices[closest]]], axis=1)
+    return pairs.reshape(-1, *generated.shape[1:]), COLUMNS
 
 
 class Judge:
@@ -51,16 +51,16 @@ class Judge:
             raise TrainingError(f"{path}: judges images of {4 << self._level} px, not of {resolution}")
 
     @torch.inference_mode()
-    def worst_sheet(self, painted: Images) -> tuple[Images, int]:
-        """The painted images with the lowest scores, the worst first.
+    def worst_sheet(self, generated: Images) -> tuple[Images, int]:
+        """The generated images with the lowest scores, the worst first.
 
         Args:
-            painted: uint8 RGB [N, R, R, 3].
+            generated: uint8 RGB [N, R, R, 3].
         Returns:
             uint8 [min(N, 16), R, R, 3], and the columns to lay them out in.
         """
         scores: list[float] = []
-        for start in range(0, len(painted), BATCH):
-            x = torch.from_numpy(painted[start : start + BATCH].copy()).permute(0, 3, 1, 2).float()
+        for start in range(0, len(generated), BATCH):
+            x = torch.from_numpy(generated[start : start + BATCH].copy()).permute(0, 3, 1, 2).float()
             scores += self._network(x / 127.5 - 1, self._level).flatten().tolist()
-        return painted[np.argsort(scores, kind="stable")[:SHOWN]], COLUMNS
+        return generated[np.argsort(scores, kind="stable")[:SHOWN]], COLUMNS

@@ -1,6 +1,6 @@
 """A finished generator of a higher resolution that a run's generator learns from, beside the discriminator.
 
-The distances to what the teacher paints for the same latents, in pixels, in fine lines (about the first band
+Distances to what the teacher generates for the same latents, in pixels, in fine lines (about the first band
 of a Laplacian pyramid, arXiv:1707.05776) and in what the discriminator's layers see of them (feature
 matching, arXiv:1711.11585), keep a small generator near good images, also while its discriminator is still
 new; the adversarial loss brings the sharpness that a mean distance alone would blur (as in arXiv:2003.08936,
@@ -24,7 +24,7 @@ from model.training.lower import halved
 
 
 class Teacher:
-    """Paints what a run's generator should come near to.
+    """Generates what a run's generator should come near to.
 
     Args:
         path: a checkpoint with the run's latent size and at least its resolution.
@@ -38,7 +38,7 @@ class Teacher:
         self._generator, found = load_generator(path)
         if found.latent_size != config.latent_size or found.resolution < config.resolution:
             raise TrainingError(
-                f"{path}: paints {found.resolution} px from {found.latent_size} latents; a teacher of this "
+                f"{path}: makes {found.resolution} px from {found.latent_size} latents; a teacher of this "
                 f"run must have {config.latent_size} latents and {config.resolution} px or more"
             )
         self._level = len(found.channels) - 1
@@ -47,12 +47,12 @@ class Teacher:
             self._generator.compile_activation()
 
     def to(self, device: torch.device) -> Teacher:
-        """Paint there from now on."""
+        """Generate there from now on."""
         self._generator.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         return self
 
     @torch.no_grad()
-    def paint(self, latents: Tensor, level: int) -> Tensor:
+    def generate(self, latents: Tensor, level: int) -> Tensor:
         """Its images, halved to a level's resolution.
 
         Args:

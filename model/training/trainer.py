@@ -118,8 +118,8 @@ class Trainer:
         return _faded(real, position)
 
     @torch.no_grad()
-    def paint(self, latents: Tensor) -> Tensor:
-        """Paint with the averaged generator at the present level, in fp32.
+    def generate(self, latents: Tensor) -> Tensor:
+        """Generate with the averaged generator at the present level, in fp32.
 
         Returns:
             uint8 [N, R, R, 3] on the CPU.
@@ -253,7 +253,7 @@ class Trainer:
         if not (weights.weight or weights.feature_weight or weights.detail_weight):
             return nothing
         with torch.no_grad(), self._autocast():
-            wanted = _faded(self.teacher.paint(latents, position.level), position)
+            wanted = _faded(self.teacher.generate(latents, position.level), position)
         distances = {"teacher_l1": (weights.weight, F.l1_loss(fake.float(), wanted))}
         if weights.detail_weight:
             distances["teacher_details"] = weights.detail_weight, detail_distance(fake.float(), wanted)

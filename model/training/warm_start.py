@@ -12,7 +12,7 @@ from model.training.config import TrainingConfig
 from model.training.discriminator_file import load_discriminator, take_discriminator
 from model.training.errors import TrainingError
 from model.training.finished import load_generator
-from model.training.lower import lower_generator, painted
+from model.training.lower import lower_generator, sample_images
 from model.training.state import RunFolder, discriminator_channels
 from model.training.trainer import Trainer
 from model.training.widen import can_widen, widen_generator
@@ -48,7 +48,7 @@ def _from_checkpoint(trainer: Trainer, path: Path, discriminator: Path | None) -
     _take_over(trainer, generator, generator)
     known = None
     if discriminator is not None:
-        images = _painted(trainer, generator)
+        images = _generated(trainer, generator)
         known = load_discriminator(discriminator, trainer.discriminator, _random(trainer), images)
     knows = known == config.channels and trainer.projected is None
     _set_position(trainer, config.channels, config.training_kimg, knows)
@@ -69,7 +69,7 @@ def _from_run(trainer: Trainer, folder: Path) -> None:
         )
     discriminator = Discriminator(critic, trainer.config.stddev_group, torch.Generator())
     discriminator.load_state_dict(state["discriminator"])
-    take_discriminator(discriminator, trainer.discriminator, _random(trainer), _painted(trainer, average))
+    take_discriminator(discriminator, trainer.discriminator, _random(trainer), _generated(trainer, average))
     trainer.sheet_latents = state["sheet_latents"].to(trainer.device)
     knows = trainer.projected is None or trainer.projected.take_heads(state.get("projected"))
     _set_position(trainer, channels, state["images"] / 1000, knows)
@@ -82,11 +82,11 @@ def _take_over(trainer: Trainer, generator: Generator, average: Generator) -> No
         widen_generator(fits, own, _random(trainer))
 
 
-def _painted(trainer: Trainer, generator: Generator) -> Tensor | None:
+def _generated(trainer: Trainer, generator: Generator) -> Tensor | None:
     """What lower levels of a discriminator are fitted to; None where levels are not taken off."""
     if len(generator.channels) <= len(trainer.config.channels):
         return None
-    return painted(generator, _random(trainer))
+    return sample_images(generator, _random(trainer))
 
 
 def _random(trainer: Trainer) -> torch.Generator:

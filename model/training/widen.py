@@ -1,4 +1,4 @@
-"""More feature maps for trained networks, which paint and score as before: Net2WiderNet (arXiv:1511.05641).
+"""More feature maps for trained networks, which act as before: Net2WiderNet (arXiv:1511.05641).
 
 A layer's new outputs repeat its old ones; the layer after it shares each old input's weight out among the
 repeats. The shares are drawn at random, so that repeats get gradients of their own and part ways. Counts grow
@@ -27,7 +27,7 @@ def can_widen(old: Sequence[int], new: Sequence[int]) -> bool:
 
 
 def widen_generator(narrow: Generator, wide: Generator, rng: torch.Generator) -> None:
-    """Have a generator paint as a narrower one does at its last level, within rounding.
+    """Have a generator generate as a narrower one does at its last level, within rounding.
 
     Args:
         narrow: what is taken over.

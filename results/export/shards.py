@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
-from typing import IO, Any, Final, Protocol
+from typing import IO, Any, Protocol
 
 from results.export.partial import PartialFile, WholeWriter, read_json, write_json
 from results.export.samples import ExportError, Sample, Source
@@ -174,7 +174,3 @@ class ShardedExport:
         stem = name.removesuffix(f".{self._suffix}")
         numbers = isinstance(one, dict) and all(isinstance(one.get(key), int) for key in ("images", "bytes"))
         return numbers and stem != name and "/" not in name and stem[-6:].isdecimal()
-
-
-SHARD_SIZE: Final = 1000
-"""Images per shard, unless told: 8 MB at 64 pixels a side, about 300 MB at 512."""

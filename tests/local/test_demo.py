@@ -53,20 +53,20 @@ def test_an_interrupted_demo_leaves_nothing_running(start: Start, number: signal
 
 DROPPED = """
 import os, sys
-import diptych.commands.stack.demo
+import diptych.commands.stack.demo_run
 from diptych.cli import main
 
 class Signalled:
     def __del__(self):
         os.kill(os.getpid(), {number})
 
-real = diptych.commands.stack.demo.submit
+real = diptych.commands.stack.demo_run.submit
 
 def submit(*arguments):
     Signalled()
     return real(*arguments)
 
-diptych.commands.stack.demo.submit = submit
+diptych.commands.stack.demo_run.submit = submit
 sys.argv = ["diptych", "demo", "-n", "400"]
 sys.exit(main())
 """

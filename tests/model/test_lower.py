@@ -17,7 +17,7 @@ from model.training.config import load_training_config
 from model.training.errors import TrainingConfigError, TrainingError
 from model.training.finished import load_generator
 from model.training.loop import TrainingLoop, open_run
-from model.training.lower import halved, lower_discriminator, lower_generator, painted
+from model.training.lower import halved, lower_discriminator, lower_generator, sample_images
 from model.training.state import RunFolder, export_run
 from model.training.teacher import detail_distance
 from tests.model.test_training import assert_same, data, run_to, write_config
@@ -60,7 +60,7 @@ def high(tmp_path_factory: pytest.TempPathFactory) -> High:
     return found
 
 
-def test_lower_levels_paint_what_a_layer_to_colours_can_make_of_them() -> None:
+def test_lower_levels_generate_what_a_layer_to_colours_can_make_of_them() -> None:
     """No other 1x1 layer comes nearer to the halved images on the latents of the fit."""
     high = Generator((6, 4, 3, 2), 5, seeded(0))
     with_biases(high)
@@ -106,7 +106,7 @@ def test_a_run_takes_the_lower_levels(channels: str, tmp_path: Path, data: Path,
     path = write_config(tmp_path, extra="discriminator_alone_kimg = 0.08")
     path.write_text(path.read_text(encoding="utf-8").replace("[6, 4]", channels), encoding="utf-8")
     config = load_training_config(path)
-    painter, _ = load_generator(high.checkpoint)
+    image_generator, _ = load_generator(high.checkpoint)
     for number, (source, discriminator) in enumerate(
         ((high.checkpoint, high.critic), (high.checkpoint, None), (high.run.path, None))
     ):
@@ -116,7 +116,7 @@ def test_a_run_takes_the_lower_levels(channels: str, tmp_path: Path, data: Path,
         assert trainer.position.resolution == 8
         torch.testing.assert_close(
             trainer.average(trainer.sheet_latents, 1),
-            lower_generator(painter, 2, seeded(config.seed + 3))(trainer.sheet_latents, 1),
+            lower_generator(image_generator, 2, seeded(config.seed + 3))(trainer.sheet_latents, 1),
             rtol=5e-2,
             atol=5e-3,
         )
@@ -132,8 +132,8 @@ def test_a_discriminator_of_a_higher_resolution_is_fitted(tmp_path: Path, data: 
     kept = {name: tensor.float() for name, tensor in load_file(high.critic).items()}
     deep = Discriminator((6, 4, 3), config.stddev_group, seeded(0))
     deep.load_state_dict(kept)
-    painter, _ = load_generator(high.checkpoint)
-    images = painted(painter, seeded(config.seed + 3))
+    image_generator, _ = load_generator(high.checkpoint)
+    images = sample_images(image_generator, seeded(config.seed + 3))
     fitted = lower_discriminator(deep, 2, images)
     assert_same(dict(trainer.discriminator.state_dict()), dict(fitted.state_dict()))
 

@@ -138,9 +138,9 @@ def test_an_easy_task_is_learnt(tmp_path: Path) -> None:
     colours[..., 0] = 230
     np.save(folder / "red.npy", colours)
     trainer, run = open_tiny(tmp_path, folder, "run", extra="ema_kimg = 0.1")
-    start = trainer.paint(trainer.sheet_latents).float().mean(dim=(0, 1, 2))
+    start = trainer.generate(trainer.sheet_latents).float().mean(dim=(0, 1, 2))
     run_to(trainer, run, 3200)
-    end = trainer.paint(trainer.sheet_latents).float().mean(dim=(0, 1, 2))
+    end = trainer.generate(trainer.sheet_latents).float().mean(dim=(0, 1, 2))
     goal = torch.tensor([230.0, 0.0, 0.0])
     assert (end - goal).abs().max() < 40 < (start - goal).abs().max()
 

@@ -36,7 +36,7 @@ def with_biases(network: torch.nn.Module) -> None:
 
 
 @pytest.mark.parametrize("channels", WIDER)
-def test_a_wider_generator_paints_the_same(channels: Sequence[int]) -> None:
+def test_a_wider_generator_generates_the_same(channels: Sequence[int]) -> None:
     narrow, wide = Generator((6, 4, 3), 5, seeded(0)), Generator(channels, 5, seeded(1))
     with_biases(narrow)
     latents = torch.randn(4, 5, generator=seeded(2))
@@ -109,7 +109,7 @@ def test_one_flipped_bit_in_a_discriminator_is_refused(tmp_path: Path) -> None:
         load_discriminator(path, Discriminator((6, 4), 4, seeded(1)), seeded(2))
 
 
-def test_a_discriminator_of_before_it_was_sealed_is_read(tmp_path: Path) -> None:
+def test_a_discriminator_of_before_it_was_checksummed_is_read(tmp_path: Path) -> None:
     path = tmp_path / "critic.safetensors"
     critic = Discriminator((6, 4), 4, seeded(0))
     about = json.dumps({"schema": SCHEMA, "channels": [6, 4]})
