@@ -38,7 +38,7 @@ _LIBRARY: Final = "*/faketime/libfaketimeMT.so.1"
 _SOUND: Final = b'{"body"'
 _POLL_S: Final = 0.05
 _AGAIN_S: Final = 0.5
-_DISK: Final = ("size=4g", "mode=700")
+_DISK: Final = ("size=6g", "mode=700")
 
 
 @contextmanager

@@ -29,7 +29,7 @@ from local.options import StackOptions
 from local.stack import Stack, running
 
 LONG_MINUTES: Final = 120.0
-TASKS: Final = (1, 3, 20, 100)
+TASKS: Final = (1, 3, 40, 150)
 TOLD_EVERY_S: Final = 60.0
 
 
