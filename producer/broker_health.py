@@ -1,10 +1,10 @@
-"""What keeps a job from going on at a Celery broker on Redis: no answer, nobody who delivers, lost tasks."""
+"""What keeps a job from going on at a Celery broker: silence, nobody who delivers, failing or lost tasks."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import closing
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from pipeline.config.celery_settings import queue_name
 from pipeline.config.settings import Settings
@@ -14,6 +14,9 @@ from producer.text import counted
 from results.errors import ResultsError
 from results.job_state import JobState
 from results.targets import Target
+
+if TYPE_CHECKING:
+    from producer.celery.queue import CeleryQueue
 
 READ_MESSAGES: Final = 20_000
 """Longest queues that are read for one look: half a second."""
@@ -78,10 +81,23 @@ def _lost(settings: Settings, state: JobState) -> list[Fault]:
             if count := sum(len(tasks) for tasks in lost.values()):
                 text = f"{counted(count, 'task')} lost by the broker, published again within a minute"
                 found.append(Fault(text, f"diptych resume {job_id} --lost", stops=False))
+            found += _failing(queue, state)
     if held:
         text = f"{counted(held, 'task')} held by a worker that is gone, given back within a minute"
         found.append(Fault(text, f"diptych resume {job_id} --lost", stops=False))
     return found
+
+
+def _failing(queue: CeleryQueue, state: JobState) -> list[Fault]:
+    """Why attempts fail, of each target's first task of which one has: a full disk, say."""
+    failed = {}
+    for task in sorted(queue.tasks(state.targets), key=lambda task: task.task_index, reverse=True):
+        if task.last_error and task.job_id == state.manifest.job_id:
+            failed[task.target] = task.last_error
+    return [
+        Fault(f"the {target} fails, and tries again: {error}", "", stops=False)
+        for target, error in sorted(failed.items())
+    ]
 
 
 def _reason(settings: Settings, error: BaseException) -> str:

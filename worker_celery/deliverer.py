@@ -62,7 +62,7 @@ class Deliverer:
             Exception: what `attempt` and `put_back` raise; the caller must not acknowledge.
         """
         wait_s = queued_delivery.not_before - time.time()
-        if wait_s > 0:
+        if 0 < wait_s <= self._backoff.max_s:  # more: the clock has been set back
             time.sleep(min(wait_s, SLOT_PAUSE_S))
             if wait_s > SLOT_PAUSE_S:
                 self._put_back(queued_delivery)

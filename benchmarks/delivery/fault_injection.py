@@ -30,13 +30,15 @@ from results.targets import PUSHED_TARGETS
 GARBAGE: Final = 12
 """Messages at a time."""
 LONGEST_S: Final = 20.0
-"""Most that a process stands still or a disk is full."""
+"""Most that a process stands still or a disk is full, as a rule,"""
+LONG_S: Final = 140.0
+"""and now and then: so long that `status` must have said why."""
 CLOCK_STEPS_S: Final = (-3600, -90, -5, 5, 90, 3600)
 _LIBRARY: Final = "*/faketime/libfaketimeMT.so.1"
 _SOUND: Final = b'{"body"'
 _POLL_S: Final = 0.05
 _AGAIN_S: Final = 0.5
-_DISK: Final = ("size=4g", "mode=700")
+_DISK: Final = ("size=6g", "mode=700")
 
 
 @contextmanager
@@ -103,11 +105,21 @@ class FaultInjector:
         clock: the services'.
         seed: of kinds, victims and moments.
         pause_s: between two strikes, on average.
+        long_share: share of what lasts that lasts long.
     """
 
-    def __init__(self, stack: Stack, disk: Path | None, clock: Clock, seed: int, pause_s: float) -> None:
+    def __init__(
+        self,
+        stack: Stack,
+        disk: Path | None,
+        clock: Clock,
+        *,
+        seed: int,
+        pause_s: float,
+        long_share: float,
+    ) -> None:
         self._stack, self._disk, self._clock = stack, disk, clock
-        self._random, self._pause_s = Random(seed), pause_s
+        self._random, self._pause_s, self._long_share = Random(seed), pause_s, long_share
         self._sound: dict[str, Any] = {}
         self._ends: list[tuple[float, Callable[[], object]]] = []
         self._kinds: dict[str, Callable[[], bool]] = {
@@ -165,7 +177,9 @@ class FaultInjector:
 
     def _later(self, end: Callable[[], object]) -> bool:
         """Have something ended in a while."""
-        self._ends.append((time.monotonic() + self._random.uniform(0.5, LONGEST_S), end))
+        is_long = self._random.random() < self._long_share
+        lasts_s = LONG_S if is_long else self._random.uniform(0.5, LONGEST_S)
+        self._ends.append((time.monotonic() + lasts_s, end))
         return True
 
     def _kill(self, *victims: str) -> bool:

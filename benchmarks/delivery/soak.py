@@ -29,7 +29,7 @@ from local.options import StackOptions
 from local.stack import Stack, running
 
 LONG_MINUTES: Final = 120.0
-TASKS: Final = (1, 3, 20, 100)
+TASKS: Final = (1, 3, 40, 150)
 TOLD_EVERY_S: Final = 60.0
 
 
@@ -40,7 +40,7 @@ class Soak:
     Args:
         run_s: how long faults come; longer if not every kind has come by then.
         seed: of faults and jobs.
-        pause_s: between two faults, on average.
+        pause_s, long_share: see FaultInjector.
         tasks: sizes of jobs.
         faketime: see Clock.
     """
@@ -48,6 +48,7 @@ class Soak:
     run_s: float
     seed: int = 1
     pause_s: float = 6.0
+    long_share: float = 0.03
     tasks: tuple[int, ...] = TASKS
     faketime: Path | None = None
 
@@ -96,7 +97,9 @@ def run_soak(soak: Soak, folder: Path, tell: Callable[[str], None] = lambda _: N
         store_url = (folder / "disk").as_uri()
         with running(StackOptions(folder, store_url=store_url, environment=environment)) as stack:
             jobs = Jobs(stack, soak.tasks, soak.seed, folder)
-            injector = FaultInjector(stack, disk, clock, soak.seed, soak.pause_s)
+            injector = FaultInjector(
+                stack, disk, clock, seed=soak.seed, pause_s=soak.pause_s, long_share=soak.long_share
+            )
             started = time.monotonic()
             _follow(stack, jobs, injector, soak.run_s, tell)
             return _report(jobs, injector, time.monotonic() - started)
@@ -157,7 +160,7 @@ def main() -> None:
 
     def measure(chosen: argparse.Namespace, folder: Path) -> SoakReport:
         minutes = LONG_MINUTES if chosen.long else chosen.minutes
-        soak = Soak(minutes * 60, chosen.seed, chosen.pause, faketime=chosen.faketime)
+        soak = Soak(minutes * 60, chosen.seed, pause_s=chosen.pause, faketime=chosen.faketime)
         return run_soak(soak, folder, lambda line: print(line, file=sys.stderr, flush=True))
 
     run_script(parser, measure, _text, sound=lambda report: report.promises_kept)

@@ -28,7 +28,7 @@ SILENCE_S: Final = 120.0
 """A job that stands still for longer must have its reason in `diptych status`."""
 SETTLE_S: Final = 300.0
 """What has not ended so long after the last fault does not end."""
-IMAGES_PER_TASK: Final = (1, 4, 12)
+IMAGES_PER_TASK: Final = (1, 4, 8)
 OPEN_JOBS: Final = 3
 SUBMIT_EVERY_S: Final = 3.0
 

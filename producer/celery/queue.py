@@ -26,11 +26,16 @@ MARK_KEY: Final = "diptych-audited"
 
 @dataclass(frozen=True, slots=True)
 class QueuedTask:
-    """A task that the broker has for a target, in some publication."""
+    """A task that the broker has for a target, in some publication.
+
+    Args:
+        last_error: why the last attempt failed; "" if none has.
+    """
 
     job_id: str
     target: Target
     task_index: int
+    last_error: str = ""
 
 
 class CeleryQueue:
@@ -212,7 +217,8 @@ def _task_in(message: Any, target: Target) -> Iterator[QueuedTask]:
         arguments = from_json(base64.b64decode(message["body"]))[1]
         task = from_json(base64.b64decode(arguments["message"]["data"]))
         job_id, task_index = task["job_id"], task["task_index"]
+        last_error = str(arguments.get("last_error", "")) if arguments.get("attempt") else ""
     except (KeyError, IndexError, TypeError, ValueError):
         return
     if isinstance(job_id, str) and isinstance(task_index, int):
-        yield QueuedTask(job_id, target, task_index)
+        yield QueuedTask(job_id, target, task_index, last_error)

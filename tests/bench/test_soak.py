@@ -12,7 +12,8 @@ from benchmarks.delivery.soak_jobs import SILENCE_S, SilenceWatch
 
 @pytest.fixture(scope="module")
 def report(tmp_path_factory: pytest.TempPathFactory) -> SoakReport:
-    return run_soak(Soak(run_s=1.0, seed=5, pause_s=0.5, tasks=(1, 30)), tmp_path_factory.mktemp("soak"))
+    soak = Soak(run_s=1.0, seed=5, pause_s=0.5, long_share=0.0, tasks=(1, 30))
+    return run_soak(soak, tmp_path_factory.mktemp("soak"))
 
 
 @pytest.mark.stack

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import json
 import os
 import signal
 import socket
@@ -22,7 +24,7 @@ from results import naming
 from results.job_state import JobState
 from results.stores.directory import DirectoryStore
 from tests.producer.conftest import JOB, end_task
-from tests.support.servers.broker import pop
+from tests.support.servers.broker import CONTAINER, pop
 from tests.support.servers.valkey import ValkeyServer, free_port
 from tests.support.waiting import wait_until
 
@@ -104,6 +106,17 @@ def test_lost_tasks_are_told_of_until_they_are_published_again(
         f"1 task lost by the broker, published again within a minute: `diptych resume {JOB} --lost`"
     )
     assert not lost.stops
+
+
+@pytest.mark.usefixtures("worker")
+def test_why_tasks_fail_and_come_again(settings: Settings, state: JobState, redis: Redis) -> None:
+    message = json.loads(pop(redis))
+    args, kwargs, embed = json.loads(base64.b64decode(message["body"]))
+    body = json.dumps([args, {**kwargs, "attempt": 2, "last_error": "500: disk full"}, embed])
+    redis.lpush(CONTAINER, json.dumps({**message, "body": base64.b64encode(body.encode()).decode()}))
+    (failing,) = job_faults(settings, state, None)
+    assert str(failing) == "the container fails, and tries again: 500: disk full"
+    assert not failing.stops
 
 
 @pytest.mark.usefixtures("worker")

@@ -90,13 +90,19 @@ def test_a_queued_delivery_that_is_not_due_waits_a_little_and_goes_back(
 ) -> None:
     monkeypatch.setattr(deliverer_module, "SLOT_PAUSE_S", 0.02)
     far = QUEUED_DELIVERY.met_failure("500", time.time() + 100)
-    bench = Bench(store)
+    bench = Bench(store, settings=SETTINGS.model_copy(update={"backoff_max_s": 100}))
     assert bench.deliverer.carry(far) == "waiting"
     assert bench.put_back == [far]
     near = QUEUED_DELIVERY.met_failure("500", time.time() + 0.01)
     bench = Bench(store, PushResponse(PushResponseKind.ACK))
     assert bench.deliverer.carry(near) == "acknowledged"
     assert time.time() >= near.not_before
+
+
+def test_a_clock_that_was_set_back_keeps_nothing_waiting(store: DirectoryStore) -> None:
+    later = QUEUED_DELIVERY.met_failure("500", time.time() + 3600)
+    bench = Bench(store, PushResponse(PushResponseKind.ACK))
+    assert bench.deliverer.carry(later) == "acknowledged"
 
 
 def test_an_unreadable_message_that_runs_out_of_attempts_is_rejected(store: DirectoryStore) -> None:
