@@ -118,7 +118,8 @@ def check_pins(current: Mapping[str, str], pinned: Mapping[str, str], where: str
             continue
         what = "is missing" if name not in current else "is new" if name not in pinned else "has changed"
         raise DigestError(
-            f"{where}: {name} {what} since the model was added: restore it, or remove and add the model"
+            f"{where}: {name} {what} since the model was added: restore it, or remove and add the model and"
+            " make the same request with that: `diptych submit --like JOB`"
         )
 
 

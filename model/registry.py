@@ -134,8 +134,9 @@ class Registry:
         info = self.get(name)
         if info.digest != digest:
             raise DigestError(
-                f"model {name} here is {_short(info.digest)}, but the job needs {_short(digest)}: "
-                "install the checkpoint that the job was submitted with on this worker, or submit again"
+                f"model {name} here is {_short(info.digest)}, but the job needs {_short(digest)}, the one it"
+                " was submitted with: put that one back, or make the same request with today's:"
+                " `diptych submit --like JOB`"
             )
         return info
 

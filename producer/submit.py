@@ -55,6 +55,19 @@ class JobRequest:
     images_per_task: int | None = None
 
 
+def request_like(manifest: Manifest) -> JobRequest:
+    """The request that made a job, for a new one with the model as it is now."""
+    return JobRequest(
+        model=manifest.model,
+        count=manifest.count,
+        targets=manifest.targets,
+        seed=manifest.seed,
+        precision=manifest.precision,
+        params=manifest.params,
+        images_per_task=manifest.images_per_task,
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class Draft:
     """A checked request, ready for `submit`; nothing is written yet."""

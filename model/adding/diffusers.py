@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 import math
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
 from model.adding.request import AddRequest
-from model.checkpoint import MAX_HEADER_BYTES
+from model.checkpoint import MAX_HEADER_BYTES, open_file
 from model.descriptor import Descriptor, OptionValue
 from model.errors import CheckpointError, FormError
 from model.families import validate_params
@@ -19,6 +20,8 @@ from model.hub import COMMIT, NAME, REVISION, resolve, snapshot
 NOMINAL_S: Final = 10.0
 """Time of one image until `model calibrate` has measured it."""
 _VARIANT: Final = re.compile(r"[a-z0-9_]{1,16}")
+_SHARD: Final = re.compile(r"-\d{5}-of-\d{5}")
+_OTHER_FORMATS: Final = (".bin", ".ckpt", ".h5", ".msgpack", ".pt", ".pth")
 
 
 def describe_diffusers(source: str, request: AddRequest) -> Descriptor:
@@ -37,16 +40,19 @@ def describe_diffusers(source: str, request: AddRequest) -> Descriptor:
     from model.engines.diffusers import params_of, pipeline_class, read_index
 
     takes = params_of(pipeline_class(folder))
-    options = _options(request, takes)
+    options, index = _options(request, takes), read_index(folder)
+    variant, weights = _weight_files(folder, index, str(options.get("variant", "")))
+    if variant:
+        options["variant"] = variant
     return Descriptor(
         family="diffusers",
         source=pinned,
         local=local,
-        resolution=request.resolution or _resolution(folder, read_index(folder)),
+        resolution=request.resolution or _resolution(folder, index),
         takes=takes,
         options=options,
         files=hash_tree(folder) if local else {},
-        parameters=_parameters(folder, str(options.get("variant", ""))),
+        parameters=sum(map(_weights, weights)),
         licence=request.licence,
         training_data=request.training_data,
         seconds_per_image=request.seconds_per_image or NOMINAL_S,
@@ -114,27 +120,62 @@ def _config(part: Path) -> dict[str, Any]:
     return config if isinstance(config, dict) else {}
 
 
-def _parameters(folder: Path, variant: str) -> int:
-    """Number of weights, from the headers of the safetensors files that will be loaded."""
-    total = 0
-    for path in sorted(folder.glob("*/*.safetensors")):
-        # "model.fp16.safetensors", "model-00001-of-00002.safetensors"
-        middle = path.name.split(".")[1:-1]
-        if (variant in middle) if variant else not middle:
-            total += _weights(path)
-    if not total:
-        kind = f"of variant {variant} " if variant else ""
-        raise CheckpointError(
-            f"{folder.name}: no safetensors weights {kind}found; other formats are not loaded"
-        )
-    return total
+def _weight_files(folder: Path, index: Mapping[str, Any], variant: str) -> tuple[str, list[Path]]:
+    """The files that will be loaded, as the library chooses them: of each part those of the variant, if any.
+
+    Returns:
+        The variant, detected if none is asked for and some part has no other files; and the files.
+    """
+    parts = [_WeightsOf(part) for part in sorted(folder.iterdir()) if part.name in index and part.is_dir()]
+    for part in parts:
+        if not part.by_variant and part.others:
+            raise CheckpointError(
+                f"{folder.name}: {part.others[0]}: no safetensors weights found; other formats are not loaded"
+            )
+    if not variant:
+        lacking = [set(part.by_variant) for part in parts if part.by_variant and "" not in part.by_variant]
+        variant = min(set.intersection(*lacking), default="") if lacking else ""
+    elif all(variant not in part.by_variant for part in parts):
+        raise CheckpointError(f"{folder.name}: no safetensors weights of variant {variant} found")
+    chosen: list[Path] = []
+    for part in parts:
+        files = part.by_variant.get(variant) or part.by_variant.get("")
+        if part.by_variant and not files:
+            told = ", ".join(sorted(part.by_variant))
+            raise CheckpointError(
+                f"{folder.name}: {part.name} has weights of variant {told} alone: give --option variant="
+            )
+        chosen += files or []
+    if not chosen:
+        raise CheckpointError(f"{folder.name}: no safetensors weights found; other formats are not loaded")
+    return variant, chosen
+
+
+class _WeightsOf:
+    """The weight files of one part of a pipeline, by variant: "" for those of none."""
+
+    def __init__(self, folder: Path) -> None:
+        self.name = folder.name
+        self.by_variant: dict[str, list[Path]] = {}
+        for path in sorted(folder.glob("*.safetensors")):
+            # "model.safetensors", "model.fp16-00001-of-00002.safetensors"
+            variant = ".".join(_SHARD.sub("", path.name).split(".")[1:-1])
+            self.by_variant.setdefault(variant, []).append(path)
+        names = sorted(path.name for path in folder.iterdir())
+        self.others = [f"{folder.name}/{name}" for name in names if name.endswith(_OTHER_FORMATS)]
+        if "config.json" in names:  # it is a network, and needs weights
+            self.others.append(f"{folder.name}/")
 
 
 def _weights(path: Path) -> int:
+    with open_file(path) as file:
+        length = int.from_bytes(file.read(8), "little")
+        content = file.read(min(length, 16 * MAX_HEADER_BYTES))
     try:
-        with path.open("rb") as file:
-            length = int.from_bytes(file.read(8), "little")
-            header: dict[str, Any] = json.loads(file.read(min(length, 16 * MAX_HEADER_BYTES)))
-        return sum(math.prod(tensor["shape"]) for name, tensor in header.items() if name != "__metadata__")
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        header: dict[str, Any] = json.loads(content)
+        shapes = [tensor["shape"] for name, tensor in header.items() if name != "__metadata__"]
+        if not all(type(side) is int for shape in shapes for side in shape):
+            raise ValueError
+        return sum(math.prod(shape) for shape in shapes)
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         raise CheckpointError(f"{path.name}: not a valid safetensors file") from None

@@ -6,7 +6,7 @@ import hashlib
 import logging
 import time
 
-from model.errors import CheckpointError, ModelError
+from model.errors import CheckpointError, DigestError, ModelError
 from model.registry import ModelInfo, Registry
 from pipeline.config.settings import Settings
 from pipeline.models.disk_cache import ModelCache
@@ -76,4 +76,9 @@ class ModelSource:
 
     def _nowhere(self, name: str, missing: ModelError) -> ModelError:
         """The registry's own error, of its own kind, with what can be done."""
-        return type(missing)(f"{missing}; nor is it in the store: `diptych model push {name}` puts it there")
+        if isinstance(missing, DigestError):  # a push would put today's model there
+            return DigestError(f"{missing} (not in the store either)")
+        return type(missing)(
+            f"{missing}; nor is it in the store: `diptych model push {name}` puts a checkpoint there,"
+            " `diptych model add` makes another model known on each worker"
+        )

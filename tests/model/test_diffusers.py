@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import json
 import pickle
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from safetensors import safe_open
 
 from model.adding.add import add_model
 from model.adding.request import AddRequest
+from model.descriptor import read_descriptor
 from model.engines.load import load_engine
 from model.errors import CheckpointError, DigestError, EngineError, FormError, ModelError, ParamsError
 from model.families import Params, validate_params
@@ -226,6 +229,40 @@ def test_what_is_no_sound_pipeline_is_refused(
     with pytest.raises(CheckpointError, match=complaint):
         add(tmp_path / "models", plain_folder)
     assert "art" not in Registry(tmp_path / "models").names()
+
+
+def test_a_pipeline_whose_weights_are_partly_pickled_is_refused(text_folder: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "partly"
+    shutil.copytree(text_folder, folder)
+    (folder / "vae" / "diffusion_pytorch_model.safetensors").rename(
+        folder / "vae" / "diffusion_pytorch_model.bin"
+    )
+    complaint = (
+        r"vae/diffusion_pytorch_model\.bin: no safetensors weights found; other formats are not loaded"
+    )
+    with pytest.raises(CheckpointError, match=complaint):
+        add(tmp_path / "models", folder)
+    (folder / "vae" / "diffusion_pytorch_model.bin").unlink()
+    with pytest.raises(CheckpointError, match="vae/: no safetensors weights found"):
+        add(tmp_path / "models", folder)
+
+
+@pytest.mark.parametrize("shard", ["", "-00001-of-00001"])
+def test_a_folder_of_one_variant_alone_is_found(plain_folder: Path, tmp_path: Path, shard: str) -> None:
+    plain = add(tmp_path / "models", plain_folder, name="plain")
+    generated = load(plain).generate([1], {"steps": 2})
+    weights = plain_folder / "unet" / "diffusion_pytorch_model.safetensors"
+    halves = weights.rename(weights.with_name(f"diffusion_pytorch_model.fp16{shard}.safetensors"))
+    if shard:
+        with safe_open(halves, "np") as file:
+            names = dict.fromkeys(file.keys(), halves.name)
+        listed = {"metadata": {"total_size": halves.stat().st_size}, "weight_map": names}
+        index = weights.with_name("diffusion_pytorch_model.safetensors.index.fp16.json")
+        index.write_text(json.dumps(listed))
+    info = add(tmp_path / "models", plain_folder)
+    assert info.parameters == plain.parameters
+    assert read_descriptor(info.path).options == {"variant": "fp16"}
+    assert np.array_equal(load(info).generate([1], {"steps": 2}), generated)
 
 
 def test_weights_that_do_not_fit_are_refused_when_they_load(plain_folder: Path, tmp_path: Path) -> None:

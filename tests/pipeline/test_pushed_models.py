@@ -157,6 +157,10 @@ def test_what_was_never_pushed_fails_as_before_and_says_how_to_push(
     save_tiny(old)
     result = deliver(a_worker(store, tmp_path / "cache", model_dir=old), model_digest=digest, job_id="job-b")
     assert (result.outcome, result.reason) == (Outcome.FAILED, "model_digest_mismatch")
+    today = Registry(old).get("tiny").digest
+    assert f"tiny here is {today[:19]}, but the job needs {digest[:19]}" in result.detail
+    assert "`diptych submit --like JOB`" in result.detail
+    assert "model push" not in result.detail
 
 
 @pytest.mark.parametrize(("transient", "reason"), [(True, "store_unavailable"), (False, "store_refused")])

@@ -317,6 +317,19 @@ def test_the_page_without_a_broker_needs_a_store(
     assert "no store at" in run("web", "--store", tmp_path / "missing").stderr
 
 
+def test_like_repeats_a_request_with_the_model_as_it_is_now(run: Run, tmp_path: Path) -> None:
+    old = document(run(*SUBMIT, "--json", "--target", "celery", "--precision", "fp32"))["request"]
+    digest = save_tiny(tmp_path / "models", width=12)
+    found = document(run("submit", "--like", "j", "--json"))
+    assert found["request"] == {**old, "model_digest": digest}
+    assert digest != old["model_digest"]
+    assert found["messages_published"] == 4
+    changed = document(run("submit", "--like", "j", "-n", 5, "--json", "--dry-run"))
+    assert changed["request"] == {**old, "model_digest": digest, "count": 5}
+    assert "no job 'nope'" in run("submit", "--like", "nope").stderr
+    assert "choose another --job" in run("submit", "--like", "j", "--job", "j").stderr
+
+
 def test_submit_makes_a_new_store(run: Run, tmp_path: Path) -> None:
     assert run(*SUBMIT, "--store", tmp_path / "new").exit_code == 0
     assert (tmp_path / "new" / "jobs" / "j").is_dir()

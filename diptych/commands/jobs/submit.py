@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, cast
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
 import click
+from click.core import ParameterSource
 
 from diptych.commands.jobs.output import push_bar, show_plan, show_submission
 from diptych.commands.jobs.quote_options import CostOptions, cost_options
 from diptych.commands.jobs.watch import watch_job
 from diptych.commands.options import (
     broker_options,
+    checked_job,
     params_option,
     precision_option,
     settings_of,
@@ -22,11 +25,17 @@ from results.targets import DEFAULT_TARGETS
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from results.targets import Target
+    from pipeline.config.settings import Settings
+    from producer.submit import JobRequest
 
 
 @click.command()
-@click.option("-n", "--count", type=int, required=True, help="Images per target: 1 to 100,000,000.")
+@click.option("-n", "--count", type=int, help="Images per target: 1 to 100,000,000.")
+@click.option(
+    "--like",
+    metavar="JOB",
+    help="Repeat the request of a job, with the model as it is now; options change it.",
+)
 @click.option(
     "-m",
     "--model",
@@ -45,7 +54,11 @@ if TYPE_CHECKING:
 @click.option("-w", "--watch", "watching", is_flag=True, help="Watch the job until it ends.")
 @cost_options
 @broker_options
+@click.pass_context
 def submit(
+    context: click.Context,
+    /,
+    like: str | None,
     targets: tuple[str, ...],
     params: tuple[tuple[str, Any], ...],
     no_push: bool,
@@ -70,18 +83,18 @@ def submit(
     diptych submit -n 1000 --seed 7 --target container --job my-batch
     diptych submit -n 1000000 --dry-run
     diptych submit -n 1000000 --quote
+    diptych submit --like my-batch --param steps=30
     """
     from model.registry import Registry
     from producer.open_publisher import check_broker_reaches, publishing
     from producer.stack_warnings import stack_warnings
-    from producer.submit import JobRequest, draft_job
+    from producer.submit import draft_job
     from producer.submit import submit as submit_draft
 
     settings = settings_of(store_url=store_url, broker_url=broker_url)
-    chosen = cast("tuple[Target, ...]", targets or DEFAULT_TARGETS)
-    draft = draft_job(
-        JobRequest(targets=chosen, params=dict(params), **request), Registry(settings.model_dir)
-    )
+    given = {**request, "targets": targets or DEFAULT_TARGETS, "params": dict(params)}
+    draft = draft_job(_request(context, settings, like, given), Registry(settings.model_dir))
+    chosen = draft.manifest.targets
     if CostOptions(quoting, max_cost, prices_file, free_tier).settle(draft, as_json):
         return None
     if dry_run:
@@ -106,3 +119,24 @@ def submit(
     if watching:
         watch_job(settings, store, job_id, as_json)
     return None
+
+
+def _request(
+    context: click.Context, settings: Settings, like: str | None, given: dict[str, Any]
+) -> JobRequest:
+    """What the options ask for; with --like, the other job's request, changed by the options given."""
+    from producer.submit import JobRequest, request_like
+    from results.job_state import load_manifest
+
+    if like is None:
+        if given["count"] is None:
+            raise click.UsageError("Missing option '-n' / '--count', or --like JOB.", context)
+        return JobRequest(**given)
+    request = request_like(load_manifest(store_of(settings), checked_job(like)))
+    given["params"] = {**(request.params or {}), **given["params"]}
+    named = {
+        name: value
+        for name, value in given.items()
+        if context.get_parameter_source(name) is ParameterSource.COMMANDLINE
+    }
+    return replace(request, **named)
