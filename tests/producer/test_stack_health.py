@@ -11,6 +11,7 @@ import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
+import psutil
 import pytest
 from redis import Redis
 
@@ -155,6 +156,7 @@ def test_a_process_of_the_stack_that_is_stopped(settings: Settings, state: JobSt
     assert stack.stdout is not None
     child = int(stack.stdout.readline())
     try:
+        wait_until(lambda: psutil.Process(child).name() == "sleep", "the child to be sleep, not a fork of sh")
         os.kill(child, signal.SIGSTOP)
         wait_until(lambda: job_faults(settings, state, a_stack(settings, stack.pid)), "the fault")
         (fault,) = job_faults(settings, state, a_stack(settings, stack.pid))
