@@ -9,8 +9,8 @@ from model.errors import ModelError
 from model.registry import ModelInfo, Registry
 from pipeline.config.settings import Settings
 from pipeline.errors import SettingsError
+from producer.health.stack_warnings import stack_warnings
 from producer.open_publisher import publishing
-from producer.stack_warnings import stack_warnings
 from producer.submit import JobRequest, draft_job, submit
 from results.stores.base import Store
 from results.targets import TARGETS

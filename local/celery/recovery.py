@@ -20,7 +20,7 @@ from results.errors import StoreError
 from results.stores.open import open_store
 
 if TYPE_CHECKING:
-    from producer.lost_task_audit import LostTaskAudit
+    from producer.celery.lost_task_audit import LostTaskAudit
 
 DELAY_S: Final = 3.0
 """From a death to the audit: by then the broker is up again, and who delivers has connected."""
@@ -44,8 +44,8 @@ class BrokerRecovery:
     def __call__(self, closed: threading.Event) -> list[str]:
         """See Backend.recover."""
         # celery comes with it, which nobody waits for here.
+        from producer.celery.lost_task_audit import LostTaskAudit
         from producer.celery.lost_tasks import SCAN_PAUSE_S
-        from producer.lost_task_audit import LostTaskAudit
 
         if self._audit is None:
             store = open_store(self._settings.require_store_url(), must_exist=True)

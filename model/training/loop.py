@@ -17,9 +17,9 @@ import torch
 from model.training.config import TrainingConfig
 from model.training.dataset import open_dataset
 from model.training.errors import DivergedError, TrainingError
+from model.training.reuse.teacher import Teacher
 from model.training.sheets import save_sheet
 from model.training.state import RunFolder
-from model.training.teacher import Teacher
 from model.training.trainer import Trainer
 from model.training.warm_start import warm_start
 

@@ -20,8 +20,8 @@ from model.checkpoint import save_checkpoint, write_atomically
 from model.errors import CheckpointError
 from model.networks import Generator
 from model.training.config import TrainingConfig
-from model.training.discriminator_file import save_discriminator
 from model.training.errors import TrainingError
+from model.training.reuse.discriminator_file import save_discriminator
 
 SCHEMA = "diptych.training/1"
 

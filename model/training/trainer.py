@@ -18,9 +18,9 @@ from model.training.config_tables import ProjectedWeights
 from model.training.dataset import Dataset
 from model.training.optimisers import adam, set_rate, take_state
 from model.training.order import DataOrder
-from model.training.projected_step import ProjectedStep
+from model.training.projected.step import ProjectedStep
+from model.training.reuse.teacher import Teacher, detail_distance, feature_distance
 from model.training.schedule import Position, position_at
-from model.training.teacher import Teacher, detail_distance, feature_distance
 
 SHEET_LATENTS = 64
 EMA_WARMUP = 10

@@ -9,13 +9,13 @@ from torch import Tensor
 
 from model.networks import Discriminator, Generator
 from model.training.config import TrainingConfig
-from model.training.discriminator_file import load_discriminator, take_discriminator
 from model.training.errors import TrainingError
-from model.training.finished import load_generator
-from model.training.lower import lower_generator, sample_images
+from model.training.reuse.discriminator_file import load_discriminator, take_discriminator
+from model.training.reuse.finished import load_generator
+from model.training.reuse.lower import lower_generator, sample_images
+from model.training.reuse.widen import can_widen, widen_generator
 from model.training.state import RunFolder, discriminator_channels
 from model.training.trainer import Trainer
-from model.training.widen import can_widen, widen_generator
 
 
 def warm_start(trainer: Trainer, source: Path, discriminator: Path | None = None) -> None:

@@ -30,7 +30,7 @@ def test_figures_a_page_and_sheets(run: Run) -> None:
     import torch
 
     from model.networks import Discriminator
-    from model.training.discriminator_file import save_discriminator
+    from model.training.reuse.discriminator_file import save_discriminator
 
     critic = Discriminator((4, 4, 4, 4), 1, torch.Generator().manual_seed(0))
     save_discriminator(Path("critic.safetensors"), critic.state_dict(), critic.channels)

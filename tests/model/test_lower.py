@@ -15,11 +15,11 @@ from model.checkpoint import load_checkpoint, save_checkpoint
 from model.networks import LEAKY_SLOPE, Discriminator, Generator
 from model.training.config import load_training_config
 from model.training.errors import TrainingConfigError, TrainingError
-from model.training.finished import load_generator
 from model.training.loop import TrainingLoop, open_run
-from model.training.lower import halved, lower_discriminator, lower_generator, sample_images
+from model.training.reuse.finished import load_generator
+from model.training.reuse.lower import halved, lower_discriminator, lower_generator, sample_images
+from model.training.reuse.teacher import detail_distance
 from model.training.state import RunFolder, export_run
-from model.training.teacher import detail_distance
 from tests.model.test_training import assert_same, data, run_to, write_config
 from tests.model.test_warm_start import grown_config, large_data, trained
 from tests.model.test_widen import seeded, with_biases

@@ -12,12 +12,12 @@ import torch
 from numpy.typing import NDArray
 
 from model.networks import Discriminator
-from model.training import metrics, unseen_network
-from model.training.discriminator_file import save_discriminator
 from model.training.errors import DatasetError, TrainingError
-from model.training.quality import Figure, measure
-from model.training.quality_page import quality_page
-from model.training.report_sheets import Judge, neighbour_sheet
+from model.training.evaluation import metrics, unseen_network
+from model.training.evaluation.quality import Figure, measure
+from model.training.evaluation.quality_page import quality_page
+from model.training.evaluation.report_sheets import Judge, neighbour_sheet
+from model.training.reuse.discriminator_file import save_discriminator
 from tests.support.missing import need
 
 for module in ("cv2", "efficientnet_lite_pytorch"):

@@ -12,9 +12,9 @@ import torch
 from model.training.config import TrainingConfig, load_training_config
 from model.training.config_tables import EFFNET_SHA256, Augmentation, ProjectedConfig
 from model.training.errors import DivergedError, TrainingConfigError, TrainingError
-from model.training.feature_network import INPUT_SCALE, TAPS, FeatureNetwork, load_effnet
 from model.training.loop import open_run
-from model.training.projected import ProjectedDiscriminator, augmented
+from model.training.projected.discriminator import ProjectedDiscriminator, augmented
+from model.training.projected.feature_network import INPUT_SCALE, TAPS, FeatureNetwork, load_effnet
 from model.training.state import RunFolder, export_run
 from model.training.trainer import Trainer
 from tests.model.test_training import assert_same, run_to

@@ -13,10 +13,10 @@ from safetensors.torch import save
 from model.errors import CheckpointError
 from model.networks import Discriminator, Generator
 from model.training.config import load_training_config
-from model.training.discriminator_file import KEY, SCHEMA, load_discriminator, save_discriminator
 from model.training.loop import TrainingLoop, open_run
+from model.training.reuse.discriminator_file import KEY, SCHEMA, load_discriminator, save_discriminator
+from model.training.reuse.widen import can_widen, widen_discriminator, widen_generator
 from model.training.state import RunFolder
-from model.training.widen import can_widen, widen_discriminator, widen_generator
 from tests.model.test_training import data
 from tests.model.test_warm_start import grown_config, large_data, trained
 

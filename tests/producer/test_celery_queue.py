@@ -15,8 +15,8 @@ from pipeline.config.settings import Settings
 from pipeline.errors import BrokerError
 from producer.celery.publisher import CeleryPublisher
 from producer.celery.queue import PAGE_MESSAGES, CeleryQueue, QueuedTask
+from producer.health.stack_warnings import stack_warnings
 from producer.publish import all_tasks, publish_runs
-from producer.stack_warnings import stack_warnings
 from results.stores.directory import DirectoryStore
 from tests.producer.conftest import JOB, stored_job
 from tests.support.servers.broker import CONTAINER, note_unacknowledged, pop, waiting

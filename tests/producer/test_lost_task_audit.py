@@ -13,9 +13,9 @@ from redis import Redis
 from pipeline.config.celery_settings import HOLDER_PROPERTY, queue_name
 from pipeline.config.settings import Settings
 from pipeline.protocol.clock import utc_now
+from producer.celery.lost_task_audit import AGAIN_MIN_S, HOLDER_PATIENCE_S, READ_EVERY_S, LostTaskAudit
 from producer.celery.publisher import CeleryPublisher
 from producer.celery.queue import CeleryQueue
-from producer.lost_task_audit import AGAIN_MIN_S, HOLDER_PATIENCE_S, READ_EVERY_S, LostTaskAudit
 from producer.recovery import resume_lost
 from results import naming
 from results.stores.directory import DirectoryStore

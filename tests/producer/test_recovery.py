@@ -17,9 +17,9 @@ from pipeline.config.celery_settings import queue_name, task_name
 from pipeline.config.settings import Settings
 from pipeline.errors import RequestError
 from producer.celery.connection import connect
+from producer.celery.lost_task_audit import LostTaskAudit, Recovery
 from producer.celery.publisher import CeleryPublisher
 from producer.celery.queue import CeleryQueue
-from producer.lost_task_audit import LostTaskAudit, Recovery
 from producer.publish import Run, all_tasks, publish_runs
 from producer.recovery import resume_lost
 from producer.republish import cancel, resume, retry
@@ -230,6 +230,6 @@ def test_a_consumer_killed_between_taking_and_noting_loses_nothing(
 
 
 def test_celery_is_not_imported_before_it_is_needed() -> None:
-    code = "import sys, producer.lost_task_audit; print('celery' in sys.modules)"
+    code = "import sys, producer.celery.lost_task_audit; print('celery' in sys.modules)"
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert result.stdout.strip() == "False"

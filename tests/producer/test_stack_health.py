@@ -17,9 +17,9 @@ from redis import Redis
 
 from pipeline.config.run_file import RunFile
 from pipeline.config.settings import Settings
-from producer.fault import Fault
-from producer.fault_notices import FaultNotices
-from producer.stack_health import job_faults
+from producer.health.fault import Fault
+from producer.health.fault_notices import FaultNotices
+from producer.health.stack_health import job_faults
 from producer.watch import PlainLines
 from results import naming
 from results.job_state import JobState
@@ -170,7 +170,7 @@ def test_a_process_of_the_stack_that_is_stopped(settings: Settings, state: JobSt
 
 
 def test_who_watches_is_told_once_of_each_fault(state: JobState, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("producer.fault_notices.EVERY_S", 0.0)
+    monkeypatch.setattr("producer.health.fault_notices.EVERY_S", 0.0)
     faults = [Fault("the broker is down", "diptych up")]
     lines: list[str] = []
     searches: list[int] = []

@@ -8,7 +8,7 @@ import pytest
 
 from pipeline.config.run_file import RunFile
 from pipeline.config.settings import Settings
-from producer.stack_warnings import stack_warnings
+from producer.health.stack_warnings import stack_warnings
 from results.targets import Target
 
 BROKER = "redis://127.0.0.1:7430/0"

@@ -23,8 +23,8 @@ def status(job_id: str, as_json: bool, store_url: str | None) -> None:
     diptych status faces-64-20261124-235512-x7k2
     """
     from pipeline.config.run_file import find_run_file
+    from producer.health.stack_health import job_faults
     from producer.job_view import job_as_dict, job_as_lines
-    from producer.stack_health import job_faults
     from results.job_state import JobState
 
     settings, store = open_store_of(job_id, store_url=store_url)

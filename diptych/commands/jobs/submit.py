@@ -86,8 +86,8 @@ def submit(
     diptych submit --like my-batch --param steps=30
     """
     from model.registry import Registry
+    from producer.health.stack_warnings import stack_warnings
     from producer.open_publisher import check_broker_reaches, publishing
-    from producer.stack_warnings import stack_warnings
     from producer.submit import draft_job
     from producer.submit import submit as submit_draft
 

@@ -38,9 +38,9 @@ def watch(job_id: str, as_json: bool, store_url: str | None) -> None:
 def watch_job(settings: Settings, store: Store, job_id: str, as_json: bool) -> None:
     """Watch a job and set the exit code: 0 if every image was generated, else NOT_ALL_DONE_EXIT."""
     from pipeline.config.run_file import find_run_file
-    from producer.fault_notices import FaultNotices
+    from producer.health.fault_notices import FaultNotices
+    from producer.health.stack_health import job_faults
     from producer.job_view import job_as_dict, job_as_lines
-    from producer.stack_health import job_faults
     from producer.watch import watch
     from results.job_state import JobState, JobStatus, load_manifest
 

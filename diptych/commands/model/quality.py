@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from model.protocol import Engine
-    from model.training.quality import Quality
+    from model.training.evaluation.quality import Quality
 
 BATCH: Final = 16
 CACHE: Final = Path(".diptych/train/images")
@@ -73,9 +73,9 @@ def quality(
     from model.engines.load import load_engine
     from model.registry import Registry
     from model.training.dataset import open_dataset
-    from model.training.quality import check_measurable, measure
-    from model.training.quality_page import quality_page
-    from model.training.report_sheets import Judge, neighbour_sheet
+    from model.training.evaluation.quality import check_measurable, measure
+    from model.training.evaluation.quality_page import quality_page
+    from model.training.evaluation.report_sheets import Judge, neighbour_sheet
     from model.training.sheets import sheet_png
 
     if worst is not None and discriminator is None:

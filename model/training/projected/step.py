@@ -11,7 +11,7 @@ from model.training.config import TrainingConfig
 from model.training.config_tables import ProjectedConfig
 from model.training.errors import TrainingError
 from model.training.optimisers import adam, set_rate, take_state
-from model.training.projected import ProjectedDiscriminator, hinge
+from model.training.projected.discriminator import ProjectedDiscriminator, hinge
 
 
 class ProjectedStep:

@@ -15,8 +15,8 @@ from torch import Tensor
 from model.checkpoint import write_atomically
 from model.errors import CheckpointError
 from model.networks import Discriminator
-from model.training.lower import lower_discriminator
-from model.training.widen import can_widen, widen_discriminator
+from model.training.reuse.lower import lower_discriminator
+from model.training.reuse.widen import can_widen, widen_discriminator
 
 SCHEMA = "diptych.discriminator/1"
 KEY = "diptych"

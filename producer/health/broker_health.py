@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 from pipeline.config.celery_settings import queue_name
 from pipeline.config.settings import Settings
 from pipeline.errors import BrokerError
-from producer.fault import Fault
+from producer.health.fault import Fault
 from producer.text import counted
 from results.errors import ResultsError
 from results.job_state import JobState

@@ -19,8 +19,8 @@ from torch import Tensor
 from model.training.blur import blurred
 from model.training.config import TrainingConfig
 from model.training.errors import TrainingError
-from model.training.finished import load_generator
-from model.training.lower import halved
+from model.training.reuse.finished import load_generator
+from model.training.reuse.lower import halved
 
 
 class Teacher:

@@ -6,7 +6,7 @@ import base64
 import html
 from collections.abc import Mapping
 
-from model.training.quality import Quality
+from model.training.evaluation.quality import Quality
 
 STYLE = """body { font: 16px/1.5 system-ui, sans-serif; max-width: 68rem; margin: 2rem auto; }
 table { border-collapse: collapse; } td, th { padding: .2rem 1rem .2rem 0; text-align: right; }

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from model.training import metrics, unseen_network
 from model.training.errors import DatasetError, TrainingError
-from model.training.metrics import Images
+from model.training.evaluation import metrics, unseen_network
+from model.training.evaluation.metrics import Images
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Final
 
-from producer.fault import Fault
+from producer.health.fault import Fault
 from producer.watch import Display
 from results.job_state import JobState
 

@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from model.training import metrics
-from model.training.discriminator_file import open_discriminator
 from model.training.errors import TrainingError
-from model.training.metrics import Images
+from model.training.evaluation import metrics
+from model.training.evaluation.metrics import Images
+from model.training.reuse.discriminator_file import open_discriminator
 
 SHOWN = 16
 COLUMNS = 8

@@ -17,8 +17,8 @@ from pipeline.config.celery_settings import queue_name
 from pipeline.config.pubsub_settings import PubSubAddress, is_pubsub
 from pipeline.config.run_file import RunFile
 from pipeline.config.settings import Settings
-from producer.broker_health import broker_faults
-from producer.fault import Fault
+from producer.health.broker_health import broker_faults
+from producer.health.fault import Fault
 from results.job_state import JobState
 from results.targets import PUSHED_TARGETS, TARGETS, Target
 

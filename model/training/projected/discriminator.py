@@ -18,7 +18,7 @@ from torch.nn.utils.parametrizations import spectral_norm
 
 from model.networks import LEAKY_SLOPE
 from model.training.config_tables import Augmentation, ProjectedConfig
-from model.training.feature_network import TAP_CHANNELS, FeatureNetwork
+from model.training.projected.feature_network import TAP_CHANNELS, FeatureNetwork
 
 MIXED_CHANNELS = (32, 64, 128, 256)
 """Of the maps at 1/4, 1/8, 1/16 and 1/32 once mixed across channels."""

@@ -15,10 +15,10 @@ import torch
 import torch.nn.functional as F  # noqa: N812
 from numpy.typing import NDArray
 
-from model.training import unseen_network
 from model.training.blur import blurred
 from model.training.errors import TrainingError
-from model.training.feature_network import load_effnet
+from model.training.evaluation import unseen_network
+from model.training.projected.feature_network import load_effnet
 
 if TYPE_CHECKING:
     from torch import Tensor

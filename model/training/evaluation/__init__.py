@@ -1,0 +1,1 @@
+"""How good a model is: figures against real images, sheets and a page for eyes."""
