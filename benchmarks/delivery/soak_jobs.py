@@ -81,9 +81,11 @@ class Jobs:
         self.silence = SilenceWatch(self._status_says_why)
         # Pixels depend on model, seed and index alone: the largest job in peace holds those of all others.
         run = self._run("peace", max(tasks), max(IMAGES_PER_TASK))
-        if run.follow(run.submit(), limit_s=SETTLE_S).status is not JobStatus.SUCCEEDED:
+        state = run.follow(run.submit(), limit_s=SETTLE_S)
+        if state.status is not JobStatus.SUCCEEDED:
             raise StackError("the run without faults did not succeed")
         self.store, self._wanted = run.store, image_hashes(run.store, "peace")
+        self._count(state)
 
     @property
     def open(self) -> tuple[str, ...]:
