@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
@@ -16,6 +17,7 @@ from results.record import Record
 from results.stores.base import ObjectInfo, Store
 from results.targets import Target
 
+_log = logging.getLogger(__name__)
 _RECORD: Final = re.compile(r"([0-9]{6})\.json")
 
 
@@ -48,22 +50,33 @@ def read_record(store: Store, job_id: str, target: Target, task_index: int) -> S
 
 
 def iter_records(
-    store: Store, job_id: str, target: Target, *, after_task: int | None = None
+    store: Store,
+    job_id: str,
+    target: Target,
+    *,
+    after_task: int | None = None,
+    left_out: Callable[[str], None] = _log.warning,
 ) -> Iterator[StoredRecord]:
     """Yield a target's records in the order of their tasks, read ahead by a few threads.
+
+    A damaged record ends nothing.
 
     Args:
         store: where they are.
         job_id: the job.
         target: who wrote them.
         after_task: begin behind this task.
+        left_out: told in a line of each record that is damaged, or gone since it was listed.
     Raises:
-        DocumentError: a record is damaged.
         StoreError: the store failed.
     """
     after = None if after_task is None else record_name(job_id, target, after_task)
     infos = store.list(records_prefix(job_id, target), after=after)
-    return map_in_order(lambda info: _read(store, info), infos)
+    for stored in map_in_order(lambda info: _read_or_why(store, info), infos):
+        if isinstance(stored, StoredRecord):
+            yield stored
+        else:
+            left_out(stored)
 
 
 def iter_checked_records(
@@ -139,6 +152,13 @@ def _read_checked(store: Store, manifest: Manifest, target: Target, info: Object
     if len(indices) < len(record.images) or indices.difference(manifest.task_range(task)):
         return f"{info.name} lists images that are not its task's, or one of them twice: it was edited"
     return record
+
+
+def _read_or_why(store: Store, info: ObjectInfo) -> StoredRecord | str:
+    try:
+        return _read(store, info)
+    except (DocumentError, ObjectNotFound) as error:
+        return str(error)
 
 
 def _read(store: Store, info: ObjectInfo) -> StoredRecord:

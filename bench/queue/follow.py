@@ -11,7 +11,7 @@ from typing import Any, Final, cast
 from bench.queue.task_timing import Outcome, Phase, TaskTiming, of_record
 from bench.runs.wall_clock import ahead_s, was_set
 from results.documents import Manifest
-from results.errors import StoreError
+from results.errors import DocumentError, StoreError
 from results.job_state import JobState
 from results.naming import record_name
 from results.records import is_cold, read_record
@@ -104,8 +104,12 @@ class Follower:
         for target, task in sorted(flight.waiting):
             if self._store.stat(record_name(job, target, task)) is None:
                 continue
-            stored = read_record(self._store, job, target, task)
             flight.waiting.discard((target, task))
+            try:
+                stored = read_record(self._store, job, target, task)
+            except DocumentError:
+                self._write(_timing(flight, target, task, "failed", {}))
+                continue
             ahead = ahead_s()
             span_s = monotonic() - self._origin - float(flight.head["sent_s"])
             phase: Phase | None = "cold" if is_cold(stored.record) else None

@@ -7,8 +7,10 @@ from typing import Final
 
 from bench.runs.folder import REPORT_NAME
 from bench.runs.kinds import kind_of
+from bench.runs.phases import phases
 from bench.runs.read import StoredRun
 
+NOTHING_EXIT: Final = 1
 FAILED_EXIT: Final = 3
 PARTIAL_EXIT: Final = 4
 INTERRUPTED_EXIT: Final = 130
@@ -30,3 +32,12 @@ def tell_ending(run: StoredRun, failed: Sequence[str], tell: Callable[[str], Non
     if run.partial:
         return PARTIAL_EXIT
     return FAILED_EXIT if failed else 0
+
+
+def tell_nothing_succeeded(run: StoredRun, tell: Callable[[str], None]) -> int:
+    """Tell which targets have no success in any phase; returns the exit status: 0, or 1 if there are any."""
+    served = {target for target, _, figures in phases(run) if figures.get("ok")}
+    idle = [target for target in run.configuration["targets"] if target not in served]
+    for target in idle:
+        tell(f"FAILED {target}: nothing succeeded")
+    return NOTHING_EXIT if idle else 0

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from bench.errors import BenchError
 from bench.runs.read import StoredRun
+from results.statistics.quantiles import sample_needed
 
 Values = Mapping[str, NDArray[np.float64]]
 """Values by quantity."""
@@ -129,7 +130,7 @@ def check_thresholds(
     for threshold in thresholds:
         value = _value(threshold, samples, figures, percentiles=percentiles)
         if math.isnan(value):
-            lines.append(f"{threshold.text}: cannot be judged, there is no such figure in this run")
+            lines.append(f"{threshold.text}: {_why_not(threshold, samples)}")
         elif _COMPARISONS[threshold.comparison](value, threshold.limit):
             lines.append(f"{threshold.text}: it is {value:.6g}")
     return lines
@@ -174,7 +175,23 @@ def _value(
     percent = _percent(threshold.statistic)
     if percent is None:
         return _PLAIN[threshold.statistic](values)
-    return float(np.percentile(values, percent)) if percentiles else math.nan
+    if not percentiles or _is_too_small(values, percent):
+        return math.nan
+    return float(np.percentile(values, percent))
+
+
+def _is_too_small(values: NDArray[np.float64], percent: float) -> bool:
+    """True if the sample is too small for an interval of that percentile, as reports have it."""
+    return 0 < percent < 100 and len(values) < sample_needed(percent / 100)
+
+
+def _why_not(threshold: Threshold, samples: Values) -> str:
+    percent = _percent(threshold.statistic)
+    values = samples.get(threshold.of, ())
+    if percent is not None and len(values) and _is_too_small(samples[threshold.of], percent):
+        needed = sample_needed(percent / 100)
+        return f"not estimable: there are {len(values)} values, and it takes {needed}"
+    return "cannot be judged, there is no such figure in this run"
 
 
 def _check_known(threshold: Threshold, known: Collection[str]) -> None:

@@ -12,6 +12,7 @@ from typing import Any, Final
 from model.adding.request import AddRequest
 from model.checkpoint import MAX_HEADER_BYTES, open_file
 from model.descriptor import Descriptor, OptionValue
+from model.engines.diffusers_folder import check_installed, read_index
 from model.errors import CheckpointError, FormError
 from model.families import validate_params
 from model.hashing import hash_tree
@@ -36,12 +37,15 @@ def describe_diffusers(source: str, request: AddRequest) -> Descriptor:
         EngineError: the extra is not installed.
     """
     request.only("steps", "guidance", "variant")
+    check_installed()
     folder, pinned, local = _find(source)
-    from model.engines.diffusers import params_of, pipeline_class, read_index
+    index = read_index(folder)
+    variant, weights = _weight_files(folder, index, _variant(request))
+    parameters = sum(map(_weights, weights))
+    from model.engines.diffusers import params_of, pipeline_class
 
     takes = params_of(pipeline_class(folder))
-    options, index = _options(request, takes), read_index(folder)
-    variant, weights = _weight_files(folder, index, str(options.get("variant", "")))
+    options = _options(request, takes)
     if variant:
         options["variant"] = variant
     return Descriptor(
@@ -52,7 +56,7 @@ def describe_diffusers(source: str, request: AddRequest) -> Descriptor:
         takes=takes,
         options=options,
         files=hash_tree(folder) if local else {},
-        parameters=sum(map(_weights, weights)),
+        parameters=parameters,
         licence=request.licence,
         training_data=request.training_data,
         seconds_per_image=request.seconds_per_image or NOMINAL_S,
@@ -86,13 +90,14 @@ def _options(request: AddRequest, takes: tuple[str, ...]) -> dict[str, OptionVal
     given = {name: request.options[name] for name in ("steps", "guidance") if name in request.options}
     # The prompt belongs to a job; the others have the same limits as in a job.
     checked = validate_params("diffusers", given, [name for name in takes if name != "prompt"])
-    options: dict[str, OptionValue] = {name: value for name, value in checked.items() if value is not None}
-    variant = request.options.get("variant")
-    if variant is not None:
-        if not isinstance(variant, str) or not _VARIANT.fullmatch(variant):
-            raise FormError("option variant must be the middle part of the weight file names, such as fp16")
-        options["variant"] = variant
-    return options
+    return {name: value for name, value in checked.items() if value is not None}
+
+
+def _variant(request: AddRequest) -> str:
+    variant = request.options.get("variant", "")
+    if not isinstance(variant, str) or (variant and not _VARIANT.fullmatch(variant)):
+        raise FormError("option variant must be the middle part of the weight file names, such as fp16")
+    return variant
 
 
 def _resolution(folder: Path, index: dict[str, Any]) -> int:

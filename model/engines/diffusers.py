@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import inspect
-import json
 import warnings
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -15,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from model.descriptor import Descriptor
+from model.engines.diffusers_folder import not_installed, read_index
 from model.engines.isa import instruction_set
 from model.errors import CheckpointError, EngineError, GenerationError, ModelError, ParamsError, describe
 from model.protocol import Params
@@ -24,9 +24,8 @@ try:
     import torch
     import transformers
 except ImportError as error:
-    raise EngineError(f"diffusers models need the extra: pip install -e '.[diffusers]' ({error})") from error
+    raise not_installed(error) from error
 
-INDEX: Final = "model_index.json"
 ARGUMENTS: Final = {
     "prompt": "prompt",
     "negative_prompt": "negative_prompt",
@@ -144,19 +143,6 @@ def load_diffusers(descriptor: Descriptor, folder: Path, *, precision: str, thre
         precision=chosen,
         threads=threads,
     )
-
-
-def read_index(folder: Path) -> dict[str, Any]:
-    """Read a pipeline's `model_index.json`. Raises CheckpointError if it is missing or invalid."""
-    try:
-        index = json.loads((folder / INDEX).read_bytes())
-    except OSError:
-        raise CheckpointError(f"{folder}: no {INDEX}: not the folder of a diffusers pipeline") from None
-    except (ValueError, RecursionError):
-        raise CheckpointError(f"{folder}: {INDEX} is damaged") from None
-    if not isinstance(index, dict) or not isinstance(index.get("_class_name"), str):
-        raise CheckpointError(f"{folder}: {INDEX} names no pipeline of the diffusers library")
-    return index
 
 
 def pipeline_class(folder: Path) -> Any:

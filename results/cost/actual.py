@@ -18,10 +18,10 @@ from results.cost.bill import (
     task_operations,
 )
 from results.cost.prices import Prices
-from results.documents import Document, Duplicate, Failure, Manifest, WorkMeter, load
+from results.documents import DeadLetter, Document, Duplicate, Failure, Manifest, load
 from results.errors import DocumentError
 from results.job_state import load_manifest
-from results.naming import duplicates_prefix, failures_prefix, published_prefix
+from results.naming import deadletters_prefix, duplicates_prefix, failures_prefix, published_prefix
 from results.parallel import map_in_order
 from results.record import Record
 from results.records import is_cold, iter_checked_records
@@ -30,7 +30,7 @@ from results.targets import Target
 
 NOTE: Final = "estimate: measured time by a price table, not an invoice"
 
-_MeterT = TypeVar("_MeterT", bound=WorkMeter)
+_DocumentT = TypeVar("_DocumentT", bound=Document)
 
 
 class Wasted(Document):
@@ -41,7 +41,8 @@ class Wasted(Document):
         failures: deliveries that ended in a permanent error.
         seconds: their billed time.
         images: generated in vain.
-        unrecorded: deliveries that ended in a retry: their number is known, their time is not.
+        unrecorded: deliveries that were refused, or ended in a retry or a dead letter: their number is known,
+            their time is not.
         cost: what `seconds` cost, in vCPU and memory.
     """
 
@@ -148,10 +149,7 @@ class _DeliverySums:
         """A delivery that committed its task, and those before it that left nothing behind."""
         self._tasks += 1
         self._images += record.image_count
-        again = (record.delivery_attempt or 1) - 1
-        self._unrecorded += again
-        if self._size.service != "own":
-            self._add(Usage(requests=again, pubsub_bytes=self._published + again * self._delivered))
+        self._add_message((record.delivery_attempt or 1) - 1, self._published)
         self._add(task_operations(record.images_painted, record.batch_size))
         self._add(Usage(class_b=record.images_found))
         self._add(kept(record_bytes + sum(entry.bytes for entry in record.images), self._prices))
@@ -161,13 +159,17 @@ class _DeliverySums:
         """A delivery that committed nothing; it leaves a document of its own."""
         if isinstance(meter, Duplicate):
             self._duplicates += 1
+            self._add_message(0, self._delivered)
         else:
             self._failures += 1
+            self._add_message((meter.delivery_attempt or 1) - 1, self._published)
         self._wasted_images += meter.images_painted
-        if self._size.service != "own":
-            self._add(Usage(pubsub_bytes=self._delivered))
         self._add(task_operations(meter.images_painted, self._prices.assume.batch_size))
         self._wasted_s += self._add_time(meter.process_s)
+
+    def add_dead(self, dead: DeadLetter) -> None:
+        """A task that ran out of attempts, none of which left a document."""
+        self._add_message(dead.attempts, self._published - self._delivered)
 
     def add_unreadable(self) -> None:
         """A document that is damaged."""
@@ -198,11 +200,17 @@ class _DeliverySums:
         )
 
     def _start_s(self, record: Record) -> float:
-        """The start of an instance is billed; one that then waited for work was not billed meanwhile."""
-        if not is_cold(record):
+        """The start of an instance is billed; one that was there before the task waited for work."""
+        if not is_cold(record) or record.instance_started_at < record.publication_started_at:
             return 0.0
         before_s = (record.received_at - record.instance_started_at).total_seconds()
         return min(max(before_s, 0.0), self._prices.assume.cold_start_s)
+
+    def _add_message(self, unrecorded: int, first_bytes: float) -> None:
+        """A message, and the deliveries of it that left no document."""
+        self._unrecorded += unrecorded
+        if self._size.service != "own":
+            self._add(Usage(requests=unrecorded, pubsub_bytes=first_bytes + unrecorded * self._delivered))
 
     def _add_time(self, seconds: float) -> float:
         rounded_s = billed_s(seconds, self._prices)
@@ -221,20 +229,24 @@ def _add_up(store: Store, manifest: Manifest, target: Target, prices: Prices) ->
         else:
             sums.add_unreadable()
     for meter in _meters(store, manifest.job_id, target):
-        if meter:
+        if isinstance(meter, DeadLetter):
+            sums.add_dead(meter)
+        elif meter:
             sums.add_wasted(meter)
         else:
             sums.add_unreadable()
     return sums
 
 
-def _meters(store: Store, job_id: str, target: Target) -> Iterator[Duplicate | Failure | None]:
+def _meters(store: Store, job_id: str, target: Target) -> Iterator[Duplicate | Failure | DeadLetter | None]:
     duplicates, failures = duplicates_prefix(job_id, target), failures_prefix(job_id, target)
+    dead = deadletters_prefix(job_id, target)
     yield from map_in_order(lambda info: _read(store, Duplicate, info), store.list(duplicates))
     yield from map_in_order(lambda info: _read(store, Failure, info), store.list(failures))
+    yield from map_in_order(lambda info: _read(store, DeadLetter, info), store.list(dead))
 
 
-def _read(store: Store, kind: type[_MeterT], info: ObjectInfo) -> _MeterT | None:
+def _read(store: Store, kind: type[_DocumentT], info: ObjectInfo) -> _DocumentT | None:
     try:
         return load(kind, store.read(info.name), info.name)
     except DocumentError:

@@ -83,6 +83,15 @@ def test_a_threshold_that_is_missed_and_two_runs_side_by_side(target: HttpTarget
     assert "container b measured" in both.read_text()
 
 
+def test_a_run_in_which_every_request_fails_is_no_success(tmp_path: Path) -> None:
+    with http_target(lambda _: (500, {})) as broken:
+        shape = ("--users", "1", "--warm-up", "0s", "--duration", "0.5s", "--target", "container")
+        done = run(*shape, "--container-url", broken.url, "--out", str(tmp_path / "run"))
+    assert done.exit_code == 1
+    assert "FAILED container: nothing succeeded" in done.output
+    assert read_run(tmp_path / "run").figures("container", "measured")["error"] > 0
+
+
 def test_ctrl_c_in_the_middle_leaves_a_labelled_run(target: HttpTarget, tmp_path: Path) -> None:
     out = tmp_path / "run"
     arguments = ("--users", "2", "--duration", "60s", "--target", "container", "--container-url", target.url)

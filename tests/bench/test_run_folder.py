@@ -95,14 +95,14 @@ def test_a_step_of_the_wall_clock_in_the_middle_is_told(
 
 
 def test_thresholds() -> None:
-    samples = {"response_s": np.arange(1, 101) / 100}
+    samples = {"response_s": np.arange(1, 401) / 400}
     figures = {"error_rate": 0.02, "unsent": float("nan")}
 
     def failed(text: str, **options: bool) -> list[str]:
         return check_thresholds([parse_threshold(text)], samples, figures, **options)
 
     assert failed("p99(response_s) > 2") == []
-    assert failed("p50(response_s)>=0.5") == ["p50(response_s)>=0.5: it is 0.505"]
+    assert failed("p50(response_s)>=0.5") == ["p50(response_s)>=0.5: it is 0.50125"]
     assert failed("mean( response_s ) < 1e-1") == []
     assert len(failed("error_rate > 0.01")) == 1
     assert "cannot be judged" in failed("unsent > 0")[0]
@@ -112,6 +112,16 @@ def test_thresholds() -> None:
             parse_threshold(bad)
     with pytest.raises(BenchError, match="not measured"):
         failed("p99(nothing) > 1")
+
+
+def test_a_percentile_of_too_few_values_fails_as_not_estimable() -> None:
+    few = {"response_s": np.arange(367) / 100}
+    threshold = parse_threshold("p99(response_s) > 1000")
+    assert check_thresholds([threshold], few, {}) == [
+        "p99(response_s) > 1000: not estimable: there are 367 values, and it takes 368"
+    ]
+    assert check_thresholds([threshold], {"response_s": np.arange(368) / 100}, {}) == []
+    assert check_thresholds([parse_threshold("max(response_s) > 1000")], few, {}) == []
 
 
 @pytest.mark.parametrize(

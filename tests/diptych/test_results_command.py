@@ -54,6 +54,18 @@ def test_ls_lists_records(store: DirectoryStore) -> None:
     assert found[0]["latency_s"] == pytest.approx(found[0]["round_trip_s"] - found[0]["process_s"])
 
 
+def test_a_damaged_record_ends_no_list(store: DirectoryStore) -> None:
+    path = store.root / naming.record_name(JOB, "container", 1)
+    path.write_bytes(b"{")
+    result = run(store, "ls", JOB, "--records", "--json")
+    assert result.exit_code == 0
+    rows = [json.loads(line) for line in result.stdout.splitlines()]
+    tasks = [(row["target"], row["task_index"]) for row in rows]
+    assert tasks == [("container", 0), ("container", 2), ("function", 0), ("function", 1), ("function", 2)]
+    assert result.stderr.startswith("left out: ")
+    assert "000001.json" in result.stderr
+
+
 def test_show_tells_of_the_job(store: DirectoryStore) -> None:
     text = output(store, "show", JOB)
     for part in ("succeeded", "faces-64 (16x16)", DIGEST, "3 of 3 tasks, 10 of 10 images", store.url):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ from results.cost.actual import job_cost
 from results.cost.bill import SUBMISSION, Usage, bill, billed_s, message_bytes, task_operations
 from results.cost.prices import SHIPPED, PriceError, Prices, load_prices
 from results.cost.table import dollars
-from results.documents import JSON_TYPE, Duplicate, Failure, Params, dump
+from results.documents import JSON_TYPE, DeadLetter, Duplicate, Failure, Params, dump
 from results.errors import JobNotFound
 from results.stores.base import Store
 from tests.support.builders.pictures import JOB, START, manifest, record, write_image, write_job
@@ -126,10 +127,10 @@ def test_a_job_is_priced_from_its_records(store: Store, prices: Prices) -> None:
         ("function", 3, 10),
     ]
     container = found.targets[0]
-    # Three tasks of 2 s; the cold one began 6 s after its instance did.
-    assert container.seconds == pytest.approx(6 + 6)
-    assert container.usage.vcpu_s == pytest.approx(12)
-    assert container.usage.gib_s == pytest.approx(12 * 4)
+    # Three tasks of 2 s; the instance of the cold one was there before the job.
+    assert container.seconds == pytest.approx(6)
+    assert container.usage.vcpu_s == pytest.approx(6)
+    assert container.usage.gib_s == pytest.approx(6 * 4)
     assert container.usage.requests == 3
     # One publish for both targets, delivered on two subscriptions.
     assert container.usage.pubsub_bytes == pytest.approx(3 * 1000 * 3 / 2)
@@ -162,6 +163,36 @@ def test_work_done_in_vain_is_paid_for(store: Store, prices: Prices) -> None:
     assert after.wasted.cost == pytest.approx(2.2 * (0.000024 + 4 * 0.0000025))
     assert after.bill.total > before.bill.total
     assert after.images == before.images
+
+
+@pytest.mark.parametrize(("started_s", "start_s"), [(0.25, 0.75), (-0.25, 0), (-3600, 0)])
+def test_the_start_of_an_instance_is_paid_for_and_its_idling_is_not(
+    store: Store, prices: Prices, started_s: float, start_s: float
+) -> None:
+    job = manifest(targets=("container",))
+    store.create(naming.manifest_name(JOB), dump(job), JSON_TYPE)
+    started = START + timedelta(seconds=started_s)
+    cold = record(0, "container", instance_started_at=started, cold_start=True)
+    store.create(naming.record_name(JOB, "container", 0), dump(cold), JSON_TYPE)
+    (found,) = job_cost(store, JOB, prices).targets
+    assert found.seconds == pytest.approx(billed_s(cold.process_s + start_s, prices))
+
+
+def test_attempts_of_failed_and_dead_tasks_are_counted(store: Store, prices: Prices) -> None:
+    job = manifest(targets=("container",))
+    store.create(naming.manifest_name(JOB), dump(job), JSON_TYPE)
+    common = {"job_id": JOB, "publication": 0, "target": "container", "message_id": "m"}
+    failure = Failure(
+        **common, **WORK, task_index=0, delivery_id="d", delivery_attempt=4, instance_id="i", error="bad",
+        detail="", received_at=START, failed_at=START,
+    )  # fmt: skip
+    dead = DeadLetter(**common, task_index=1, attempts=100, last_error="503", dead_at=START)
+    store.create(naming.failure_name(JOB, "container", 0, 0, "d"), dump(failure), JSON_TYPE)
+    store.create(naming.deadletter_name(JOB, "container", 1, 0), dump(dead), JSON_TYPE)
+    (found,) = job_cost(store, JOB, prices).targets
+    assert (found.wasted.failures, found.wasted.unrecorded) == (1, 103)
+    assert found.usage.requests == 104
+    assert found.usage.pubsub_bytes == pytest.approx(1000 * (3 + 3 + 2 + 100))
 
 
 def test_attempts_that_left_nothing_are_counted_and_damage_is_told(store: Store, prices: Prices) -> None:

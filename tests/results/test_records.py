@@ -57,7 +57,14 @@ def test_a_job_written_by_workers_can_be_read(store: Store) -> None:
 def test_a_damaged_record_is_told_by_name(store: Store, damage: bytes) -> None:
     store.create(record_name(JOB, "container", 3), damage, JSON_TYPE)
     with pytest.raises(DocumentError, match=r"records/000003\.json cannot be read"):
-        list(iter_records(store, JOB, "container"))
+        read_record(store, JOB, "container", 3)
+    for task in (2, 4):
+        store.create(record_name(JOB, "container", task), dump(record(task, "container")), JSON_TYPE)
+    left_out: list[str] = []
+    stored = iter_records(store, JOB, "container", left_out=left_out.append)
+    assert [one.record.task_index for one in stored] == [2, 4]
+    (problem,) = left_out
+    assert "records/000003.json cannot be read" in problem
 
 
 def test_derived_values_are_those_of_the_design() -> None:

@@ -65,11 +65,12 @@ def load(context: click.Context, /, **given: Any) -> None:
     from bench.load.run import run_load
     from bench.load.summary import quantities
     from bench.load.text import NUMBERS, failures
-    from bench.runs.ending import tell_ending
+    from bench.runs.ending import tell_ending, tell_nothing_succeeded
 
     thresholds = read_thresholds(given["fail_if"], quantities([]), NUMBERS)
     run = run_load(_options(given), click.echo)
-    context.exit(tell_ending(run, failures(run, thresholds), click.echo))
+    status = tell_ending(run, failures(run, thresholds), click.echo)
+    context.exit(status or tell_nothing_succeeded(run, click.echo))
 
 
 def _options(given: Mapping[str, Any]) -> LoadOptions:

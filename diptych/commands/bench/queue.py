@@ -61,12 +61,13 @@ def queue(context: click.Context, /, **given: Any) -> None:
     from bench.queue.run import run_queue
     from bench.queue.summary import quantities
     from bench.queue.text import NUMBERS, failures
-    from bench.runs.ending import tell_ending
+    from bench.runs.ending import tell_ending, tell_nothing_succeeded
 
     check_cloud(given)
     thresholds = read_thresholds(given["fail_if"], quantities([], {}), NUMBERS)
     run = run_queue(_options(given), click.echo)
-    context.exit(tell_ending(run, failures(run, thresholds), click.echo))
+    status = tell_ending(run, failures(run, thresholds), click.echo)
+    context.exit(status or tell_nothing_succeeded(run, click.echo))
 
 
 def _options(given: Mapping[str, Any]) -> QueueOptions:

@@ -75,7 +75,9 @@ def scale(context: click.Context, /, **given: Any) -> None:
 
     thresholds = read_thresholds(given["fail_if"], (), figures(given["workers"], {}))
     run = run_scale(_options(given), click.echo)
-    context.exit(tell_ending(run, failures(run, thresholds), click.echo))
+    status = tell_ending(run, failures(run, thresholds), click.echo)
+    reached = any(size["images_per_s"] for size in run.results.get("measured") or [])
+    context.exit(status or (0 if reached else 1))
 
 
 def _options(given: Mapping[str, Any]) -> ScaleOptions:

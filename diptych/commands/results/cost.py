@@ -93,8 +93,8 @@ def _remarks(part: TargetCost) -> list[str]:
     if wasted.unrecorded:
         verb = "was" if wasted.unrecorded == 1 else "were"
         lines.append(
-            f"{part.target}: {counted(wasted.unrecorded, 'earlier attempt')} {verb} given back for another"
-            " try; their time is not recorded, and not in the sums."
+            f"{part.target}: {counted(wasted.unrecorded, 'attempt')} {verb} given back for another"
+            " try or dead-lettered; their time is not recorded, and not in the sums."
         )
     if part.unreadable:
         lines.append(f"{part.target}: {counted(part.unreadable, 'damaged document')}: not in the sums.")

@@ -38,8 +38,12 @@ def record_lines(
     store: Store, manifest: Manifest, target: Target, after: int | None, as_json: bool
 ) -> Iterator[str]:
     """A line per record of a target."""
-    for stored in iter_records(store, manifest.job_id, target, after_task=after):
+    for stored in iter_records(store, manifest.job_id, target, after_task=after, left_out=_tell_left_out):
         yield json_line(record_as_dict(stored)) if as_json else _record_line(stored)
+
+
+def _tell_left_out(problem: str) -> None:
+    click.echo(f"left out: {' '.join(problem.split())}", err=True)
 
 
 def _record_line(stored: StoredRecord) -> str:
