@@ -151,6 +151,9 @@ class LostTaskAudit:
         emptied, last, self._marked_at = self._queue.mark(), self._marked_at, utc_now()
         if not emptied or last is None:
             return
+        # That explains every loss: it is no task that gets lost by itself.
+        self._tries.clear()
+        self._again_at.clear()
         for job_id in self._store.list_folders(jobs_prefix()):
             with suppress(JobNotFound, DocumentError, ValueError):
                 if (

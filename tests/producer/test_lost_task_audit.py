@@ -159,6 +159,15 @@ def test_a_task_that_is_lost_again_and_again_is_published_less_and_less_often(
     assert published == 5, "after 0, 20, 60, 140 and 300 s"
 
 
+def test_a_broker_that_is_emptied_again_and_again_is_filled_each_time(
+    audit: LostTaskAudit, redis: Redis
+) -> None:
+    audit.run()
+    for _ in range(4):
+        redis.flushall()
+        assert audit.run().republished[JOB].messages == 8
+
+
 def test_a_job_that_is_removed_is_told_of_once(audit: LostTaskAudit, store: DirectoryStore) -> None:
     audit.run()
     store.delete(naming.manifest_name(JOB))
