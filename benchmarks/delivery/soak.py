@@ -63,7 +63,7 @@ class SoakReport(FaultReport):
         faults: how often each kind came.
         skipped: kinds that this machine does not allow, and why.
         stuck: jobs that stood still without a word.
-        noticed: how often a job stood still, and `status` said why.
+        noticed: how often `status` was asked about a job that stood still, and said why.
         rejected: documents of garbage.
     """
 

@@ -25,7 +25,9 @@ from results.job_state import JobState, JobStatus, load_manifest
 from results.targets import PUSHED_TARGETS
 
 SILENCE_S: Final = 120.0
-"""A job that stands still for longer must have its reason in `diptych status`."""
+"""A job that stands still for longer must have had its reason in `diptych status`,"""
+ASK_EVERY_S: Final = 20.0
+"""which is asked so often meanwhile: one look may fall between the end of one fault and the next."""
 SETTLE_S: Final = 300.0
 """What has not ended so long after the last fault does not end."""
 IMAGES_PER_TASK: Final = (1, 4, 8)
@@ -43,21 +45,21 @@ class SilenceWatch:
 
     def __init__(self, says_why: Callable[[str], bool], clock: Callable[[], float] = time.monotonic) -> None:
         self._says_why, self._clock = says_why, clock
-        self._last: dict[tuple[str, str], tuple[int, float]] = {}
+        self._last: dict[tuple[str, str], tuple[int, float, float]] = {}
         self.stuck: set[str] = set()
         self.noticed = 0
 
     def look(self, job_id: str, target: str, ended: int) -> None:
         """Note how many tasks have ended on a target that has not yet done all."""
         part, now = (job_id, target), self._clock()
-        before, since = self._last.setdefault(part, (ended, now))
+        before, since, asked = self._last.setdefault(part, (ended, now, now))
         if ended != before:
-            self._last[part] = ended, now
-        elif now - since > SILENCE_S:
-            self._last[part] = ended, now
-            if self._says_why(job_id):
-                self.noticed += 1
-            else:
+            self._last[part] = ended, now, now
+        elif now - asked >= ASK_EVERY_S:
+            says_why = self._says_why(job_id)
+            self.noticed += says_why
+            self._last[part] = ended, now if says_why else since, now
+            if not says_why and now - since > SILENCE_S:
                 self.stuck.add(f"{job_id} on {target}")
 
 

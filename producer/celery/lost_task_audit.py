@@ -142,6 +142,7 @@ class LostTaskAudit:
                 if any(due.values()):
                     state = self._states[job_id]
                     republished[job_id] = publish_again(self._store, self._publisher, state, due, lost=due)
+                    self._note_tries(job_id, due)
             except RequestError as error:
                 problems.append(str(error))
         return Recovery(len(running), republished, given_back, tuple(problems))
@@ -151,6 +152,9 @@ class LostTaskAudit:
         emptied, last, self._marked_at = self._queue.mark(), self._marked_at, utc_now()
         if not emptied or last is None:
             return
+        # That explains every loss: it is no task that gets lost by itself.
+        self._tries.clear()
+        self._again_at.clear()
         for job_id in self._store.list_folders(jobs_prefix()):
             with suppress(JobNotFound, DocumentError, ValueError):
                 if (
@@ -209,15 +213,17 @@ class LostTaskAudit:
             del self._tries[task], self._again_at[task]
 
     def _due(self, job_id: str, lost: LostTasks) -> LostTasks:
-        """Those of the lost tasks whose turn it is, which are noted as published."""
+        """Those of the lost tasks whose turn it is."""
         now = self._clock()
-        due: LostTasks = {}
-        for target, tasks in lost.items():
-            for task in tasks:
-                key = job_id, target, task
-                if now >= self._again_at.get(key, now):
-                    patience_s = AGAIN_MIN_S * 2.0 ** min(self._tries[key], 30)
-                    self._again_at[key] = now + min(patience_s, AGAIN_MAX_S)
-                    self._tries[key] += 1
-                    due.setdefault(target, set()).add(task)
-        return due
+        return {
+            target: {task for task in tasks if now >= self._again_at.get((job_id, target, task), now)}
+            for target, tasks in lost.items()
+        }
+
+    def _note_tries(self, job_id: str, published: LostTasks) -> None:
+        """Note when their next turn is; what could not be published (a full disk, say) has lost none."""
+        now = self._clock()
+        for key in ((job_id, target, task) for target, tasks in published.items() for task in tasks):
+            patience_s = AGAIN_MIN_S * 2.0 ** min(self._tries[key], 30)
+            self._again_at[key] = now + min(patience_s, AGAIN_MAX_S)
+            self._tries[key] += 1

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from benchmarks.delivery.soak import Soak, SoakReport, run_soak
-from benchmarks.delivery.soak_jobs import SILENCE_S, SilenceWatch
+from benchmarks.delivery.soak_jobs import ASK_EVERY_S, SILENCE_S, SilenceWatch
 
 
 @pytest.fixture(scope="module")
@@ -34,13 +34,22 @@ def test_a_job_that_stands_still_breaks_a_promise(report: SoakReport) -> None:
 
 
 def test_silence_is_a_fault_unless_status_says_why() -> None:
-    reasons, now = {"told"}, [0.0]
-    watch = SilenceWatch(lambda job_id: job_id in reasons, lambda: now[0])
-    for now[0] in (0.0, SILENCE_S, SILENCE_S + 1):
+    now = [0.0]
+    watch = SilenceWatch(lambda job_id: job_id == "told", lambda: now[0])
+    for now[0] in (0.0, SILENCE_S, SILENCE_S + ASK_EVERY_S):
         watch.look("told", "container", 3)
         watch.look("silent", "container", 3)
     assert watch.stuck == {"silent on container"}
-    assert watch.noticed == 1
+    assert watch.noticed == 2
+
+
+def test_a_reason_counts_whenever_status_gave_it() -> None:
+    reasons = iter([False, True, False, False])
+    now = [0.0]
+    watch = SilenceWatch(lambda _: next(reasons), lambda: now[0])
+    for now[0] in (0.0, 50.0, 100.0, 150.0, 200.0):
+        watch.look("job", "container", 3)
+    assert watch.stuck == set()
 
 
 def test_progress_ends_a_silence() -> None:

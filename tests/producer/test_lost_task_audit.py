@@ -18,6 +18,7 @@ from producer.celery.publisher import CeleryPublisher
 from producer.celery.queue import CeleryQueue
 from producer.recovery import resume_lost
 from results import naming
+from results.errors import StoreError
 from results.stores.directory import DirectoryStore
 from tests.producer.conftest import JOB, end_task, stored_job
 from tests.support.servers.broker import CONTAINER, pop, waiting
@@ -157,6 +158,32 @@ def test_a_task_that_is_lost_again_and_again_is_published_less_and_less_often(
         published += len(audit.run().republished)
         clock.now_s += AGAIN_MIN_S
     assert published == 5, "after 0, 20, 60, 140 and 300 s"
+
+
+def test_a_broker_that_is_emptied_again_and_again_is_filled_each_time(
+    audit: LostTaskAudit, redis: Redis
+) -> None:
+    audit.run()
+    for _ in range(4):
+        redis.flushall()
+        assert audit.run().republished[JOB].messages == 8
+
+
+def test_a_task_that_could_not_be_published_again_keeps_its_turn(
+    audit: LostTaskAudit, redis: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    audit.run()
+    redis.delete(queue_name("container"))
+
+    def refuse(*_: object, **__: object) -> None:
+        raise StoreError("disk full", transient=False)
+
+    with monkeypatch.context() as patch:
+        patch.setattr("producer.lost_task_audit.publish_again", refuse)
+        for _ in range(4):
+            with pytest.raises(StoreError):
+                audit.run()
+    assert audit.run().republished[JOB].messages == 4
 
 
 def test_a_job_that_is_removed_is_told_of_once(audit: LostTaskAudit, store: DirectoryStore) -> None:
