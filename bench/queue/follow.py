@@ -104,12 +104,13 @@ class Follower:
         for target, task in sorted(flight.waiting):
             if self._store.stat(record_name(job, target, task)) is None:
                 continue
-            flight.waiting.discard((target, task))
             try:
                 stored = read_record(self._store, job, target, task)
             except DocumentError:
+                flight.waiting.discard((target, task))
                 self._write(_timing(flight, target, task, "failed", {}))
                 continue
+            flight.waiting.discard((target, task))
             ahead = ahead_s()
             span_s = monotonic() - self._origin - float(flight.head["sent_s"])
             phase: Phase | None = "cold" if is_cold(stored.record) else None

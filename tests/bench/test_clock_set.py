@@ -23,8 +23,10 @@ from bench.runs.read import StoredRun, read_run
 from bench.runs.wall_clock import ahead_s, was_set
 from model.registry import Registry
 from pipeline.config.settings import load_settings
+from results.naming import record_name
 from results.stores.directory import DirectoryStore
 from tests.support.builders.compare_jobs import put, put_manifest
+from tests.support.waiting import LIMIT_S
 
 TASK_S = 0.4
 """Round trip of every task."""
@@ -58,6 +60,18 @@ def recorded(store: DirectoryStore, job_id: str, published_at_s: float, received
     }
     visible_s = (finished - published).total_seconds() + 0.1
     put(store, 0, "container", visible_s, job=job_id, process_s=0.2, cold_start=False, **stamps)
+
+
+def test_a_damaged_record_ends_no_run(tmp_path: Path) -> None:
+    store, origin = DirectoryStore(tmp_path / "store"), time.monotonic()
+    timings: list[TaskTiming] = []
+    follower = Follower(store, origin, timings.append)
+    for number, job in enumerate(("damaged", "sound")):
+        follower.add(submitted(store, job, number, origin, warm_up=False))
+        recorded(store, job, time.time(), time.time() + 0.1)
+    (store.root / record_name("damaged", "container", 0)).write_bytes(b"{")
+    follower.look(time.monotonic() + LIMIT_S)
+    assert [timing.outcome for timing in timings] == ["failed", "ok"]
 
 
 @pytest.mark.parametrize("step_s", [-5.0, 0.3, 3600.0])

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import json
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import CliRunner, Result
 from redis import Redis
 
+from diptych.cli import main
 from pipeline.config.settings import Settings
 from pipeline.errors import BrokerError
 from pipeline.protocol.task_message import TaskMessage
@@ -18,9 +21,11 @@ from producer.publish import all_tasks, publish_runs
 from results import naming
 from results.documents import JSON_TYPE, Manifest, dump
 from results.stores.directory import DirectoryStore
+from tests.support.builders.checkpoints import save_tiny
 from tests.support.servers.valkey import ValkeyServer
 
 JOB = "a-job"
+Run = Callable[..., Result]
 NOW = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
 
 
@@ -115,3 +120,26 @@ def job(store: DirectoryStore, publisher: CeleryPublisher) -> Manifest:
     manifest = stored_job(store)
     publish_runs(store, publisher, manifest, 0, [all_tasks(manifest)])
     return manifest
+
+
+@pytest.fixture
+def run(tmp_path: Path, store: DirectoryStore, valkey: ValkeyServer, monkeypatch: pytest.MonkeyPatch) -> Run:
+    """Run `diptych …` on this test's store and broker."""
+    models = tmp_path / "models"
+    models.mkdir()
+    save_tiny(models)
+    store.root.mkdir(exist_ok=True)
+    monkeypatch.setenv("DIPTYCH_MODEL_DIR", str(models))
+    monkeypatch.setenv("DIPTYCH_STORE_URL", store.url)
+    monkeypatch.setenv("DIPTYCH_BROKER_URL", valkey.url)
+    monkeypatch.chdir(tmp_path)
+    return lambda *arguments: CliRunner().invoke(main, [str(argument) for argument in arguments])
+
+
+SUBMIT = ("submit", "-n", 10, "-m", "tiny", "--seed", 7, "--job", "j", "--images-per-task", 3)
+
+
+def document(result: Result) -> dict[str, Any]:
+    assert result.exit_code == 0, result.stderr
+    found: dict[str, Any] = json.loads(result.stdout)
+    return found

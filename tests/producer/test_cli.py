@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
-from click.testing import CliRunner, Result
 from redis import Redis
 
-from diptych.cli import main
 from diptych.commands.jobs.output import push_bar
 from model.registry import Registry
 from pipeline.config.celery_settings import queue_name
@@ -20,34 +17,9 @@ from pipeline.protocol.clock import utc_now
 from results import naming
 from results.documents import JSON_TYPE, DeadLetter, dump
 from results.stores.directory import DirectoryStore
-from tests.producer.conftest import end_task
+from tests.producer.conftest import SUBMIT, Run, document, end_task
 from tests.support.builders.checkpoints import save_tiny
 from tests.support.servers.valkey import ValkeyServer, free_port
-
-Run = Callable[..., Result]
-
-
-@pytest.fixture
-def run(tmp_path: Path, store: DirectoryStore, valkey: ValkeyServer, monkeypatch: pytest.MonkeyPatch) -> Run:
-    """Run `diptych …` on this test's store and broker."""
-    models = tmp_path / "models"
-    models.mkdir()
-    save_tiny(models)
-    store.root.mkdir(exist_ok=True)
-    monkeypatch.setenv("DIPTYCH_MODEL_DIR", str(models))
-    monkeypatch.setenv("DIPTYCH_STORE_URL", store.url)
-    monkeypatch.setenv("DIPTYCH_BROKER_URL", valkey.url)
-    monkeypatch.chdir(tmp_path)
-    return lambda *arguments: CliRunner().invoke(main, [str(argument) for argument in arguments])
-
-
-SUBMIT = ("submit", "-n", 10, "-m", "tiny", "--seed", 7, "--job", "j", "--images-per-task", 3)
-
-
-def document(result: Result) -> dict[str, Any]:
-    assert result.exit_code == 0, result.stderr
-    found: dict[str, Any] = json.loads(result.stdout)
-    return found
 
 
 def finish(store: DirectoryStore, *targets: str, tasks: int = 4) -> None:
@@ -271,68 +243,6 @@ def test_every_error_is_one_line(run: Run, arguments: tuple[Any, ...], complaint
     (line,) = result.stderr.splitlines()
     assert line.startswith("error: ")
     assert complaint in line
-
-
-def test_a_store_may_be_named_by_its_path(
-    run: Run, store: DirectoryStore, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    run(*SUBMIT)
-    assert run("jobs", "--store", store.root).stdout.startswith("j ")
-    monkeypatch.setenv("HOME", str(store.root.parent))
-    monkeypatch.setenv("DIPTYCH_STORE_URL", f"~/{store.root.name}")
-    assert run("jobs").stdout.startswith("j ")
-
-
-@pytest.mark.parametrize(
-    "command",
-    [
-        ("jobs",),
-        ("status", "j"),
-        ("watch", "j"),
-        ("cancel", "j"),
-        ("resume", "j"),
-        ("retry", "j"),
-        ("dlq", "list"),
-        ("dlq", "show", "j", 0),
-        ("results", "ls", "j"),
-        ("results", "cost", "j"),
-        ("results", "compare", "j"),
-        ("results", "report", "j", "-o", "r.html"),
-        ("results", "verify", "j"),
-    ],
-    ids=lambda command: " ".join(map(str, command)),
-)
-def test_a_store_that_does_not_exist_is_an_error(command: tuple[str, ...], run: Run, tmp_path: Path) -> None:
-    missing = tmp_path / "missing"
-    result = run(*command, "--store", missing)
-    complaint = f"error: no store at {missing}: check --store or DIPTYCH_STORE_URL\n"
-    assert (result.exit_code, result.stderr) == (1, complaint)
-    assert not missing.exists()
-
-
-def test_the_page_without_a_broker_needs_a_store(
-    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("DIPTYCH_BROKER_URL", "")
-    assert "no store at" in run("web", "--store", tmp_path / "missing").stderr
-
-
-def test_like_repeats_a_request_with_the_model_as_it_is_now(run: Run, tmp_path: Path) -> None:
-    old = document(run(*SUBMIT, "--json", "--target", "celery", "--precision", "fp32"))["request"]
-    digest = save_tiny(tmp_path / "models", width=12)
-    found = document(run("submit", "--like", "j", "--json"))
-    assert found["request"] == {**old, "model_digest": digest}
-    assert digest != old["model_digest"]
-    assert found["messages_published"] == 4
-    changed = document(run("submit", "--like", "j", "-n", 5, "--json", "--dry-run"))
-    assert changed["request"] == {**old, "model_digest": digest, "count": 5}
-    assert "no job 'nope'" in run("submit", "--like", "nope").stderr
-    assert "choose another --job" in run("submit", "--like", "j", "--job", "j").stderr
-
-
-def test_submit_makes_a_new_store(run: Run, tmp_path: Path) -> None:
-    assert run(*SUBMIT, "--store", tmp_path / "new").exit_code == 0
-    assert (tmp_path / "new" / "jobs" / "j").is_dir()
 
 
 def test_without_a_stack_the_commands_say_what_to_start(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
