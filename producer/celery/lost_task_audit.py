@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Final
 
 from pipeline.config.settings import Settings
@@ -99,7 +99,7 @@ class LostTaskAudit:
         self._tries: Counter[tuple[str, Target, int]] = Counter()
         self._again_at: dict[tuple[str, Target, int], float] = {}
         self._problems: list[str] = []
-        self._marked_at: datetime | None = None
+        self._marked_at = utc_now()
 
     def run(self) -> Recovery:
         """Do a round. A problem is told once, not in each round anew.
@@ -150,7 +150,7 @@ class LostTaskAudit:
     def _note_emptied(self) -> None:
         """If somebody has emptied the broker, take on jobs that were submitted since the last round too."""
         emptied, last, self._marked_at = self._queue.mark(), self._marked_at, utc_now()
-        if not emptied or last is None:
+        if not emptied:
             return
         # That explains every loss: it is no task that gets lost by itself.
         self._tries.clear()

@@ -119,6 +119,15 @@ def test_a_job_that_was_submitted_just_before_the_broker_was_emptied_is_found(
     assert audit.run().republished.keys() == {JOB, "new"}
 
 
+def test_a_job_of_a_broker_that_was_emptied_before_the_first_audit_is_found(
+    audit: LostTaskAudit, redis: Redis, store: DirectoryStore
+) -> None:
+    stored_job(store, job_id="new", submitted_at=utc_now())
+    end_task(store, naming.published_name("new", 0, 0, 3))
+    redis.flushall()
+    assert "new" in audit.run().republished
+
+
 def test_a_message_that_is_missing_is_missed_at_once(audit: LostTaskAudit, redis: Redis) -> None:
     audit.run()
     pop(redis)
@@ -179,7 +188,7 @@ def test_a_task_that_could_not_be_published_again_keeps_its_turn(
         raise StoreError("disk full", transient=False)
 
     with monkeypatch.context() as patch:
-        patch.setattr("producer.lost_task_audit.publish_again", refuse)
+        patch.setattr("producer.celery.lost_task_audit.publish_again", refuse)
         for _ in range(4):
             with pytest.raises(StoreError):
                 audit.run()
