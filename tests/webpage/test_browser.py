@@ -208,7 +208,7 @@ def test_a_gallery_needs_no_server(browser: Browser, folder_store: DirectoryStor
         page.evaluate("document.images[19].scrollIntoView()")
         wait_until(page, "[...document.images].every((image) => image.complete && image.naturalWidth === 16)")
         assert not is_wider_than_the_screen(page)
-        page.locator("section.function a").nth(3).click()
+        page.locator("section[data-target='function'] a").nth(3).click()
         page.wait_for_url(re.compile(r"originals/function/images/00000003\.png$"))
 
 
