@@ -111,7 +111,7 @@ def gated(tmp_path_factory: pytest.TempPathFactory) -> ModelInfo:
     info = Registry(folder).get("tiny")
     assert info.digest != before
     assert f"{path} {info.digest}" in result.stdout
-    assert "auto takes" in result.stdout
+    assert "auto selects" in result.stdout
     return info
 
 
