@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
+from heapq import merge
+from itertools import groupby
 from typing import Final
 
 from results.documents import Manifest, load
@@ -99,6 +101,15 @@ def iter_checked_records(
     return map_in_order(lambda info: (info, _read_checked(store, manifest, target, info)), infos)
 
 
+def by_task(streams: Iterable[Iterator[StoredRecord]]) -> Iterator[dict[Target, StoredRecord]]:
+    """Yield the records of each task, by target, from a stream for each target in the order of tasks.
+
+    Holds a few records of each target, however many there are.
+    """
+    for _, of_task in groupby(merge(*streams, key=_task_index), key=_task_index):
+        yield {stored.record.target: stored for stored in of_task}
+
+
 def is_cold(record: Record) -> bool:
     """True for the first task that its instance generated: the load of the model belongs to it.
 
@@ -131,6 +142,10 @@ def cpu_s_per_image(record: Record) -> float | None:
     if not record.images_painted:
         return None
     return (record.cpu_user_s + record.cpu_system_s) / record.images_painted
+
+
+def _task_index(stored: StoredRecord) -> int:
+    return stored.record.task_index
 
 
 def _read_checked(store: Store, manifest: Manifest, target: Target, info: ObjectInfo) -> Record | str:

@@ -6,8 +6,6 @@ from array import array
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from heapq import merge
-from itertools import groupby
 from math import nan
 
 import numpy as np
@@ -18,7 +16,7 @@ from results.comparison.metrics import CONDITIONS, condition, unix_s
 from results.comparison.parity import ImageCounts
 from results.documents import Manifest
 from results.job_state import JobState, JobStatus
-from results.records import StoredRecord, is_cold, iter_checked_records
+from results.records import StoredRecord, by_task, is_cold, iter_checked_records
 from results.statistics.missing import too_many_missing
 from results.stores.base import Store
 from results.target_state import TargetCounts
@@ -123,8 +121,7 @@ def read_columns(
     building = {target: _Building(target) for target in manifest.targets}
     first, *others = manifest.targets
     parity = {other: ImageCounts(manifest.job_id, first, other) for other in others}
-    for _, of_task in groupby(_by_task(store, manifest, building), key=_task_index):
-        at_hand = {stored.record.target: stored for stored in of_task}
+    for at_hand in by_task(_sound(store, manifest, of_target) for of_target in building.values()):
         for target, stored in at_hand.items():
             building[target].add(stored)
         for other, images in parity.items():
@@ -134,18 +131,6 @@ def read_columns(
             on_progress(len(at_hand))
     columns = {target: growing.done(state.targets[target].counts()) for target, growing in building.items()}
     return JobColumns(manifest, state.status, columns, tuple(parity.values()))
-
-
-def _by_task(
-    store: Store, manifest: Manifest, building: Mapping[Target, _Building]
-) -> Iterator[StoredRecord]:
-    """The sound records of all targets, those of a task together. Holds a few of each target."""
-    streams = (_sound(store, manifest, of_target) for of_target in building.values())
-    return merge(*streams, key=_task_index)
-
-
-def _task_index(stored: StoredRecord) -> int:
-    return stored.record.task_index
 
 
 def _sound(store: Store, manifest: Manifest, of_target: _Building) -> Iterator[StoredRecord]:
